@@ -1,0 +1,175 @@
+// Engine: the log itself. Opens a data directory, appends, reads, uploads, forgets, closes.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "millrace/bytes.h"
+#include "millrace/export.h"
+#include "millrace/options.h"
+#include "millrace/record.h"
+#include "millrace/result.h"
+
+namespace millrace {
+
+class Consumer;
+
+struct AppendReceipt {
+  Offset base_offset;
+  Offset last_offset;             // base - 1 for an empty append
+  std::int64_t timestamp_ms = 0;  // of the last record
+  Durability reached = Durability::kOs;
+  PartitionId partition;
+};
+
+struct ReadRequest {
+  TopicPartition partition;
+  Offset begin;
+};
+
+struct BytesBySource {
+  std::uint64_t tail = 0, wal = 0, block_cache = 0, segment_cache = 0, object_store = 0;
+};
+
+/// Where a read's bytes came from and what it cost.
+struct ReadExplanation {
+  BytesBySource bytes;
+  std::uint64_t requests = 0, shared = 0;  // object store requests made, and joined while another reader made them
+  std::chrono::nanoseconds wait{};
+  double cost_usd = 0;  // of the requests, at list prices
+  struct Range {
+    std::string object;
+    std::uint64_t offset = 0, length = 0;
+  };
+  std::vector<Range> ranges;  // requested from the object store
+};
+
+struct ReadResult {
+  std::vector<RecordView> records;
+  Offset next;            // where to go on
+  Offset high_watermark;  // the partition's visible end
+  Offset log_start;
+  std::vector<DamagedRange> skipped;  // under OnDamage::kSkip
+  ReadExplanation explanation;
+};
+
+/// The same as whole batches, undecoded: contiguous, ascending, each slice one RecordBatch v2. What a server sends on.
+struct BatchReadResult {
+  std::vector<SharedBytes> batches;
+  Offset next, high_watermark, log_start;
+  std::vector<DamagedRange> skipped;
+  ReadExplanation explanation;
+};
+
+struct PartitionOffsets {
+  Offset log_start, hot_start, tiered_end, durable_end, log_end;
+};
+
+struct PartitionDescription {
+  PartitionId partition;
+  PartitionOffsets offsets;
+  std::uint64_t bytes_local = 0, bytes_object = 0, segments = 0;
+};
+
+struct TopicDescription {
+  std::string name, id;
+  TopicOptions options;
+  std::vector<PartitionDescription> partitions;
+};
+
+struct CursorDescription {
+  TopicPartition partition;
+  std::string name;
+  Offset position;
+  std::uint64_t unread = 0;
+};
+
+struct GroupPosition {
+  TopicPartition partition;
+  Offset position;
+  std::uint64_t lag = 0;
+};
+
+struct CacheStats {
+  std::uint64_t bytes = 0, bytes_max = 0, entries = 0, hits = 0, misses = 0, evictions = 0, wasted_prefetch = 0;
+};
+
+struct EngineStats {
+  BytesBySource read;
+  CacheStats block_cache, segment_cache;
+  std::uint64_t appends = 0, appended_bytes = 0, wal_syncs = 0, wal_bytes = 0, upload_pending_bytes = 0;
+  std::uint64_t object_puts = 0, object_gets = 0, object_lists = 0, prefetch_used_bytes = 0, prefetch_wasted_bytes = 0;
+  std::uint64_t read_memory_bytes = 0, corruptions = 0;
+  std::string io_path;  // how the WAL writes here: "staging ring, direct I/O" or a fallback
+};
+
+/// Safe from any thread. Calls block. Consumers and cursors opened from it are closed before it.
+class MILLRACE_EXPORT Engine {
+ public:
+  /// Recovers what is there. kUnavailable if another engine holds the directory (the message names it), kNotFound
+  /// without create_if_missing, kInvalidArgument for a setting out of bounds, kCorruption if identities disagree.
+  static Result<std::unique_ptr<Engine>> Open(EngineOptions options);
+  ~Engine();  // closes
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  Result<void> CreateTopic(std::string_view name, TopicOptions options = {});
+  Result<void> AlterTopic(std::string_view name, TopicOptions options);  // partitions may only grow
+  Result<void> DeleteTopic(std::string_view name);
+  Result<std::vector<TopicDescription>> DescribeTopics();
+
+  /// One atomic batch. An empty span checks topic and partition and is then a no-op (base = log_end, last = base - 1).
+  /// Errors: kNotFound, kInvalidArgument (limits; nothing changed), kOutOfSpace, kTimeout, kUnavailable, kClosed.
+  Result<AppendReceipt> Append(const TopicPartition& partition, std::span<const Record> records,
+                               AppendOptions options = {});
+  /// To the partition of the record's key (Kafka's murmur2), or round robin without one.
+  Result<AppendReceipt> Append(std::string_view topic, const Record& record, AppendOptions options = {});
+  Result<AppendReceipt> Append(std::string_view topic, std::string_view value, AppendOptions options = {});
+  /// The span may go once this returns. `done` runs exactly once, in offset order, on any thread (inline only for a
+  /// refusal), and may append again. Over its budget of bytes in flight it blocks.
+  void AppendAsync(const TopicPartition& partition, std::span<const Record> records, AppendOptions options,
+                   std::move_only_function<void(Result<AppendReceipt>)> done);
+  /// Appends one RecordBatch v2 as it is; base offset and leader epoch are stamped into a copy.
+  Result<AppendReceipt> AppendBatch(const TopicPartition& partition, std::span<const std::byte> batch,
+                                    AppendOptions options = {});
+
+  /// Records from the first with offset >= begin. Empty at the visible end; kOutOfRange with bounds outside [log_start,
+  /// visible end].
+  Result<ReadResult> Read(const TopicPartition& partition, Offset begin, ReadLimits limits = {});
+  /// Whole batches from the one containing `begin`.
+  Result<BatchReadResult> ReadBatches(const TopicPartition& partition, Offset begin, ReadLimits limits = {});
+  /// All in parallel, one byte budget, one result each, in the order asked.
+  std::vector<Result<ReadResult>> ReadMany(std::span<const ReadRequest> requests, ReadLimits limits = {});
+  /// First offset whose timestamp is at or past it; none: the visible end.
+  Result<Offset> OffsetForTime(const TopicPartition& partition, std::int64_t timestamp_ms);
+
+  Result<std::unique_ptr<Consumer>> OpenConsumer(ConsumerOptions options);
+  Result<std::vector<std::string>> ListGroups();
+  Result<std::vector<GroupPosition>> DescribeGroup(std::string_view group);
+  Result<void> SeekGroup(std::string_view group, const TopicPartition& partition, Offset position);
+  Result<void> DeleteGroup(std::string_view group);
+
+  /// Everything acknowledged so far is in the object store when this returns.
+  Result<void> Upload();
+  /// Drops from the hot tier all that is in the object store.
+  Result<void> Recycle();
+  /// Forgets records below `before`; the new log_start.
+  Result<Offset> DeleteRecords(const TopicPartition& partition, Offset before);
+  Result<PartitionOffsets> Offsets(const TopicPartition& partition);
+  [[nodiscard]] EngineStats Stats() const;
+  Result<void> Close();
+
+  class Implementation;
+
+ private:
+  explicit Engine(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace millrace

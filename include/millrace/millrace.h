@@ -1,0 +1,14 @@
+// The whole public surface of Millrace.
+#pragma once
+
+#include "millrace/bytes.h"           // IWYU pragma: export
+#include "millrace/clock.h"           // IWYU pragma: export
+#include "millrace/consumer.h"        // IWYU pragma: export
+#include "millrace/engine.h"          // IWYU pragma: export
+#include "millrace/file_system.h"     // IWYU pragma: export
+#include "millrace/metadata_store.h"  // IWYU pragma: export
+#include "millrace/object_store.h"    // IWYU pragma: export
+#include "millrace/options.h"         // IWYU pragma: export
+#include "millrace/record.h"          // IWYU pragma: export
+#include "millrace/result.h"          // IWYU pragma: export
+#include "millrace/types.h"           // IWYU pragma: export

@@ -1,0 +1,56 @@
+// The seam of the object store: whole immutable objects by key.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "millrace/bytes.h"
+#include "millrace/result.h"
+
+namespace millrace {
+
+enum class PutMode { kOverwrite, kIfAbsent };
+
+/// [offset, offset + length) of an object.
+struct ByteRange {
+  std::uint64_t offset = 0, length = 0;
+  friend bool operator==(const ByteRange&, const ByteRange&) = default;
+};
+
+struct ObjectDescription {
+  std::string key;
+  std::uint64_t size_bytes = 0;
+  std::int64_t modified_ms = 0;
+};
+
+struct ObjectPage {
+  std::vector<ObjectDescription> objects;  // in no promised order
+  std::string next;                        // hand to the next List; empty: this was the last page
+};
+
+/// Keys are made of [0-9A-Za-z._/-], each segment between slashes 1 to 200 bytes and not `.` or `..`; no key is another
+/// key's folder. Others: kInvalidArgument. Safe from any thread; calls block. Errors: kNotFound, kUnavailable (retry),
+/// kTimeout, kOutOfSpace, kInvalidArgument.
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+  /// Stores the concatenation of `pieces`, durable and visible when this returns. kAlreadyExists under kIfAbsent if the
+  /// key is taken.
+  virtual Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) = 0;
+  /// The bytes of `range`, cut at the object's end; kOutOfRange if it begins at or past the end (a zero-length object
+  /// included).
+  virtual Result<SharedBytes> Get(std::string_view key, ByteRange range) = 0;
+  virtual Result<ObjectDescription> Head(std::string_view key) = 0;
+  /// Keys that begin with `prefix`, at most `max` a page.
+  virtual Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) = 0;
+  /// Success also if there was none.
+  virtual Result<void> Delete(std::string_view key) = 0;
+  /// Where this is, for people: "file:///var/lib/millrace/objects". No secrets.
+  [[nodiscard]] virtual std::string Describe() const = 0;
+};
+
+}  // namespace millrace

@@ -1,0 +1,127 @@
+// Every setting of the library, with its default and its unit. All are validated once, at Engine::Open.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "millrace/types.h"
+
+namespace millrace {
+
+class Clock;
+class FileSystem;
+class MetadataStore;
+class ObjectStore;
+
+/// Where the bytes of an append are when it returns: in the operating system, on this disk, in the object store.
+enum class Durability { kOs, kDisk, kObject };
+/// kConsumed: reclaim what every cursor of the partition has passed. kCompact: kUnsupported until it exists.
+enum class Cleanup { kDelete, kCompact, kConsumed };
+enum class EvictionPolicy { kLru, kS3Fifo };
+/// Where a consumer goes whose committed offset is no longer (or not yet) in the log.
+enum class ResetPolicy { kEarliest, kLatest, kFail };
+/// Of the records in a batch, as Kafka numbers them.
+enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };
+/// Of the blocks in a segment.
+enum class SegmentCodec { kNone, kLz4, kZstd };
+enum class OnDamage { kFail, kSkip };
+
+/// When the write-ahead log is synced.
+struct SyncPolicy {
+  enum class Kind { kEach, kInterval, kNone };
+  static SyncPolicy Each() { return {}; }
+  static SyncPolicy Interval(std::chrono::milliseconds interval) { return {Kind::kInterval, interval}; }
+  static SyncPolicy None() { return {Kind::kNone, {}}; }
+
+  Kind kind = Kind::kEach;
+  std::chrono::milliseconds interval{0};
+};
+
+/// How a cursor's position is persisted; see Cursor.
+struct ReadConsistency {
+  static ReadConsistency StrictlyAtOnce() { return {}; }
+  static ReadConsistency AtLeastOnce(std::uint32_t persist_every) {
+    return {false, persist_every == 0 ? 1 : persist_every};
+  }
+
+  bool strict = true;
+  std::uint32_t persist_every = 1;
+  friend bool operator==(const ReadConsistency&, const ReadConsistency&) = default;
+};
+
+struct TopicOptions {
+  std::int32_t partitions = 1;
+  std::optional<std::chrono::milliseconds> retention_time;  // none: keep
+  std::optional<std::uint64_t> retention_bytes;             // of each partition; none: keep
+  Durability durability = Durability::kDisk;                // what an append gets that asks for nothing else
+  Cleanup cleanup = Cleanup::kDelete;
+};
+
+struct ReadConfig {
+  std::filesystem::path cache_dir;                 // default: data_dir/cache
+  std::uint64_t cache_max_size = 1 << 30;          // bytes on disk, hard ceiling
+  std::uint64_t block_cache_max_size = 256 << 20;  // bytes in memory, decompressed blocks
+  std::uint64_t read_memory_max = 256 << 20;       // one budget for all bytes in flight
+  bool prefetch_enabled = true;
+  std::size_t fetch_size = 1000;  // records per poll
+  EvictionPolicy eviction = EvictionPolicy::kLru;
+};
+
+struct UploadConfig {
+  std::uint64_t segment_bytes_max = 64 << 20;  // a partition with this much to upload is uploaded
+  std::chrono::milliseconds segment_age_max{
+      60'000};                              // and so is one whose oldest bytes are this old, restarts included
+  SegmentCodec codec = SegmentCodec::kLz4;  // over blocks; one that hardly shrinks is stored as it is
+  std::optional<std::chrono::milliseconds> delete_grace;  // none: 0 for file: and memory:, 1 h otherwise
+};
+
+struct EngineOptions {
+  std::filesystem::path data_dir;  // WAL, SQLite, local objects, cache unless set apart
+  bool create_if_missing = true;
+  std::string name_space;  // "" or any bytes: isolates everything under data_dir; collisions impossible
+  std::string object_store =
+      "file:";  // "file:", "file:///path", "memory:"; "s3://bucket/prefix?..." is kUnsupported until it exists
+  std::string metadata_store = "sqlite:";  // "sqlite:", "sqlite:///path", "memory:"
+  SyncPolicy sync = SyncPolicy::Each();
+  bool auto_create_topics = false;           // an append to an unknown topic creates it; reads never do
+  std::uint64_t record_bytes_max = 1 << 20;  // key + value + headers of one record
+  std::uint64_t batch_bytes_max = 16 << 20;  // of one Append
+  std::uint64_t wal_bytes_max = 4ull << 30;  // at least 16 MiB: budget of the hot tier on disk; pressure uploads early
+  std::chrono::milliseconds append_wait_max{30'000};  // how long an append waits for room before kOutOfSpace
+  ReadConfig read;
+  UploadConfig upload;
+  // Null: the real one.
+  std::shared_ptr<Clock> clock;
+  std::shared_ptr<FileSystem> file_system;
+  std::shared_ptr<ObjectStore> objects;
+  std::shared_ptr<MetadataStore> metadata;
+};
+
+struct AppendOptions {
+  std::optional<Durability> durability;  // none: the topic's
+  Compression compression = Compression::kNone;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+
+struct ReadLimits {
+  std::uint64_t bytes_max = 1 << 20;
+  std::size_t records_max = SIZE_MAX;
+  OnDamage on_damage = OnDamage::kFail;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+
+struct ConsumerOptions {
+  std::string group;                       // "": no group, nothing is committed
+  std::vector<std::string> topics;         // all their partitions
+  std::vector<TopicPartition> partitions;  // and these
+  ResetPolicy reset = ResetPolicy::kEarliest;
+  OnDamage on_damage = OnDamage::kFail;
+};
+
+}  // namespace millrace

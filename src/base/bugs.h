@@ -1,0 +1,61 @@
+// Planted bugs: mistakes switched on one at a time in a test build (MILLRACE_BUGS), to prove that the tests see them.
+// In every other build Planted() is the constant false and the code behind it does not exist.
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+namespace millrace {
+
+enum class Bug {
+  kNone,
+  // WAL
+  kWalAckBeforeSync,
+  kWalSkipDirectorySync,
+  kWalCrcWithoutGeneration,
+  kWalCrcWithoutPosition,
+  kWalRetryAfterFailedSync,
+  kWalAckOutOfOrder,
+  kWalAcceptBadLastFrame,
+  kWalCutAtDamage,
+  kWalStopAtZeroBlock,
+  kWalIntervalSyncNeverFires,
+  kWalWrongSyncedTo,
+  kWalIgnoreStaging,
+  // Log
+  kLogOffsetOffByOneAfterRecovery,
+  kLogBaseOffsetTwice,
+  kLogVisibleBeyondDurable,
+  kLogHalfBatchVisible,
+  // Tier
+  kTierTrimBeforeCommit,
+  kTierNoEpochInCommit,
+  kTierWatermarkFalls,
+  kTierKeyReused,
+  kTierFailedUploadForgetsRange,
+  kTierCollectByListing,
+  kTierNoGrace,
+  kTierRowsLeftBehind,
+  // Read
+  kReadStaleCacheAfterRecreation,
+  kReadBudgetEndSkipsData,
+  kReadMidBatchReturnsNext,
+  kReadErrorBecomesEmpty,
+  kReadDamagedChunkServed,
+  kReadGapAtHotColdBorder,
+  kReadBudgetLeakOnError,
+  // Positions
+  kPositionCommitIgnored,
+  kPositionClampedSilently,
+  kEnd,
+};
+
+#ifdef MILLRACE_BUGS
+/// The one bug that is switched on; set by the scoring program before a run.
+extern Bug active_bug;
+inline bool Planted(Bug bug) { return active_bug == bug; }
+#else
+constexpr bool Planted(Bug) { return false; }
+#endif
+
+}  // namespace millrace

@@ -1,0 +1,14 @@
+// CRC-32C (Castagnoli), as Kafka and our own formats use it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace millrace {
+
+/// CRC-32C of `bytes`, going on from `seed`, the CRC of what came before: Crc32c(b, Crc32c(a)) == Crc32c(a + b).
+/// Cost: serial instruction below 128 B, ISA-L above (tens of GB/s).
+[[nodiscard]] std::uint32_t Crc32c(std::span<const std::byte> bytes, std::uint32_t seed = 0);
+
+}  // namespace millrace

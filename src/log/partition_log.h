@@ -1,0 +1,119 @@
+// One partition's hot end: gives offsets, appends to the WAL, keeps fresh batches in memory, wakes who waits for more.
+//
+//   log_start <= tiered_end <= durable_end <= log_end        hot_start <= tiered_end
+//
+// Threads: any. Appends to one partition queue on its mutex; nothing under it does I/O.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "millrace/bytes.h"
+#include "millrace/clock.h"
+#include "millrace/engine.h"
+#include "millrace/metadata_store.h"
+#include "millrace/result.h"
+#include "wal/wal.h"
+
+namespace millrace {
+
+class TailCache;
+
+struct AppendedBatch {
+  Offset base, end;
+  std::int64_t timestamp_max_ms = 0;
+  WalPosition wal_end;  // durable once the WAL's durable_end reaches it
+};
+
+/// Whole batches from the hot tier, contiguous and ascending, each verified.
+struct HotBatches {
+  std::vector<SharedBytes> batches;
+  Offset next;  // where to go on
+  std::uint64_t tail_bytes = 0, wal_bytes = 0;
+};
+
+class PartitionLog {
+ public:
+  struct Options {
+    PartitionKey key;
+    TopicPartition name;  // for errors
+    WalStream stream;
+    SyncPolicy sync;  // decides the visible end
+  };
+  /// `row` is the metadata's view: log_start, tiered_end, epoch. Collaborators outlive the log.
+  PartitionLog(Options options, const PartitionRow& row, Wal& wal, TailCache& tail_cache, Clock& clock);
+  ~PartitionLog();
+
+  // Recovery, before any other call: frames of this partition in WAL order, then damage, then FinishRecovery.
+  /// kCorruption if the batch does not follow (offsets overlap or leave a gap not covered by segments); the partition
+  /// then answers every append and hot read with it.
+  Result<void> RecoverFrame(WalExtent extent, std::span<const std::byte> batch);
+  /// Some frames in `damage` may have been ours; what lies between the neighbours' offsets, if anything, reads as
+  /// kCorruption from now on unless segments cover it.
+  void RecoverDamage(const WalDamage& damage);
+  Result<void> FinishRecovery();
+
+  /// Stamps base offset and epoch into `batch` (validated, one whole RecordBatch v2), stages it in the WAL and makes it
+  /// readable under the sync policy. kOs is reached on return. Errors: kUnavailable (staging full: Wal::AwaitRoom, then
+  /// repeat; `batch` is untouched), kOutOfSpace, kCorruption (see RecoverFrame), kClosed, poison.
+  Result<AppendedBatch> TryAppend(Buffer& batch);
+  /// The same with waiting for room, up to `deadline` (Clock::Monotonic).
+  Result<AppendedBatch> Append(Buffer batch, std::chrono::nanoseconds deadline);
+
+  [[nodiscard]] PartitionOffsets offsets() const;
+  /// What readers may see: durable_end under Each, else log_end.
+  [[nodiscard]] Offset visible_end() const;
+  /// Before a read near the end: syncs, or waits for the sync in progress, so that visible_end() covers everything
+  /// acknowledged before this call.
+  Result<void> AwaitAcknowledged(std::optional<std::chrono::nanoseconds> deadline);
+
+  /// Batches from the one containing `begin` (hot_start <= begin < end), up to `bytes_max` (at least one), not past
+  /// `end`. Tail cache first, then the WAL. Errors: kOutOfRange (no longer hot: look in segments), kCorruption with
+  /// damage() complete (offsets, file, bytes), kUnavailable.
+  Result<HotBatches> ReadHot(Offset begin, Offset end, std::uint64_t bytes_max);
+
+  /// Blocks until visible_end() > `offset`, the deadline (false), or Interrupt. Woken by appends and syncs, never by
+  /// polling. kNotFound: topic deleted, kClosed.
+  Result<bool> AwaitVisible(Offset offset, std::chrono::nanoseconds deadline);
+  /// Calls `wake` once when visible_end() > `offset` (inline if it is already), or the log ends. Returns a ticket for
+  /// CancelWaiter.
+  std::uint64_t AddWaiter(Offset offset, std::move_only_function<void()> wake);
+  void CancelWaiter(std::uint64_t ticket);
+
+  // For tier and engine.
+  void OnWalDurable(WalPosition durable_end);  // the WAL's listener, fanned out
+  /// After a metadata commit: everything below `tiered_end` is in segments.
+  void AdvanceTieredEnd(Offset tiered_end);
+  void AdvanceLogStart(Offset log_start);
+  void SetEpoch(LeaderEpoch epoch);
+  [[nodiscard]] LeaderEpoch epoch() const;
+  /// The oldest WAL position whose frame is needed: not yet in segments and not below log_start. None: nothing is.
+  [[nodiscard]] std::optional<WalPosition> OldestNeeded() const;
+  /// The WAL dropped everything before `position`: hot_start moves.
+  void OnRecycled(WalPosition position);
+  /// Bytes in [tiered_end, durable_end), and when the oldest of them was appended (wall ms, from batch timestamps after
+  /// a restart).
+  struct Pending {
+    std::uint64_t bytes = 0;
+    std::int64_t oldest_ms = 0;
+  };
+  [[nodiscard]] Pending pending() const;
+  [[nodiscard]] std::uint64_t hot_bytes() const;
+
+  /// Ends every wait with `error`; later appends and waits answer it too.
+  void Interrupt(Error error);
+
+  [[nodiscard]] const PartitionKey& key() const;
+  [[nodiscard]] const TopicPartition& name() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace

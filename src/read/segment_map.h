@@ -1,0 +1,38 @@
+// Which segment holds an offset: one partition's segments in memory, at most 48 bytes each, loaded from metadata when
+// first asked and fed by our own commits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "millrace/metadata_store.h"
+#include "millrace/result.h"
+
+namespace millrace {
+
+/// Safe from any thread. Lookups of a loaded map do no I/O.
+class SegmentMap {
+ public:
+  SegmentMap(MetadataStore& metadata, const PartitionKey& partition);
+  ~SegmentMap();
+
+  /// The segment with base <= offset < end, or the next one above over a gap; none past the last. Loads the map first
+  /// if need be.
+  Result<std::optional<SegmentRow>> Find(Offset offset);
+  /// The first segment whose timestamp_max_ms is at or past it.
+  Result<std::optional<SegmentRow>> FindByTime(std::int64_t timestamp_ms);
+  /// After our own commit. Ignored while the map is not loaded.
+  void Add(const SegmentRow& segment);
+  /// After log_start moved: segments wholly below are dropped.
+  void DropBelow(Offset log_start);
+  [[nodiscard]] std::size_t count() const;
+  [[nodiscard]] std::size_t memory_bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace

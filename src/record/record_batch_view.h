@@ -1,0 +1,60 @@
+// RecordBatch v2, looked at without a copy. The unit at rest and on the wire; its layout is drawn in
+// docs/format/record-batch.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "millrace/bytes.h"
+#include "millrace/options.h"
+#include "millrace/record.h"
+#include "millrace/result.h"
+
+namespace millrace {
+
+inline constexpr std::size_t kBatchHeaderBytes = 61;        // up to and with the record count
+inline constexpr std::size_t kBatchLengthPrefixBytes = 12;  // base offset and length, which the length does not count
+
+/// A batch whose header has been checked against the bytes at hand. Does not own them.
+class RecordBatchView {
+ public:
+  /// The batch at the front of `bytes` (more may follow). Checks magic, length, counts and attributes against what is
+  /// there, not the CRC. Errors: kCorruption. Cost: O(1).
+  static Result<RecordBatchView> Parse(std::span<const std::byte> bytes);
+
+  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }  // exactly this batch
+  [[nodiscard]] std::size_t size_bytes() const { return bytes_.size(); }
+  [[nodiscard]] Offset base_offset() const;
+  [[nodiscard]] Offset end_offset() const;  // last offset + 1
+  [[nodiscard]] LeaderEpoch leader_epoch() const;
+  [[nodiscard]] std::int32_t record_count() const;
+  [[nodiscard]] std::int64_t base_timestamp_ms() const;
+  [[nodiscard]] std::int64_t max_timestamp_ms() const;
+  [[nodiscard]] Compression compression() const;
+  [[nodiscard]] std::uint32_t stored_crc() const;
+  /// kCorruption if the CRC-32C over attributes and records differs. Cost: one pass.
+  [[nodiscard]] Result<void> VerifyCrc() const;
+
+ private:
+  explicit RecordBatchView(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  std::span<const std::byte> bytes_;
+};
+
+/// Which records of a batch to decode.
+struct DecodeLimits {
+  Offset from{0};                            // records below are stepped over
+  std::size_t records_max = SIZE_MAX;        // of those decoded
+  std::size_t decoded_bytes_max = 64 << 20;  // of a compressed batch when inflated
+};
+
+/// Appends the records of `batch` (one whole, CRC-verified batch) to `records` as views that share its owner, or the
+/// owner of the inflated bytes. Returns the offset after the last record decoded (the batch's end if all were). Errors:
+/// kCorruption; then `records` is as it was.
+Result<Offset> DecodeRecords(const SharedBytes& batch, const DecodeLimits& limits, std::vector<RecordView>& records);
+
+/// Base offset and leader epoch lie outside the CRC and are stamped in place. Precondition: a parsed batch.
+void StampBatch(std::span<std::byte> batch, Offset base, LeaderEpoch epoch);
+
+}  // namespace millrace
