@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "millrace/bytes.h"
 #include "millrace/export.h"
+#include "millrace/object_store.h"
 #include "millrace/options.h"
 #include "millrace/record.h"
 #include "millrace/result.h"
@@ -83,6 +85,16 @@ struct TopicDescription {
   std::vector<PartitionDescription> partitions;
 };
 
+/// One visible segment: [base, end) of a partition lies in bytes [byte_begin, byte_begin + byte_size) of an object.
+struct SegmentDescription {
+  TopicPartition partition;
+  Offset base, end;
+  std::string object;  // its key in the object store
+  std::uint64_t byte_begin = 0, byte_size = 0;
+  std::uint64_t records = 0;
+  std::int64_t timestamp_min_ms = 0, timestamp_max_ms = 0;
+};
+
 struct CursorDescription {
   TopicPartition partition;
   std::string name;
@@ -135,6 +147,8 @@ class MILLRACE_EXPORT Engine {
   /// refusal), and may append again. Over its budget of bytes in flight it blocks.
   void AppendAsync(const TopicPartition& partition, std::span<const Record> records, AppendOptions options,
                    std::move_only_function<void(Result<AppendReceipt>)> done);
+  /// The partition those calls would choose. kNotFound.
+  Result<PartitionId> PartitionFor(std::string_view topic, std::optional<std::string_view> key);
   /// Appends one RecordBatch v2 as it is; base offset and leader epoch are stamped into a copy.
   Result<AppendReceipt> AppendBatch(const TopicPartition& partition, std::span<const std::byte> batch,
                                     AppendOptions options = {});
@@ -159,6 +173,11 @@ class MILLRACE_EXPORT Engine {
   Result<void> Upload();
   /// Drops from the hot tier all that is in the object store.
   Result<void> Recycle();
+  /// What is in the object store, by offset, as the metadata has it.
+  Result<std::vector<SegmentDescription>> DescribeSegments(const TopicPartition& partition);
+  /// Bytes of a segment as they stand in the object store, past every cache: for who checks or looks. `range` counts
+  /// from the segment's beginning. Errors: kCorruption (shorter than that), kUnavailable, kNotFound.
+  Result<SharedBytes> ReadSegment(const SegmentDescription& segment, ByteRange range);
   /// Forgets records below `before`; the new log_start.
   Result<Offset> DeleteRecords(const TopicPartition& partition, Offset before);
   Result<PartitionOffsets> Offsets(const TopicPartition& partition);
