@@ -1,0 +1,13 @@
+# ./dev install PREFIX
+#
+# Builds the release and installs it under PREFIX: the binary, headers, shared and static library, millrace.pc, the
+# CMake package (find_package(millrace)) and shell completions. PREFIX may be empty or existing; it is made if needed.
+
+run_verb() {
+  [[ $# == 1 && -n $1 && $1 != -* ]] || fail "say where to: ./dev install PREFIX" 2
+  build_preset release millrace millrace_shared millrace_static
+  say "installing into $1"
+  cmake --install build/release --prefix "$(realpath -m "$1")" --strip >build/release/install.log ||
+    fail "could not install; see build/release/install.log"
+  grep -E '^-- (Installing|Up-to-date)' build/release/install.log | grep -v '/include/' | sed 's/^-- //'
+}

@@ -1,0 +1,49 @@
+"""A bad run must never be counted as a good one: crashes, empty suites, time-outs and skipped cases are failures."""
+import unittest
+
+import run_suites
+
+
+def report(*cases):
+    return {"testsuites": [{"name": "S", "testsuite": [
+        {"name": name, "status": status, "result": result, **({"failures": [{}]} if failed else {})}
+        for name, status, result, failed in cases]}]}
+
+
+class JudgeTest(unittest.TestCase):
+    def counts(self, *arguments):
+        outcome = run_suites.judge(*arguments)
+        return outcome.passed, outcome.failed
+
+    def test_each_gtest_case_counts(self):
+        cases = report(("A", "RUN", "COMPLETED", False), ("B", "RUN", "COMPLETED", True))
+        self.assertEqual(self.counts(1, "", cases), (1, 1))
+
+    def test_a_skipped_case_is_a_failure(self):
+        self.assertEqual(self.counts(0, "", report(("A", "RUN", "SKIPPED", False))), (0, 1))
+
+    def test_a_crash_without_report_is_a_failure(self):
+        self.assertEqual(self.counts(-11, "", None), (0, 1))
+
+    def test_a_bad_exit_after_good_cases_is_a_failure(self):
+        self.assertEqual(self.counts(1, "", report(("A", "RUN", "COMPLETED", False))), (1, 1))
+
+    def test_an_empty_gtest_suite_is_a_failure(self):
+        self.assertEqual(self.counts(0, "", report()), (0, 1))
+
+    def test_running_too_long_is_a_failure(self):
+        self.assertEqual(self.counts(None, "", None), (0, 1))
+
+    def test_a_program_is_believed_by_its_last_closing_line(self):
+        self.assertEqual(self.counts(0, "1 passed, 0 failed\n7 passed, 0 failed\n", None), (7, 0))
+        self.assertEqual(self.counts(1, "5 passed, 2 failed\n", None), (5, 2))
+
+    def test_a_program_that_says_nothing_counts_once(self):
+        self.assertEqual(self.counts(0, "hello\n", None), (1, 0))
+
+    def test_a_program_that_counts_nothing_is_a_failure(self):
+        self.assertEqual(self.counts(0, "0 passed, 0 failed\n", None), (0, 1))
+
+
+if __name__ == "__main__":
+    unittest.main()
