@@ -2,10 +2,7 @@
 // a seed replays a run.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <random>
-#include <span>
 
 namespace millrace {
 
@@ -14,7 +11,7 @@ class Random {
  public:
   virtual ~Random() = default;
   virtual std::uint64_t Next() = 0;
-  /// Uniform in [0, bound). Precondition: bound > 0.
+  /// Uniform in [0, bound), up to a bias of bound / 2^64. Precondition: bound > 0.
   std::uint64_t Below(std::uint64_t bound) { return Next() % bound; }
   bool OneIn(std::uint64_t n) { return Below(n) == 0; }
 };

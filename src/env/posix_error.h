@@ -1,0 +1,14 @@
+// errno to Error: the code says what to do, the message names the call, the path and the system's words.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "millrace/result.h"
+
+namespace millrace {
+
+/// `call` is a verb ("open", "write"). "cannot open /d/x: No such file or directory (ENOENT)".
+Error PosixError(int error_number, std::string_view call, const std::filesystem::path& path);
+
+}  // namespace millrace

@@ -1,0 +1,188 @@
+#include "env/posix_file_system.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/try.h"
+#include "env/posix_error.h"
+#include "env/posix_file.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t kHolderTextMax = 4096;
+
+/// A descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return value_; }
+  int Release() { return std::exchange(value_, -1); }
+
+ private:
+  int value_;
+};
+
+int OpenRetrying(const std::filesystem::path& path, int flags, mode_t mode = 0) {
+  int descriptor = -1;
+  do {
+    descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  } while (descriptor < 0 && errno == EINTR);
+  return descriptor;
+}
+
+int OpenFlags(const FileOptions& options) {
+  int flags = O_NOFOLLOW | (options.access == FileAccess::kRead ? O_RDONLY : O_RDWR);
+  if (options.creation != FileCreation::kOpenExisting) flags |= O_CREAT;
+  if (options.creation == FileCreation::kCreateNew) flags |= O_EXCL;
+  if (options.path == FilePath::kDirect) flags |= O_DIRECT;
+  return flags;
+}
+
+/// The directory that holds `path`'s entry.
+std::filesystem::path ParentOf(const std::filesystem::path& path) {
+  auto parent = path.parent_path();
+  return parent.empty() ? std::filesystem::path(".") : parent;
+}
+
+class PosixFileLock final : public FileLock {
+ public:
+  explicit PosixFileLock(int descriptor) : descriptor_(descriptor) {}
+  ~PosixFileLock() override {
+    // Nobody holds it from here on, so nobody's name should stand in it. The file stays: removing it would let two
+    // openers lock two different files under one name.
+    [[maybe_unused]] const int ignored = ::ftruncate(descriptor_.get(), 0);
+  }
+
+ private:
+  Descriptor descriptor_;
+};
+
+Error HeldError(const std::filesystem::path& path, int descriptor) {
+  std::string holder(kHolderTextMax, '\0');
+  const ssize_t got = ::pread(descriptor, holder.data(), holder.size(), 0);
+  holder.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("{} is held by {}", path.native(), holder.empty() ? "another process" : holder),
+               "Close the holder first, or use another directory.");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<File>> PosixFileSystem::Open(const std::filesystem::path& path, const FileOptions& options) {
+  const int descriptor = OpenRetrying(path, OpenFlags(options), 0600);
+  if (descriptor < 0) {
+    const int error_number = errno;
+    if (options.path == FilePath::kDirect && error_number == EINVAL) {
+      // Linux answers so where the file system has no direct I/O, and leaves behind the file it has just made.
+      if (options.creation == FileCreation::kCreateNew) ::unlink(path.c_str());
+      return PosixError(EOPNOTSUPP, "open", path);
+    }
+    return PosixError(error_number, "open", path);
+  }
+  Descriptor owned(descriptor);
+  struct stat status = {};
+  if (::fstat(descriptor, &status) != 0) return PosixError(errno, "stat", path);
+  if (!S_ISREG(status.st_mode)) return PosixError(EISDIR, "open", path);
+  return AdoptPosixFile(owned.Release(), path);
+}
+
+Result<void> PosixFileSystem::Rename(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return PosixError(errno, fmt::format("rename {} to", from.native()), to);
+  return {};
+}
+
+Result<void> PosixFileSystem::Remove(const std::filesystem::path& path) {
+  if (::unlink(path.c_str()) == 0) return {};
+  if (errno == EISDIR && ::rmdir(path.c_str()) == 0) return {};
+  return PosixError(errno, "remove", path);
+}
+
+Result<void> PosixFileSystem::CreateDirectories(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0700) == 0) return SyncDirectory(ParentOf(path));
+  if (errno == EEXIST) {
+    struct stat status = {};
+    if (::stat(path.c_str(), &status) != 0) return PosixError(errno, "stat", path);
+    if (!S_ISDIR(status.st_mode)) return PosixError(ENOTDIR, "create directory", path);
+    return {};
+  }
+  const auto parent = ParentOf(path);
+  if (errno != ENOENT || parent == path || parent == ".") return PosixError(errno, "create directory", path);
+  MR_TRY(CreateDirectories(parent));
+  if (!path.has_filename()) return {};  // "a/b/": the parent was the directory itself
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return PosixError(errno, "create directory", path);
+  return SyncDirectory(parent);
+}
+
+Result<void> PosixFileSystem::SyncDirectory(const std::filesystem::path& path) {
+  const Descriptor directory(OpenRetrying(path, O_RDONLY | O_DIRECTORY));
+  if (directory.get() < 0) return PosixError(errno, "open directory", path);
+  if (::fsync(directory.get()) != 0) return PosixError(errno, "sync directory", path);
+  return {};
+}
+
+Result<std::vector<DirectoryEntry>> PosixFileSystem::List(const std::filesystem::path& path) {
+  Descriptor directory(OpenRetrying(path, O_RDONLY | O_DIRECTORY));
+  if (directory.get() < 0) return PosixError(errno, "list", path);
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(directory.get()), &::closedir);
+  if (!stream) return PosixError(errno, "list", path);
+  directory.Release();
+  std::vector<DirectoryEntry> entries;
+  for (;;) {
+    errno = 0;
+    const dirent* found = ::readdir(stream.get());
+    if (found == nullptr) break;
+    const std::string_view name = found->d_name;
+    if (name == "." || name == "..") continue;
+    struct stat status = {};
+    if (::fstatat(::dirfd(stream.get()), found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) continue;  // removed meanwhile
+      return PosixError(errno, "stat", path / name);
+    }
+    const bool is_directory = S_ISDIR(status.st_mode);
+    entries.push_back({.name = std::string(name),
+                       .is_directory = is_directory,
+                       .size_bytes = is_directory ? 0 : static_cast<std::uint64_t>(status.st_size)});
+  }
+  if (errno != 0) return PosixError(errno, "list", path);
+  std::ranges::sort(entries, {}, &DirectoryEntry::name);
+  return entries;
+}
+
+Result<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::filesystem::path& path, std::string_view holder) {
+  Descriptor file(OpenRetrying(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  if (file.get() < 0) return PosixError(errno, "open", path);
+  struct flock request = {};
+  request.l_type = F_WRLCK;
+  request.l_whence = SEEK_SET;
+  if (::fcntl(file.get(), F_OFD_SETLK, &request) != 0) {
+    if (errno == EAGAIN || errno == EACCES) return HeldError(path, file.get());
+    return PosixError(errno, "lock", path);
+  }
+  const auto text = holder.substr(0, kHolderTextMax);
+  // The holder's name is for people: a full disk must not keep the engine from opening.
+  if (::ftruncate(file.get(), 0) == 0) {
+    [[maybe_unused]] const ssize_t ignored = ::pwrite(file.get(), text.data(), text.size(), 0);
+  }
+  return std::make_unique<PosixFileLock>(file.Release());
+}
+
+Result<std::uint64_t> PosixFileSystem::FreeSpace(const std::filesystem::path& path) {
+  struct statvfs status = {};
+  if (::statvfs(path.c_str(), &status) != 0) return PosixError(errno, "stat", path);
+  return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+}
+
+}  // namespace millrace
