@@ -72,6 +72,10 @@ class PartitionLog {
   /// acknowledged before this call.
   Result<void> AwaitAcknowledged(std::optional<std::chrono::nanoseconds> deadline);
 
+  /// Whatever the policy: everything appended before this call is durable when it returns; the durable_end then. What
+  /// the uploader calls before it takes a range, and DeleteRecords before it moves log_start.
+  Result<Offset> Sync(std::optional<std::chrono::nanoseconds> deadline);
+
   /// Batches from the one containing `begin` (hot_start <= begin < end), up to `bytes_max` (at least one), not past
   /// `end`. Tail cache first, then the WAL. Errors: kOutOfRange (no longer hot: look in segments), kCorruption with
   /// damage() complete (offsets, file, bytes), kUnavailable.
@@ -81,14 +85,23 @@ class PartitionLog {
   /// polling. kNotFound: topic deleted, kClosed.
   Result<bool> AwaitVisible(Offset offset, std::chrono::nanoseconds deadline);
   /// Calls `wake` once when visible_end() > `offset` (inline if it is already), or the log ends. Returns a ticket for
-  /// CancelWaiter.
+  /// CancelWaiter. `wake` runs on the appender's or the syncing thread, under no lock; it may append, but not block.
   std::uint64_t AddWaiter(Offset offset, std::move_only_function<void()> wake);
-  void CancelWaiter(std::uint64_t ticket);
+  /// True: `wake` has not run and never will. False: it has, or is running now on another thread.
+  bool CancelWaiter(std::uint64_t ticket);
+  /// An offset in [from, visible_end] below which, from `from` on, no hot record has a timestamp at or past
+  /// `timestamp_ms`: where a search by time begins. Precondition: from >= hot_start. No I/O.
+  [[nodiscard]] Offset FindHotByTime(Offset from, std::int64_t timestamp_ms) const;
 
   // For tier and engine.
-  void OnWalDurable(WalPosition durable_end);  // the WAL's listener, fanned out
-  /// After a metadata commit: everything below `tiered_end` is in segments.
+  /// Nobody has to fan the WAL's listener out to logs: a log with waiters asks the WAL for the sync it waits for, and
+  /// durable_end is looked up when somebody asks. Calling this is allowed and cheap.
+  void OnWalDurable(WalPosition durable_end);
+  /// After a metadata commit: everything below `tiered_end` is in segments. Ignored if it is not above the present one.
+  /// Precondition: tiered_end <= durable_end.
   void AdvanceTieredEnd(Offset tiered_end);
+  /// After metadata moved it; takes tiered_end along when it passes it. Ignored if it is not above the present one.
+  /// Precondition: log_start <= durable_end (Sync first).
   void AdvanceLogStart(Offset log_start);
   void SetEpoch(LeaderEpoch epoch);
   [[nodiscard]] LeaderEpoch epoch() const;
@@ -113,7 +126,7 @@ class PartitionLog {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  // shared with the WAL's callbacks and the tail cache while they run
 };
 
 }  // namespace millrace

@@ -2,11 +2,11 @@
 // boundary without gap or repeat.
 #pragma once
 
-#include <chrono>
+#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <optional>
 
+#include "millrace/clock.h"
 #include "millrace/engine.h"
 #include "millrace/object_store.h"
 #include "millrace/options.h"
@@ -16,12 +16,22 @@ namespace millrace {
 
 class BlockCache;
 class PartitionLog;
+class ReadMemory;
 class SegmentMap;
+
+/// Totals over all reads, for EngineStats.
+struct ReadCounters {
+  std::atomic<std::uint64_t> tail_bytes{0}, wal_bytes{0}, block_cache_bytes{0}, segment_cache_bytes{0},
+      object_store_bytes{0};
+  std::atomic<std::uint64_t> requests{0}, shared{0}, corruptions{0};
+};
 
 /// What every reader of an engine shares; members outlive the readers.
 struct ReadContext {
   ObjectStore& objects;
   BlockCache& blocks;
+  ReadMemory& memory;
+  ReadCounters& counters;
   Clock& clock;
   bool prefetch_enabled = true;
 };

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
+#include <string>
 
 #include "millrace/metadata_store.h"
 #include "millrace/result.h"
@@ -21,8 +21,12 @@ class SegmentMap {
   /// The segment with base <= offset < end, or the next one above over a gap; none past the last. Loads the map first
   /// if need be.
   Result<std::optional<SegmentRow>> Find(Offset offset);
-  /// The first segment whose timestamp_max_ms is at or past it.
-  Result<std::optional<SegmentRow>> FindByTime(std::int64_t timestamp_ms);
+  /// The first segment that ends above `from` and whose timestamp_max_ms is at or past `timestamp_ms`.
+  Result<std::optional<SegmentRow>> FindByTime(std::int64_t timestamp_ms, Offset from = Offset(0));
+  /// Asks metadata for what has come since, for a reader that misses a segment which should be there.
+  Result<void> Refresh();
+  /// Where a segment's object lies in the object store. One metadata query; kNotFound if it is gone.
+  Result<std::string> ObjectKey(const ObjectId& object);
   /// After our own commit. Ignored while the map is not loaded.
   void Add(const SegmentRow& segment);
   /// After log_start moved: segments wholly below are dropped.

@@ -1,0 +1,57 @@
+// The budget of bytes that reads have in flight: reserved before a request is sent, released when its bytes are cached
+// or handed on.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "base/mutex.h"
+#include "millrace/clock.h"
+#include "millrace/result.h"
+
+namespace millrace {
+
+/// Safe from any thread.
+class ReadMemory {
+ public:
+  ReadMemory(std::uint64_t bytes_max, Clock& clock) : bytes_max_(bytes_max), clock_(clock) {}
+  ~ReadMemory();
+
+  /// Gives its bytes back when destroyed.
+  class Reservation {
+   public:
+    Reservation() = default;
+    Reservation(ReadMemory* memory, std::uint64_t bytes) : memory_(memory), bytes_(bytes) {}
+    Reservation(Reservation&& other) noexcept
+        : memory_(std::exchange(other.memory_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    Reservation& operator=(Reservation&& other) noexcept;
+    ~Reservation() { Release(); }
+    void Release();
+
+   private:
+    ReadMemory* memory_ = nullptr;
+    std::uint64_t bytes_ = 0;
+  };
+
+  /// Waits until `bytes` fit. More than the whole budget passes alone, when nothing else is in flight. Callers hold no
+  /// other reservation. Errors: kTimeout (deadline on Clock::Monotonic).
+  Result<Reservation> Reserve(std::uint64_t bytes, std::optional<std::chrono::nanoseconds> deadline);
+
+  [[nodiscard]] std::uint64_t bytes() const;
+  [[nodiscard]] std::uint64_t bytes_peak() const;
+  [[nodiscard]] std::uint64_t bytes_max() const { return bytes_max_; }
+
+ private:
+  void Give(std::uint64_t bytes);
+
+  const std::uint64_t bytes_max_;
+  Clock& clock_;
+  mutable Mutex mutex_;
+  CondVar released_;
+  std::uint64_t bytes_ MR_GUARDED_BY(mutex_) = 0;
+  std::uint64_t bytes_peak_ MR_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace millrace
