@@ -1,0 +1,25 @@
+// Which object store a URL means.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+#include "millrace/clock.h"
+#include "millrace/file_system.h"
+#include "millrace/object_store.h"
+
+namespace millrace {
+
+enum class ObjectStoreKind { kLocalDirectory, kMemory };
+
+/// "file:" (below the data directory), "file:///absolute/path" (taken literally, no percent-decoding), "memory:".
+/// Errors: kUnsupported ("s3://…", which comes later), kInvalidArgument. Credentials are never repeated in the message.
+Result<ObjectStoreKind> ObjectStoreKindOf(std::string_view url);
+
+/// "file:" lies in `data_dir`/objects. `file_system` and `clock` outlive the store.
+/// Errors: those of ObjectStoreKindOf and of creating the directory.
+Result<std::shared_ptr<ObjectStore>> OpenObjectStore(std::string_view url, const std::filesystem::path& data_dir,
+                                                     FileSystem& file_system, const Clock& clock);
+
+}  // namespace millrace

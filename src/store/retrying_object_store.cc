@@ -1,0 +1,121 @@
+#include "store/retrying_object_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "base/try.h"
+#include "store/object_pieces.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::uint64_t kTenthsPerRetry = 10;
+constexpr std::uint64_t kCompareBytes = 1 << 20;
+
+}  // namespace
+
+RetryingObjectStore::RetryingObjectStore(std::shared_ptr<ObjectStore> inner, const RetryOptions& options,
+                                         const Clock& clock, std::uint64_t seed,
+                                         std::function<void(std::chrono::nanoseconds)> pause)
+    : inner_(std::move(inner)),
+      options_(options),
+      clock_(clock),
+      pause_(pause ? std::move(pause) : [](std::chrono::nanoseconds time) { std::this_thread::sleep_for(time); }),
+      random_(seed),
+      budget_tenths_(options.budget * kTenthsPerRetry) {}
+
+bool RetryingObjectStore::TakeFromBudget() {
+  MutexLock lock(mutex_);
+  if (budget_tenths_ < kTenthsPerRetry) return false;
+  budget_tenths_ -= kTenthsPerRetry;
+  ++retries_;
+  return true;
+}
+
+void RetryingObjectStore::PayBack() {
+  MutexLock lock(mutex_);
+  budget_tenths_ = std::min(budget_tenths_ + 1, options_.budget * kTenthsPerRetry);
+}
+
+std::uint64_t RetryingObjectStore::retries() const {
+  MutexLock lock(mutex_);
+  return retries_;
+}
+
+std::chrono::nanoseconds RetryingObjectStore::Backoff(std::uint32_t attempt) {
+  const auto doubled = options_.backoff_first * (std::int64_t{1} << std::min(attempt, 20u));
+  const std::chrono::nanoseconds whole = std::min(doubled, options_.backoff_max);
+  MutexLock lock(mutex_);
+  random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+  const auto half = static_cast<std::uint64_t>(whole.count()) / 2;
+  return std::chrono::nanoseconds(half + (half == 0 ? 0 : (random_ >> 17) % half));
+}
+
+template <class T>
+Result<T> RetryingObjectStore::Repeat(const std::function<Result<T>(std::uint32_t attempt)>& request) {
+  const auto deadline = clock_.Monotonic() + options_.deadline;
+  for (std::uint32_t attempt = 0;; ++attempt) {
+    Result<T> result = request(attempt);
+    if (result) {
+      PayBack();
+      return result;
+    }
+    if (!result.error().retryable()) return result;
+    const auto wait = Backoff(attempt);
+    const bool may_go_on = attempt + 1 < options_.attempts_max && clock_.Monotonic() + wait < deadline;
+    if (!may_go_on || !TakeFromBudget()) {
+      return attempt == 0 ? result.error() : result.error().WithContext(fmt::format("{} attempts", attempt + 1));
+    }
+    pause_(wait);
+  }
+}
+
+Result<bool> RetryingObjectStore::HoldsExactly(std::string_view key, std::span<const SharedBytes> pieces) {
+  MR_ASSIGN_OR_RETURN(const ObjectDescription found, inner_->Head(key));
+  if (found.size_bytes != TotalBytes(pieces)) return false;
+  std::uint64_t at = 0;
+  for (const SharedBytes& piece : pieces) {
+    for (std::uint64_t within = 0; within < piece.size(); within += kCompareBytes) {
+      const std::uint64_t length = std::min<std::uint64_t>(kCompareBytes, piece.size() - within);
+      MR_ASSIGN_OR_RETURN(const SharedBytes stored, inner_->Get(key, {at + within, length}));
+      if (stored.size() != length) {
+        return Error(ErrorCode::kUnavailable, fmt::format("{}: body of {} came back short", Describe(), key));
+      }
+      if (std::memcmp(stored.data(), piece.data() + within, length) != 0) return false;
+    }
+    at += piece.size();
+  }
+  return true;
+}
+
+Result<void> RetryingObjectStore::Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) {
+  return Repeat<void>([&](std::uint32_t attempt) -> Result<void> {
+    auto result = inner_->Put(key, pieces, mode);
+    const bool may_be_ours = mode == PutMode::kIfAbsent && attempt > 0;
+    if (result || !may_be_ours || result.error().code() != ErrorCode::kAlreadyExists) return result;
+    MR_ASSIGN_OR_RETURN(const bool ours, HoldsExactly(key, pieces));
+    if (ours) return {};
+    return result;
+  });
+}
+
+Result<SharedBytes> RetryingObjectStore::Get(std::string_view key, ByteRange range) {
+  return Repeat<SharedBytes>([&](std::uint32_t) { return inner_->Get(key, range); });
+}
+
+Result<ObjectDescription> RetryingObjectStore::Head(std::string_view key) {
+  return Repeat<ObjectDescription>([&](std::uint32_t) { return inner_->Head(key); });
+}
+
+Result<ObjectPage> RetryingObjectStore::List(std::string_view prefix, std::string_view continuation, std::size_t max) {
+  return Repeat<ObjectPage>([&](std::uint32_t) { return inner_->List(prefix, continuation, max); });
+}
+
+Result<void> RetryingObjectStore::Delete(std::string_view key) {
+  return Repeat<void>([&](std::uint32_t) { return inner_->Delete(key); });
+}
+
+}  // namespace millrace

@@ -1,0 +1,63 @@
+// Repeats what may be repeated: within a budget shared by all callers, with jitter, up to a deadline.
+//
+// Everything here can be repeated: gets, heads, listings and deletes by nature, an overwriting put because it brings
+// the same bytes. A put-if-absent whose outcome is unknown is not simply repeated: what is under the key by then is
+// compared with what was sent, so that our own first attempt is not taken for somebody else's object.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "base/mutex.h"
+#include "millrace/clock.h"
+#include "millrace/object_store.h"
+
+namespace millrace {
+
+struct RetryOptions {
+  std::uint32_t attempts_max = 6;               // of one request, the first included
+  std::chrono::milliseconds backoff_first{50};  // doubles; the wait is uniform in [half, whole] of it
+  std::chrono::milliseconds backoff_max{5'000};
+  std::chrono::milliseconds deadline{60'000};  // of one request with all its attempts
+  /// Retries all callers may have outstanding beyond what successes pay back (one retry per ten successes): a store
+  /// that is down is not hammered.
+  std::uint32_t budget = 100;
+};
+
+/// Safe from any thread. Errors: the last attempt's, with the number of attempts.
+class RetryingObjectStore final : public ObjectStore {
+ public:
+  /// `clock` outlives the store. `pause` lets time pass (the simulator's advances its clock); null sleeps.
+  RetryingObjectStore(std::shared_ptr<ObjectStore> inner, const RetryOptions& options, const Clock& clock,
+                      std::uint64_t seed, std::function<void(std::chrono::nanoseconds)> pause = {});
+
+  Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
+  Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
+  Result<ObjectDescription> Head(std::string_view key) override;
+  Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override;
+  Result<void> Delete(std::string_view key) override;
+  [[nodiscard]] std::string Describe() const override { return inner_->Describe(); }
+
+  [[nodiscard]] std::uint64_t retries() const;
+
+ private:
+  template <class T>
+  Result<T> Repeat(const std::function<Result<T>(std::uint32_t attempt)>& request);
+  bool TakeFromBudget();
+  void PayBack();
+  std::chrono::nanoseconds Backoff(std::uint32_t attempt);
+  Result<bool> HoldsExactly(std::string_view key, std::span<const SharedBytes> pieces);
+
+  const std::shared_ptr<ObjectStore> inner_;
+  const RetryOptions options_;
+  const Clock& clock_;
+  const std::function<void(std::chrono::nanoseconds)> pause_;
+  mutable Mutex mutex_;
+  std::uint64_t random_ MR_GUARDED_BY(mutex_);
+  std::uint64_t retries_ MR_GUARDED_BY(mutex_) = 0;
+  std::uint64_t budget_tenths_ MR_GUARDED_BY(mutex_);
+};
+
+}  // namespace millrace
