@@ -24,7 +24,7 @@ struct ByteRange {
 struct ObjectDescription {
   std::string key;
   std::uint64_t size_bytes = 0;
-  std::int64_t modified_ms = 0;
+  std::int64_t modified_ms = 0;  // wall time of the put as the store tells it; 0: it tells none
 };
 
 struct ObjectPage {
@@ -32,7 +32,8 @@ struct ObjectPage {
   std::string next;                        // hand to the next List; empty: this was the last page
 };
 
-/// Keys are made of [0-9A-Za-z._/-], each segment between slashes 1 to 200 bytes and not `.` or `..`; no key is another
+/// Keys are made of [0-9A-Za-z._/-], 1,024 bytes at most, each segment between slashes 1 to 200 bytes and not `.` or
+/// `..`; no key is another
 /// key's folder. Others: kInvalidArgument. Safe from any thread; calls block. Errors: kNotFound, kUnavailable (retry),
 /// kTimeout, kOutOfSpace, kInvalidArgument.
 class ObjectStore {

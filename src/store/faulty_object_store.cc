@@ -43,7 +43,7 @@ bool FaultyObjectStore::Befalls(ObjectFault fault, Request request, bool chosen)
   if (of_body && request != Request::kGet) return false;
   if (fault == ObjectFault::kStaleList && request != Request::kList) return false;
   // One draw for each fault, fired or not, so that one fault's chance does not shift the others' dice.
-  const bool drawn = random_() % 1'000'000 < plan_.per_million[static_cast<std::size_t>(fault)];
+  const bool drawn = random_.Below(1'000'000) < plan_.per_million[static_cast<std::size_t>(fault)];
   if (!drawn && !chosen) return false;
   ++fired_[static_cast<std::size_t>(fault)];
   return true;
@@ -66,7 +66,7 @@ FaultyObjectStore::Verdict FaultyObjectStore::Judge(Request request) {
     const bool chosen_misfits = chosen && nothing_yet && chosen_fault_ != ObjectFault::kDelay;
     verdict.error_before = Befalls(ObjectFault::kErrorBefore, request, chosen_misfits);
     verdict.code = plan_.code;
-    verdict.dice = random_();
+    verdict.dice = random_.Next();
   }
   if (pause.count() > 0 && delay_) delay_(pause);
   return verdict;

@@ -7,10 +7,10 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <random>
 #include <string>
 
 #include "base/mutex.h"
+#include "env/seeded_random.h"
 #include "millrace/object_store.h"
 
 namespace millrace {
@@ -74,7 +74,7 @@ class FaultyObjectStore final : public ObjectStore {
   const std::shared_ptr<ObjectStore> inner_;
   const std::function<void(std::chrono::nanoseconds)> delay_;
   mutable Mutex mutex_;
-  std::mt19937_64 random_ MR_GUARDED_BY(mutex_);
+  SeededRandom random_ MR_GUARDED_BY(mutex_);
   ObjectFaultPlan plan_ MR_GUARDED_BY(mutex_);
   std::uint64_t requests_ MR_GUARDED_BY(mutex_) = 0, chosen_request_ MR_GUARDED_BY(mutex_) = 0;
   ObjectFault chosen_fault_ MR_GUARDED_BY(mutex_) = ObjectFault::kErrorBefore;

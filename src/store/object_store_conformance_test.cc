@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <functional>
@@ -11,8 +12,8 @@
 #include <thread>
 
 #include "env/posix_file_system.h"
+#include "env/seeded_random.h"
 #include "env/sim_clock.h"
-#include "env/sim_file_system.h"
 #include "store/faulty_object_store.h"
 #include "store/local_dir_object_store.h"
 #include "store/memory_object_store.h"
@@ -25,6 +26,7 @@ namespace {
 
 struct Bench {
   SimClock clock;
+  SeededRandom random{1};
   std::unique_ptr<FileSystem> file_system;
   std::filesystem::path scratch;
   std::shared_ptr<ObjectStore> store;
@@ -53,16 +55,10 @@ void OpenPosix(Bench& bench) {
   bench.store = OpenDir(bench.scratch / "objects", *bench.file_system);
 }
 
-void OpenSim(Bench& bench) {
-  bench.file_system = std::make_unique<SimFileSystem>(1);
-  bench.store = OpenDir("/data/objects", *bench.file_system);
-}
-
 void OpenMemory(Bench& bench) { bench.store = std::make_shared<MemoryObjectStore>(&bench.clock); }
 
 const Contender kContenders[] = {
     {"LocalDirPosix", OpenPosix},
-    {"LocalDirSim", OpenSim},
     {"Memory", OpenMemory},
     {"MeteredMemory",
      [](Bench& bench) {
@@ -77,13 +73,13 @@ const Contender kContenders[] = {
     {"RetryingMemory",
      [](Bench& bench) {
        OpenMemory(bench);
-       bench.store = std::make_shared<RetryingObjectStore>(bench.store, RetryOptions{}, bench.clock, 1);
+       bench.store = std::make_shared<RetryingObjectStore>(bench.store, RetryOptions{}, bench.clock, bench.random);
      }},
-    {"AllOverLocalDirSim",
+    {"AllOverLocalDir",
      [](Bench& bench) {
-       OpenSim(bench);
+       OpenPosix(bench);
        auto faulty = std::make_shared<FaultyObjectStore>(bench.store, 1);
-       auto retrying = std::make_shared<RetryingObjectStore>(faulty, RetryOptions{}, bench.clock, 1);
+       auto retrying = std::make_shared<RetryingObjectStore>(faulty, RetryOptions{}, bench.clock, bench.random);
        bench.store = std::make_shared<MeteredObjectStore>(retrying);
      }},
 };

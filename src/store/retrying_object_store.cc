@@ -18,13 +18,13 @@ constexpr std::uint64_t kCompareBytes = 1 << 20;
 }  // namespace
 
 RetryingObjectStore::RetryingObjectStore(std::shared_ptr<ObjectStore> inner, const RetryOptions& options,
-                                         const Clock& clock, std::uint64_t seed,
+                                         const Clock& clock, Random& random,
                                          std::function<void(std::chrono::nanoseconds)> pause)
     : inner_(std::move(inner)),
       options_(options),
       clock_(clock),
+      random_(random),
       pause_(pause ? std::move(pause) : [](std::chrono::nanoseconds time) { std::this_thread::sleep_for(time); }),
-      random_(seed),
       budget_tenths_(options.budget * kTenthsPerRetry) {}
 
 bool RetryingObjectStore::TakeFromBudget() {
@@ -48,10 +48,8 @@ std::uint64_t RetryingObjectStore::retries() const {
 std::chrono::nanoseconds RetryingObjectStore::Backoff(std::uint32_t attempt) {
   const auto doubled = options_.backoff_first * (std::int64_t{1} << std::min(attempt, 20u));
   const std::chrono::nanoseconds whole = std::min(doubled, options_.backoff_max);
-  MutexLock lock(mutex_);
-  random_ = random_ * 6364136223846793005u + 1442695040888963407u;
   const auto half = static_cast<std::uint64_t>(whole.count()) / 2;
-  return std::chrono::nanoseconds(half + (half == 0 ? 0 : (random_ >> 17) % half));
+  return std::chrono::nanoseconds(half + (half == 0 ? 0 : random_.Below(half)));
 }
 
 template <class T>

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/mutex.h"
+#include "env/random.h"
 #include "millrace/clock.h"
 #include "millrace/object_store.h"
 
@@ -29,9 +30,10 @@ struct RetryOptions {
 /// Safe from any thread. Errors: the last attempt's, with the number of attempts.
 class RetryingObjectStore final : public ObjectStore {
  public:
-  /// `clock` outlives the store. `pause` lets time pass (the simulator's advances its clock); null sleeps.
+  /// `clock` and `random` (for the jitter) outlive the store. `pause` lets time pass (the simulator's advances its
+  /// clock); null sleeps.
   RetryingObjectStore(std::shared_ptr<ObjectStore> inner, const RetryOptions& options, const Clock& clock,
-                      std::uint64_t seed, std::function<void(std::chrono::nanoseconds)> pause = {});
+                      Random& random, std::function<void(std::chrono::nanoseconds)> pause = {});
 
   Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
   Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
@@ -53,9 +55,9 @@ class RetryingObjectStore final : public ObjectStore {
   const std::shared_ptr<ObjectStore> inner_;
   const RetryOptions options_;
   const Clock& clock_;
+  Random& random_;
   const std::function<void(std::chrono::nanoseconds)> pause_;
   mutable Mutex mutex_;
-  std::uint64_t random_ MR_GUARDED_BY(mutex_);
   std::uint64_t retries_ MR_GUARDED_BY(mutex_) = 0;
   std::uint64_t budget_tenths_ MR_GUARDED_BY(mutex_);
 };
