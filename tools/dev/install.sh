@@ -5,7 +5,7 @@
 
 run_verb() {
   [[ $# == 1 && -n $1 && $1 != -* ]] || fail "say where to: ./dev install PREFIX" 2
-  build_preset release millrace millrace_shared millrace_static
+  build_preset release millrace millrace_library millrace_completions
   say "installing into $1"
   cmake --install build/release --prefix "$(realpath -m "$1")" --strip >build/release/install.log ||
     fail "could not install; see build/release/install.log"

@@ -1,0 +1,32 @@
+# find_package(millrace CONFIG): millrace::millrace is the shared library and needs nothing else. millrace::static is there if the libraries
+# it leans on are installed with their headers; find_package(millrace CONFIG REQUIRED COMPONENTS static) insists on it.
+include(CMakeFindDependencyMacro)
+include(${CMAKE_CURRENT_LIST_DIR}/millrace-shared.cmake)
+
+find_package(PkgConfig QUIET)
+find_package(Threads QUIET)
+find_package(ZLIB QUIET)
+find_package(Snappy QUIET)
+find_package(fmt QUIET)
+if(PkgConfig_FOUND)
+  pkg_check_modules(ISAL QUIET IMPORTED_TARGET libisal)
+  pkg_check_modules(LZ4 QUIET IMPORTED_TARGET liblz4)
+  pkg_check_modules(ZSTD QUIET IMPORTED_TARGET libzstd)
+  pkg_check_modules(DEFLATE QUIET IMPORTED_TARGET libdeflate)
+  pkg_check_modules(SQLITE QUIET IMPORTED_TARGET sqlite3)
+endif()
+
+set(millrace_static_FOUND TRUE)
+foreach(needed PkgConfig::ISAL PkgConfig::LZ4 PkgConfig::ZSTD PkgConfig::DEFLATE PkgConfig::SQLITE ZLIB::ZLIB Snappy::snappy fmt::fmt
+    Threads::Threads)
+  if(NOT TARGET ${needed})
+    set(millrace_static_FOUND FALSE)
+    string(APPEND millrace_static_missing " ${needed}")
+  endif()
+endforeach()
+if(millrace_static_FOUND)
+  include(${CMAKE_CURRENT_LIST_DIR}/millrace-static.cmake)
+elseif(millrace_FIND_REQUIRED_static)
+  set(millrace_FOUND FALSE)
+  set(millrace_NOT_FOUND_MESSAGE "millrace::static needs${millrace_static_missing}")
+endif()

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Checks that includes point only down the floors of docs/architecture.md.
+
+usage: check_arrows.py [TREE]
+
+The table there names each room, its floor and the rooms it may include besides `include` and `base`. This checks that
+- the table and the folders under src/ agree, and no row points up or sideways;
+- a file of a room includes only its own room, `millrace/...`, `base/...` and the rooms of its row, by full path;
+- public headers include only public headers and the standard library;
+- headers of src/ include no third-party header: those stand in .cc files;
+- nothing under src/ or include/ includes test/, bench/ or examples/, which the first two rules already forbid.
+"""
+import os
+import re
+import sys
+
+ROW = re.compile(r"^\|\s*(\d+)\s*\|\s*([a-z]+)\s*\|[^|]*\|([^|]*)\|\s*$", re.MULTILINE)
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+# Headers of the C library and the kernel that headers of ours may include; C++ ones have no dot.
+SYSTEM_HEADER = re.compile(r"^(?:(?:sys|linux)/[a-z_]+\.h|(?:fcntl|unistd|errno|time|pthread|sched|poll|signal|dirent)\.h)$")
+
+
+def read_floors(text):
+    """{room: (floor, rooms it may include)} from the table of the architecture page."""
+    return {room: (int(floor), set(re.findall(r"[a-z]+", may))) for floor, room, may in ROW.findall(text)}
+
+
+def check_table(floors, folders):
+    problems = []
+    if not floors:
+        return ["docs/architecture.md: no table of floors found"]
+    for folder in sorted(folders - set(floors)):
+        problems.append(f"src/{folder}: not in the table of docs/architecture.md")
+    for room in sorted(set(floors) - folders - {"include"}):
+        problems.append(f"docs/architecture.md: room {room} has no folder under src/")
+    for room, (floor, may) in floors.items():
+        for other in sorted(may):
+            if other not in floors:
+                problems.append(f"docs/architecture.md: {room} may include {other}, which is no room")
+            elif floors[other][0] >= floor:
+                problems.append(f"docs/architecture.md: {room} (floor {floor}) points at {other} (floor {floors[other][0]})")
+    return problems
+
+
+def is_standard(header):
+    return "." not in header and "/" not in header or bool(SYSTEM_HEADER.match(header))
+
+
+def check_public_header(path, includes):
+    for bracket, header in includes:
+        if header.startswith("millrace/"):
+            continue
+        if bracket == '"' or "." in header or "/" in header:
+            yield f"{path}: a public header includes {header}"
+
+
+def check_room_file(path, room, includes, floors):
+    may = floors[room][1] | {room, "base"}
+    for bracket, header in includes:
+        if header.startswith("millrace/"):
+            continue
+        if bracket == '"':
+            target = header.split("/")[0] if "/" in header else None
+            if target not in floors or target == "include":
+                yield f'{path}: "{header}" is not the full path of a header of a room'
+            elif target not in may:
+                yield f"{path}: {room} may not include {header}"
+        elif path.endswith(".h") and not is_standard(header):
+            yield f"{path}: third-party header <{header}> in a header"
+
+
+def source_files(tree, folder):
+    for root, folders, files in os.walk(os.path.join(tree, folder)):
+        folders.sort()
+        for name in sorted(files):
+            if name.endswith((".h", ".cc")):
+                full = os.path.join(root, name)
+                with open(full, encoding="utf-8") as file:
+                    yield os.path.relpath(full, tree), INCLUDE.findall(file.read())
+
+
+def check_tree(tree):
+    with open(os.path.join(tree, "docs/architecture.md"), encoding="utf-8") as file:
+        floors = read_floors(file.read())
+    source = os.path.join(tree, "src")
+    folders = {name for name in os.listdir(source) if os.path.isdir(os.path.join(source, name))}
+    problems = check_table(floors, folders)
+    for path, includes in source_files(tree, "include"):
+        problems.extend(check_public_header(path, includes))
+    for path, includes in source_files(tree, "src"):
+        room = path.split(os.sep)[1]
+        if room in floors:
+            problems.extend(check_room_file(path, room, includes, floors))
+    return problems
+
+
+def main():
+    problems = check_tree(sys.argv[1] if len(sys.argv) > 1 else ".")
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

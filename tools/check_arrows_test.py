@@ -1,0 +1,79 @@
+"""Each kind of wrong arrow must be seen: a small tree that is right, and one change that makes it wrong."""
+import os
+import tempfile
+import unittest
+
+import check_arrows
+
+TABLE = """
+| floor | room | chief types | may include |
+|---|---|---|---|
+| 0 | include | `Offset` | |
+| 1 | base | `Mutex` | |
+| 2 | env | `File` | |
+| 2 | record | `Batch` | |
+| 3 | wal | `Wal` | env |
+"""
+TREE = {
+    "docs/architecture.md": TABLE,
+    "include/millrace/types.h": "#include <string>\n",
+    "src/base/mutex.h": "#include <pthread.h>\n",
+    "src/env/file.h": '#include "millrace/types.h"\n',
+    "src/record/batch.cc": '#include "record/batch.h"\n#include <lz4.h>\n',
+    "src/wal/wal.cc": '#include "env/file.h"\n#include "base/mutex.h"\n#include <fmt/core.h>\n',
+}
+
+
+class ArrowsTest(unittest.TestCase):
+    def problems(self, **changes):
+        with tempfile.TemporaryDirectory() as tree:
+            for path, text in (TREE | changes.get("files", {})).items():
+                os.makedirs(os.path.dirname(os.path.join(tree, path)), exist_ok=True)
+                with open(os.path.join(tree, path), "w", encoding="utf-8") as file:
+                    file.write(text)
+            return check_arrows.check_tree(tree)
+
+    def assert_seen(self, path, text, expected):
+        problems = self.problems(files={path: text})
+        self.assertEqual(len(problems), 1, problems)
+        self.assertIn(expected, problems[0])
+
+    def test_a_right_tree_has_no_problem(self):
+        self.assertEqual(self.problems(), [])
+
+    def test_an_arrow_up_is_seen(self):
+        self.assert_seen("src/env/up.cc", '#include "wal/wal.h"\n', "env may not include wal/wal.h")
+
+    def test_an_arrow_sideways_is_seen(self):
+        self.assert_seen("src/env/side.cc", '#include "record/batch.h"\n', "env may not include record/batch.h")
+
+    def test_an_arrow_down_that_no_row_allows_is_seen(self):
+        self.assert_seen("src/wal/extra.h", '#include "record/batch.h"\n', "wal may not include record/batch.h")
+
+    def test_an_include_of_test_is_seen(self):
+        self.assert_seen("src/wal/bad.cc", '#include "test/sim/world.h"\n', "not the full path")
+
+    def test_an_include_by_relative_path_is_seen(self):
+        self.assert_seen("src/wal/bad.cc", '#include "wal.h"\n', "not the full path")
+
+    def test_a_third_party_header_in_a_header_is_seen(self):
+        self.assert_seen("src/wal/bad.h", "#include <fmt/core.h>\n", "third-party header <fmt/core.h>")
+
+    def test_a_public_header_that_leaves_include_is_seen(self):
+        self.assert_seen("include/millrace/bad.h", '#include "base/mutex.h"\n', "a public header includes base/mutex.h")
+        self.assert_seen("include/millrace/bad.h", "#include <fmt/core.h>\n", "a public header includes fmt/core.h")
+
+    def test_a_room_that_the_table_does_not_know_is_seen(self):
+        self.assert_seen("src/cellar/new.cc", "", "src/cellar: not in the table")
+
+    def test_a_row_that_points_up_is_seen(self):
+        table = TABLE.replace("| 2 | env | `File` | |", "| 2 | env | `File` | wal |")
+        self.assert_seen("docs/architecture.md", table, "env (floor 2) points at wal (floor 3)")
+
+    def test_a_page_without_table_is_seen(self):
+        self.assertEqual(self.problems(files={"docs/architecture.md": "# x\n"}),
+                         ["docs/architecture.md: no table of floors found"])
+
+
+if __name__ == "__main__":
+    unittest.main()

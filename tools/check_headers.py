@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""Checks that each header compiles by itself: the public ones with Clang and GCC, those of src/ with Clang.
+
+usage: check_headers.py [TREE]
+"""
+import concurrent.futures
+import glob
+import os
+import subprocess
+import sys
+
+FLAGS = ["-std=c++23", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-fsyntax-only"]
+COMPILERS = ("clang++-19", "g++-12")
+
+
+def compile_alone(tree, compiler, folder, header):
+    """None, or what the compiler said."""
+    includes = [f"-I{os.path.join(tree, name)}" for name in ("include", "src")[: 1 if folder == "include" else 2]]
+    command = [compiler, *FLAGS, *includes, "-x", "c++", "-include", header, os.devnull]
+    run = subprocess.run(command, capture_output=True, text=True)
+    return None if run.returncode == 0 else f"{header} does not compile by itself with {compiler}:\n{run.stderr}"
+
+
+def check_tree(tree):
+    work = []
+    for folder, compilers in (("include", COMPILERS), ("src", COMPILERS[:1])):
+        for header in sorted(glob.glob(os.path.join(tree, folder, "**", "*.h"), recursive=True)):
+            work.extend((tree, compiler, folder, header) for compiler in compilers)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [problem for problem in pool.map(lambda item: compile_alone(*item), work) if problem]
+
+
+def main():
+    problems = check_tree(sys.argv[1] if len(sys.argv) > 1 else ".")
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+# ./dev check
+#
+# Checks the tree without running it: format, floors, names, headers by themselves, GCC 12, and the checkers themselves.
+# Ends with one line `N passed, N failed`.
+
+PASSED=0 FAILED=0
+
+# one_check NAME COMMAND...: silent when all is well, else shows what the command said.
+one_check() {
+  local name=$1 log=build/check/$1.log started=$SECONDS
+  shift
+  if "$@" >"$log" 2>&1; then
+    PASSED=$((PASSED + 1))
+    printf 'ok     %-16s %3d s\n' "$name" $((SECONDS - started))
+  else
+    FAILED=$((FAILED + 1))
+    printf 'FAILED %-16s %3d s\n' "$name" $((SECONDS - started))
+    head -n 60 "$log" | sed 's/^/       | /'
+  fi
+}
+
+check_format() { git ls-files -z '*.h' '*.cc' | xargs -0 clang-format-19 --dry-run -Werror; }
+
+check_scripts() { git ls-files -z dev .ci/run '*.sh' | xargs -0 -n 1 bash -n; }
+
+check_checkers() { python3 -m unittest discover -s tools -p '*_test.py'; }
+
+check_gcc() { configure gcc && ninja -C build/gcc millrace_library; }
+
+run_verb() {
+  mkdir -p build/check
+  say "checking the tree"
+  one_check checkers check_checkers
+  one_check format check_format
+  one_check arrows python3 tools/check_arrows.py
+  one_check names python3 tools/check_names.py
+  one_check scripts check_scripts
+  one_check headers python3 tools/check_headers.py
+  one_check gcc check_gcc
+  echo "$PASSED passed, $FAILED failed"
+  ((FAILED == 0))
+}
