@@ -12,10 +12,11 @@ namespace millrace {
 
 struct BatchLimits {
   std::uint64_t record_bytes_max = 1 << 20;
-  std::uint64_t batch_bytes_max = 16 << 20;
+  std::uint64_t batch_bytes_max = 16 << 20;  // as sent, and again when inflated
 };
 
-/// `bytes` is exactly one batch as a producer sent it. Errors: kCorruption (CRC, lengths, counts, deltas),
+/// `bytes` is exactly one batch as a producer sent it: offset deltas are 0, 1, 2, … without gaps. Its base offset,
+/// epoch and maximum timestamp are not judged. Errors: kCorruption (CRC, lengths, counts, deltas),
 /// kInvalidArgument (limits), kUnsupported (transactional, control). Cost: one pass for the CRC, one over the records
 /// (inflated if compressed, under a cap).
 Result<RecordBatchView> ValidateBatch(std::span<const std::byte> bytes, const BatchLimits& limits);

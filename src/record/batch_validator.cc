@@ -1,0 +1,62 @@
+#include "record/batch_validator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/try.h"
+#include "record/record_walk.h"
+
+namespace millrace {
+namespace {
+
+Error OverLimit(std::string_view what, std::uint64_t bytes, std::string_view limit, std::uint64_t bytes_max) {
+  return {ErrorCode::kInvalidArgument, fmt::format("{} has {} bytes; {} is {}", what, bytes, limit, bytes_max)};
+}
+
+/// Key, value and headers without framing, as record_bytes_max counts them.
+std::uint64_t PayloadBytes(const RawRecord& record) {
+  std::uint64_t bytes = (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
+  if (record.headers.empty()) return bytes;
+  const std::byte* at = record.headers.data();
+  const std::byte* end = at + record.headers.size();
+  std::int32_t count = 0;
+  at = ReadVarint(at, end, count);
+  std::optional<std::string_view> part;
+  for (std::int64_t parts = std::int64_t{count} * 2; parts > 0; --parts) {
+    at = ReadNullableBytes(at, end, part);
+    if (part) bytes += part->size();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Result<RecordBatchView> ValidateBatch(std::span<const std::byte> bytes, const BatchLimits& limits) {
+  if (bytes.size() > limits.batch_bytes_max)
+    return OverLimit("the batch", bytes.size(), "batch_bytes_max", limits.batch_bytes_max);
+  MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(bytes));
+  if (view.size_bytes() != bytes.size())
+    return Error(ErrorCode::kCorruption,
+                 fmt::format("record batch: {} bytes follow it", bytes.size() - view.size_bytes()));
+  MR_TRY(view.VerifyCrc());
+  if (view.transactional()) return Error(ErrorCode::kUnsupported, "record batch: transactions are not supported");
+  if (view.control()) return Error(ErrorCode::kUnsupported, "record batch: a producer may not send control batches");
+  if (view.end_offset() - view.base_offset() != view.record_count())
+    return Error(ErrorCode::kCorruption, fmt::format("record batch: {} records over {} offsets", view.record_count(),
+                                                     view.end_offset() - view.base_offset()));
+
+  MR_ASSIGN_OR_RETURN(const SharedBytes raw, RawRecords(view, nullptr, limits.batch_bytes_max));
+  std::uint64_t largest = 0;
+  // As many strictly ascending deltas as offsets: none is left out.
+  MR_TRY(WalkRecords(view, raw, [&](const RawRecord& record, std::int64_t) {
+    largest = std::max(largest, PayloadBytes(record));
+    return true;
+  }));
+  if (largest > limits.record_bytes_max)
+    return OverLimit("a record", largest, "record_bytes_max", limits.record_bytes_max);
+  return view;
+}
+
+}  // namespace millrace
