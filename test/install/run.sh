@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Goal: what is installed works for somebody who has nothing else of the tree, and holds no planted bug.
+# Method: install a finished build into an empty prefix; build examples/consumer against it with find_package (shared and
+# static) and with pkg-config (shared and static, both compilers); run each; look into what was installed.
+# usage: run.sh BUILD_DIR
+set -uo pipefail
+BUILD=$(realpath "$1")
+TREE=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+PREFIX=$WORK/prefix
+PASSED=0 FAILED=0
+
+# check NAME COMMAND...
+check() {
+  local name=$1
+  shift
+  if "$@" >"$WORK/log" 2>&1; then
+    PASSED=$((PASSED + 1))
+    echo "ok     $name"
+  else
+    FAILED=$((FAILED + 1))
+    echo "FAILED $name"
+    head -n 40 "$WORK/log"
+  fi
+}
+
+# runs PROGRAM DIR: the example's output is what its source promises, and its second run goes on where the first ended.
+runs() {
+  local program=$1 directory=$2 first second
+  first=$("$program" "$directory") || return 1
+  second=$("$program" "$directory") || return 1
+  diff <(printf '%s\n' 'appended [0, 2]' 'read 0 anna: two lamps' 'read 1 ben: a chair' 'read 2 anna: (null)' 'shipping got 2') \
+    <(echo "$first") && [[ $second == *'appended [3, 5]'*'shipping got 2' ]]
+}
+
+with_pkg_config() {
+  local compiler=$1 program=$2 kind=$3 flags
+  flags=$(PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig pkg-config --cflags --libs $kind millrace) || return 1
+  [[ $kind != --static ]] || flags=${flags/-lmillrace/-l:libmillrace.a}
+  "$compiler" -std=c++23 "$TREE/examples/consumer/main.cc" $flags -Wl,-rpath,"$PREFIX/lib" -o "$program"
+}
+
+exports_only_our_names() {
+  local others
+  others=$(nm -D --defined-only -C "$PREFIX/lib/libmillrace.so" | awk '$2 != "A"' | grep -vE ' (vtable for |typeinfo (name )?for )?millrace::')
+  [[ -z $others ]] || { echo "$others"; return 1; }
+}
+
+holds_no_planted_bug() {
+  local file names
+  names=$(grep -oE '^  k(Wal|Log|Tier|Read)[A-Z][A-Za-z]+' "$TREE/src/base/bugs.h" | sed 's/^  k//' | paste -sd'|')
+  [[ -n $names ]] || return 1
+  for file in "$PREFIX/bin/millrace" "$PREFIX"/lib/libmillrace.so "$PREFIX/lib/libmillrace.a"; do
+    ! grep -aoE "active_bug|$names" "$file" || { echo "in $file"; return 1; }
+  done
+}
+
+depends_on_nothing_of_the_tree() {
+  ! grep -rIl -e "$TREE" -e "$BUILD" "$PREFIX/lib/cmake" "$PREFIX/lib/pkgconfig" "$PREFIX/include"
+}
+
+cp -r "$TREE/examples/consumer" "$WORK/consumer"
+check install cmake --install "$BUILD" --prefix "$PREFIX" --strip
+check 'the binary runs' "$PREFIX/bin/millrace" --version
+check 'find_package configures' cmake -S "$WORK/consumer" -B "$WORK/out" -G Ninja -DCMAKE_PREFIX_PATH="$PREFIX" -DCMAKE_CXX_COMPILER=clang++-19
+check 'find_package builds' cmake --build "$WORK/out"
+check 'millrace::millrace runs' runs "$WORK/out/consumer" "$WORK/data-shared"
+check 'millrace::static runs' runs "$WORK/out/consumer_static" "$WORK/data-static"
+check 'pkg-config builds with clang++-19' with_pkg_config clang++-19 "$WORK/by-clang" ''
+check 'pkg-config program runs' runs "$WORK/by-clang" "$WORK/data-clang"
+check 'pkg-config builds with g++-12' with_pkg_config g++-12 "$WORK/by-gcc" ''
+check 'pkg-config program of g++-12 runs' runs "$WORK/by-gcc" "$WORK/data-gcc"
+check 'pkg-config --static builds' with_pkg_config clang++-19 "$WORK/by-static" --static
+check 'pkg-config --static program runs' runs "$WORK/by-static" "$WORK/data-by-static"
+check 'the shared library has a SONAME' sh -c "readelf -d '$PREFIX/lib/libmillrace.so' | grep -q 'SONAME.*libmillrace.so.0'"
+check 'it shows our names only' exports_only_our_names
+check 'no planted bug is inside' holds_no_planted_bug
+check 'the packages name no path of the build' depends_on_nothing_of_the_tree
+check 'completions are there' test -s "$PREFIX/share/bash-completion/completions/millrace" -a -s "$PREFIX/share/zsh/site-functions/_millrace" \
+  -a -s "$PREFIX/share/fish/vendor_completions.d/millrace.fish"
+check 'a second install over the first' cmake --install "$BUILD" --prefix "$PREFIX" --strip
+echo "$PASSED passed, $FAILED failed"
+((FAILED == 0))

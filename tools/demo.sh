@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# One life of a log, with the real binary and real text: what `./dev demo` shows.
+# usage: demo.sh MILLRACE DIR   (DIR is emptied first)
+set -euo pipefail
+export LC_ALL=C
+MILLRACE=$(realpath "$1")
+DIR=$2
+LINES_MIN=100000 LINES_MAX=1000000
+case $DIR in '' | / | .) echo "demo: $DIR is no place for a demo" >&2; exit 2 ;; esac
+rm -rf "$DIR"
+mkdir -p "$DIR"
+cd "$DIR"
+
+say() { printf '\n%s\n' "$*"; }
+note() { printf '   %s\n' "$*"; }
+die() { printf 'demo: %s\n' "$*" >&2; exit 1; }
+
+# timed TEXT COMMAND...: runs COMMAND and says how long it took. The time of the last step stays in TOOK.
+timed() {
+  local text=$1 started=${EPOCHREALTIME/./}
+  shift
+  "$@" || die "failed: $text"
+  TOOK=$(( (${EPOCHREALTIME/./} - started) / 1000 ))
+  printf '   %-62s %6d ms\n' "$text" "$TOOK"
+}
+
+millrace() { "$MILLRACE" "$@" --data-dir data; }
+
+# Text that a Debian machine holds: what is installed, which files that brought, and the logs of it.
+machine_text() {
+  cat /var/lib/dpkg/status /var/lib/dpkg/info/*.list /var/lib/dpkg/info/*.md5sums
+  find /var/log -type f -readable \( -name '*.log' -o -name syslog -o -name 'messages' \) -print0 2>/dev/null | sort -z | xargs -0r cat
+  find /var/lib/apt/lists /usr/share/cmake-3.25 -type f -readable -print0 2>/dev/null | sort -z | xargs -0r cat
+}
+
+gather() {
+  # head ends the pipe early on a machine with much text; the last line gets its newline.
+  { machine_text 2>/dev/null || true; } | tr -d '\000' | head -n "$LINES_MAX" | awk 1 >text || [[ -s text ]]
+}
+
+produce() { millrace produce demo <text 2>produce.messages; }
+
+# Reads as the group `readers`, and dies by kill -9 once 40 % of the lines have come through.
+first_sitting() {
+  mkfifo pipe
+  millrace consume demo --group readers >pipe 2>first.messages &
+  local consumer=$!
+  exec 3<pipe
+  head -n $((LINE_COUNT * 2 / 5)) <&3 >first.part || true
+  kill -9 "$(pgrep -P "$consumer" || echo "$consumer")"
+  cat <&3 >>first.part
+  exec 3<&-
+  wait "$consumer" 2>/dev/null || true
+}
+
+second_sitting() { millrace consume demo --group readers >second.part 2>second.messages; }
+
+# The lines of the first sitting are a prefix; the second goes on at or before its end and nothing is missing.
+compare_sittings() {
+  local came_first came_second resumed_at
+  came_first=$(wc -l <first.part)
+  came_second=$(wc -l <second.part)
+  resumed_at=$((LINE_COUNT - came_second))
+  ((resumed_at > 0)) || die "the second sitting began from the start: nothing was committed before the kill"
+  ((resumed_at <= came_first)) || die "$((resumed_at - came_first)) lines are missing between the sittings"
+  cmp <(head -n "$came_first" first.part) <(head -n "$came_first" text) || die "the first sitting read something else"
+  cmp second.part <(tail -n "$came_second" text) || die "the second sitting read something else"
+  note "first sitting: $came_first lines, then kill -9; second: from offset $resumed_at, $came_second lines"
+  note "$((came_first - resumed_at)) lines came twice (not yet committed when killed), none is missing, each equals the text"
+}
+
+read_all_again() { millrace consume demo --from earliest --explain >again 2>explained; }
+
+# The line {"explain":{"bytes":{...},...}} in words.
+explain() {
+  sed -n 's/.*"bytes":{\([^}]*\)}.*/\1/p' explained | tr -d '"' | sed 's/:/ /g; s/,/, /g' | while read -r line; do note "bytes came from: $line"; done
+  grep -q '"object_store":[1-9]' explained || die "no byte came from the object store"
+  grep -q '"tail":0,"wal":0' explained || die "bytes came from the hot tier though it was recycled"
+}
+
+began=$SECONDS
+say "1. Text of this machine"
+timed "gathered" gather
+LINE_COUNT=$(wc -l <text)
+note "$LINE_COUNT lines, $(wc -c <text) bytes: package status, file lists, logs"
+((LINE_COUNT >= LINES_MIN)) || die "this machine holds only $LINE_COUNT lines; $LINES_MIN are wanted"
+
+say "2. A topic, and every line into it, synced to this disk before the receipt"
+timed "millrace topic create demo" millrace topic create demo
+timed "millrace produce demo < text" produce
+note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
+
+say "3. A group reads it in two sittings; the first is killed with kill -9"
+timed "millrace consume demo --group readers | …, kill -9" first_sitting
+timed "millrace consume demo --group readers" second_sitting
+compare_sittings
+
+say "4. Into the object store, and off this disk's hot tier"
+timed "millrace segment upload" millrace segment upload
+timed "millrace wal recycle" millrace wal recycle
+
+say "5. All of it again, now from the object tier"
+timed "millrace consume demo --from earliest --explain" read_all_again
+note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
+explain
+timed "cmp text again" cmp text again
+note "equal, byte for byte"
+
+say "Done in $((SECONDS - began)) s. The log is in $PWD/data; look at it with"
+note "$MILLRACE topic describe demo --data-dir $PWD/data"
