@@ -30,6 +30,7 @@ Meaning MeaningOf(int error_number) {
     case ENODEV:
       return {ErrorCode::kUnsupported, "", false};
     case EINVAL:
+    case EBADF:  // written through a descriptor that only reads
     case EISDIR:
     case ENOTEMPTY:
     case ENAMETOOLONG:
@@ -62,6 +63,12 @@ Error PosixError(int error_number, std::string_view call, const std::filesystem:
   auto message = fmt::format("cannot {} {}: {} ({})", call, path.native(), ::strerrordesc_np(error_number),
                              name != nullptr ? name : "?");
   return Error(meaning.code, std::move(message), std::string(meaning.hint)).WithRetryable(meaning.retryable);
+}
+
+Error LockHeldError(const std::filesystem::path& path, std::string_view holder) {
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("{} is held by {}", path.native(), holder.empty() ? "another process" : holder),
+               "Close the holder first, or use another directory.");
 }
 
 }  // namespace millrace

@@ -11,4 +11,7 @@ namespace millrace {
 /// `call` is a verb ("open", "write"). "cannot open /d/x: No such file or directory (ENOENT)".
 Error PosixError(int error_number, std::string_view call, const std::filesystem::path& path);
 
+/// Somebody holds the lock file `path`; `holder` is what it contains.
+Error LockHeldError(const std::filesystem::path& path, std::string_view holder);
+
 }  // namespace millrace

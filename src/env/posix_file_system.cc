@@ -74,9 +74,7 @@ Error HeldError(const std::filesystem::path& path, int descriptor) {
   std::string holder(kHolderTextMax, '\0');
   const ssize_t got = ::pread(descriptor, holder.data(), holder.size(), 0);
   holder.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-  return Error(ErrorCode::kUnavailable,
-               fmt::format("{} is held by {}", path.native(), holder.empty() ? "another process" : holder),
-               "Close the holder first, or use another directory.");
+  return LockHeldError(path, holder);
 }
 
 }  // namespace

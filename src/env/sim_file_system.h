@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,7 +37,7 @@ enum class SimOperation {
 /// What an injected fault does to one call.
 struct SimFault {
   ErrorCode code = ErrorCode::kUnavailable;  // kUnavailable: EIO; kOutOfSpace: ENOSPC
-  /// Of a failing write: this many bytes are written all the same. Of a failing sync: see SyncFault.
+  /// Of a failing write: this many bytes are written all the same.
   std::uint64_t bytes_written = 0;
   /// After a failing sync the pages count as clean although they never reached the disk (Linux), or stay dirty.
   bool pages_left_clean = true;
@@ -91,8 +92,9 @@ class SimFileSystem final : public FileSystem {
   void Overwrite(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes);
   [[nodiscard]] std::vector<std::filesystem::path> Files() const;
 
+  struct State;  // shared with handles, which may outlive the file system
+
  private:
-  struct State;
   std::shared_ptr<State> state_;
 };
 
