@@ -1,0 +1,270 @@
+// Goal: the simulated file system and the real one are the same to a caller, so that what the simulator proves holds.
+// Method: every behaviour that the seam promises, run on both through the seam alone.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <array>
+#include <cstring>
+#include <functional>
+#include <new>
+
+#include "env/posix_file_system.h"
+#include "env/sim_file_system.h"
+#include "millrace/bytes.h"
+
+namespace millrace {
+namespace {
+
+/// A file system and an empty directory in it.
+struct Ground {
+  virtual ~Ground() = default;
+  std::unique_ptr<FileSystem> file_system;
+  std::filesystem::path root;
+};
+
+struct PosixGround final : Ground {
+  PosixGround() {
+    std::string name = (std::filesystem::temp_directory_path() / "millrace-env-XXXXXX").native();
+    root = ::mkdtemp(name.data());
+    file_system = std::make_unique<PosixFileSystem>();
+  }
+  ~PosixGround() override { std::filesystem::remove_all(root); }
+};
+
+struct SimGround final : Ground {
+  SimGround() {
+    file_system = std::make_unique<SimFileSystem>();
+    root = "/disk";
+    EXPECT_TRUE(file_system->CreateDirectories(root));
+  }
+};
+
+struct Kind {
+  const char* name;
+  std::function<std::unique_ptr<Ground>()> make;
+};
+
+class FileSystemConformanceTest : public testing::TestWithParam<Kind> {
+ protected:
+  std::unique_ptr<File> Create(const std::filesystem::path& name) {
+    auto file = files().Open(root() / name, {.access = FileAccess::kReadWrite, .creation = FileCreation::kCreateNew});
+    EXPECT_TRUE(file) << file.error().ToString();
+    return std::move(*file);
+  }
+  void Write(const std::filesystem::path& name, std::string_view text) {
+    EXPECT_TRUE(Create(name)->WriteAt(0, AsBytes(text)));
+  }
+  static std::string Read(File& file, std::uint64_t offset, std::size_t length) {
+    std::string text(length, '?');
+    auto got = file.ReadAt(offset, std::as_writable_bytes(std::span(text)));
+    EXPECT_TRUE(got) << got.error().ToString();
+    text.resize(*got);
+    return text;
+  }
+  std::string Read(const std::filesystem::path& name) {
+    auto file = files().Open(root() / name, {});
+    EXPECT_TRUE(file) << file.error().ToString();
+    return Read(**file, 0, 100);
+  }
+  std::vector<std::string> Names(const std::filesystem::path& name) {
+    auto entries = files().List(root() / name);
+    EXPECT_TRUE(entries) << entries.error().ToString();
+    std::vector<std::string> names;
+    for (const auto& entry : *entries) names.push_back(entry.name + (entry.is_directory ? "/" : ""));
+    return names;
+  }
+  /// The code of a call that must fail, and whether it names the path.
+  template <class T>
+  static ErrorCode CodeOf(const Result<T>& result, const std::filesystem::path& path) {
+    EXPECT_FALSE(result);
+    if (result) return ErrorCode::kInternal;
+    EXPECT_NE(result.error().message().find(path.native()), std::string_view::npos) << result.error().message();
+    return result.error().code();
+  }
+
+  FileSystem& files() { return *ground_->file_system; }
+  const std::filesystem::path& root() { return ground_->root; }
+
+ private:
+  std::unique_ptr<Ground> ground_ = GetParam().make();
+};
+
+TEST_P(FileSystemConformanceTest, ReadsBackWhatWasWritten) {
+  auto file = Create("a");
+  ASSERT_TRUE(file->WriteAt(0, AsBytes("hello world")));
+  ASSERT_TRUE(file->WriteAt(6, AsBytes("there")));
+  EXPECT_EQ(Read(*file, 0, 11), "hello there");
+  EXPECT_EQ(Read(*file, 6, 100), "there");
+  EXPECT_EQ(Read(*file, 11, 5), "");
+  EXPECT_EQ(Read(*file, 1000, 5), "");
+  EXPECT_EQ(*file->Size(), 11U);
+  EXPECT_TRUE(file->Sync());
+}
+
+TEST_P(FileSystemConformanceTest, HolesReadAsZeros) {
+  auto file = Create("a");
+  ASSERT_TRUE(file->WriteAt(10'000, AsBytes("x")));
+  EXPECT_EQ(*file->Size(), 10'001U);
+  EXPECT_EQ(Read(*file, 9'998, 10), std::string("\0\0x", 3));
+  EXPECT_EQ(Read(*file, 4'090, 10), std::string(10, '\0'));
+}
+
+TEST_P(FileSystemConformanceTest, LargeTransfersAreWhole) {
+  std::string text(3'000'001, 'a');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7 + i / 4096);
+  auto file = Create("a");
+  ASSERT_TRUE(file->WriteAt(513, AsBytes(text)));
+  EXPECT_EQ(Read(*file, 513, text.size() + 10), text);
+}
+
+TEST_P(FileSystemConformanceTest, CreationModesAreKept) {
+  const auto path = root() / "a";
+  EXPECT_EQ(CodeOf(files().Open(path, {}), path), ErrorCode::kNotFound);
+  const FileOptions create_new{.access = FileAccess::kReadWrite, .creation = FileCreation::kCreateNew};
+  const FileOptions open_or_create{.access = FileAccess::kReadWrite, .creation = FileCreation::kOpenOrCreate};
+  EXPECT_TRUE(files().Open(path, open_or_create));
+  EXPECT_EQ(CodeOf(files().Open(path, create_new), path), ErrorCode::kAlreadyExists);
+  ASSERT_TRUE((*files().Open(path, open_or_create))->WriteAt(0, AsBytes("kept")));
+  EXPECT_TRUE(files().Open(path, open_or_create));
+  EXPECT_EQ(Read("a"), "kept");
+  EXPECT_EQ(CodeOf(files().Open(root() / "no" / "a", create_new), root() / "no" / "a"), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf(files().Open(root(), {}), root()), ErrorCode::kInvalidArgument);
+}
+
+TEST_P(FileSystemConformanceTest, ReadOnlyHandlesRefuseChanges) {
+  Write("a", "kept");
+  auto file = *files().Open(root() / "a", {});
+  EXPECT_EQ(CodeOf(file->WriteAt(0, AsBytes("x")), root() / "a"), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(file->Truncate(0), root() / "a"), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(file->Allocate(8192), root() / "a"), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(file->Map(4), root() / "a"), ErrorCode::kUnavailable);
+  EXPECT_EQ(Read("a"), "kept");
+}
+
+TEST_P(FileSystemConformanceTest, TruncateCutsAndZeroFills) {
+  auto file = Create("a");
+  ASSERT_TRUE(file->WriteAt(0, AsBytes("0123456789")));
+  ASSERT_TRUE(file->Truncate(4));
+  EXPECT_EQ(*file->Size(), 4U);
+  ASSERT_TRUE(file->Truncate(8));
+  EXPECT_EQ(Read(*file, 0, 20), std::string("0123\0\0\0\0", 8));
+}
+
+TEST_P(FileSystemConformanceTest, AllocateGrowsWithZerosAndNeverShrinks) {
+  auto file = Create("a");
+  ASSERT_TRUE(file->WriteAt(0, AsBytes("0123")));
+  if (auto allocated = file->Allocate(20'000); !allocated) {
+    EXPECT_EQ(allocated.error().code(), ErrorCode::kUnsupported) << allocated.error().ToString();
+    return;
+  }
+  EXPECT_EQ(*file->Size(), 20'000U);
+  EXPECT_EQ(Read(*file, 2, 6), std::string("23\0\0\0\0", 6));
+  ASSERT_TRUE(file->Allocate(10));
+  EXPECT_EQ(*file->Size(), 20'000U);
+}
+
+TEST_P(FileSystemConformanceTest, MappingAndFileAreOneMemory) {
+  auto file = Create("a");
+  ASSERT_TRUE(file->WriteAt(0, AsBytes(std::string(10'000, '.'))));
+  EXPECT_EQ(CodeOf(file->Map(10'001), root() / "a"), ErrorCode::kInvalidArgument);
+  auto region = *file->Map(8192);
+  ASSERT_EQ(region->bytes().size(), 8192U);
+  EXPECT_EQ(region->bytes()[8191], std::byte{'.'});
+  std::memcpy(region->bytes().data() + 4094, "mapped", 6);
+  EXPECT_EQ(Read(*file, 4093, 8), ".mapped.");
+  ASSERT_TRUE(file->WriteAt(4096, AsBytes("WRITTEN")));
+  EXPECT_EQ(AsText(region->bytes().subspan(4094, 10)), "maWRITTEN.");
+  ASSERT_TRUE(file->Sync());
+  file.reset();
+  std::memcpy(region->bytes().data(), "after close", 11);
+  region.reset();
+  EXPECT_EQ(Read("a").substr(0, 12), "after close.");
+}
+
+TEST_P(FileSystemConformanceTest, DirectPathMovesAlignedBlocks) {
+  auto opened = files().Open(root() / "a", {FileAccess::kReadWrite, FileCreation::kCreateNew, FilePath::kDirect});
+  if (!opened) {
+    EXPECT_EQ(CodeOf(opened, root() / "a"), ErrorCode::kUnsupported);
+    EXPECT_TRUE(Names("").empty()) << "a refused open leaves nothing behind";
+    return;
+  }
+  const std::unique_ptr<std::byte[], void (*)(void*)> memory(static_cast<std::byte*>(std::aligned_alloc(4096, 8192)),
+                                                             &std::free);
+  const std::span<std::byte> block(memory.get(), 4096), other(memory.get() + 4096, 4096);
+  std::memset(block.data(), 'd', block.size());
+  ASSERT_TRUE((*opened)->WriteAt(4096, block));
+  ASSERT_TRUE((*opened)->Sync());
+  EXPECT_EQ(*(*opened)->ReadAt(4096, other), 4096U);
+  EXPECT_EQ(AsText(other), AsText(block));
+  EXPECT_EQ(*(*opened)->ReadAt(0, other), 4096U);
+  EXPECT_EQ(other[17], std::byte{});
+}
+
+TEST_P(FileSystemConformanceTest, RenameReplacesAndKeepsOpenHandles) {
+  Write("a", "new");
+  Write("b", "old");
+  auto replaced = *files().Open(root() / "b", {});
+  auto moved = *files().Open(root() / "a", {});
+  ASSERT_TRUE(files().Rename(root() / "a", root() / "b"));
+  EXPECT_EQ(Names(""), std::vector<std::string>{"b"});
+  EXPECT_EQ(Read("b"), "new");
+  EXPECT_EQ(Read(*replaced, 0, 9), "old");
+  EXPECT_EQ(Read(*moved, 0, 9), "new");
+  EXPECT_EQ(CodeOf(files().Rename(root() / "a", root() / "c"), root() / "a"), ErrorCode::kNotFound);
+  ASSERT_TRUE(files().Rename(root() / "b", root() / "b"));
+  EXPECT_EQ(Read("b"), "new");
+  ASSERT_TRUE(files().SyncDirectory(root()));
+}
+
+TEST_P(FileSystemConformanceTest, RemoveKeepsOpenHandles) {
+  Write("a", "still here");
+  auto file = *files().Open(root() / "a", {});
+  ASSERT_TRUE(files().Remove(root() / "a"));
+  EXPECT_TRUE(Names("").empty());
+  EXPECT_EQ(Read(*file, 0, 20), "still here");
+  EXPECT_EQ(CodeOf(files().Remove(root() / "a"), root() / "a"), ErrorCode::kNotFound);
+}
+
+TEST_P(FileSystemConformanceTest, DirectoriesAreMadeWithParents) {
+  ASSERT_TRUE(files().CreateDirectories(root() / "x" / "y" / "z"));
+  ASSERT_TRUE(files().CreateDirectories(root() / "x" / "y"));
+  ASSERT_TRUE(files().CreateDirectories(root() / "x" / "w" / ""));
+  EXPECT_EQ(Names("x"), (std::vector<std::string>{"w/", "y/"}));
+  Write("x/f", "123");
+  EXPECT_EQ(Names("x"), (std::vector<std::string>{"f", "w/", "y/"}));
+  EXPECT_EQ(files().List(root() / "x")->at(0).size_bytes, 3U);
+  EXPECT_EQ(CodeOf(files().CreateDirectories(root() / "x" / "f"), root() / "x" / "f"), ErrorCode::kUnavailable);
+  EXPECT_EQ(CodeOf(files().List(root() / "none"), root() / "none"), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf(files().SyncDirectory(root() / "none"), root() / "none"), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf(files().Remove(root() / "x"), root() / "x"), ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(files().Remove(root() / "x" / "w"));
+  EXPECT_EQ(Names("x"), (std::vector<std::string>{"f", "y/"}));
+}
+
+TEST_P(FileSystemConformanceTest, LockExcludesWithinTheProcessAndNamesTheHolder) {
+  const auto path = root() / "lock";
+  auto lock = files().Lock(path, "the first engine");
+  ASSERT_TRUE(lock) << lock.error().ToString();
+  const auto second = files().Lock(path, "the second engine");
+  EXPECT_EQ(CodeOf(second, path), ErrorCode::kUnavailable);
+  EXPECT_NE(second.error().message().find("the first engine"), std::string_view::npos) << second.error().message();
+  lock->reset();
+  lock = files().Lock(path, "the third engine");
+  ASSERT_TRUE(lock) << lock.error().ToString();
+  EXPECT_NE(files().Lock(path, "x").error().message().find("the third engine"), std::string_view::npos);
+}
+
+TEST_P(FileSystemConformanceTest, FreeSpaceIsThere) {
+  auto space = files().FreeSpace(root());
+  ASSERT_TRUE(space) << space.error().ToString();
+  EXPECT_GT(*space, 0U);
+  EXPECT_EQ(CodeOf(files().FreeSpace(root() / "none"), root() / "none"), ErrorCode::kNotFound);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FileSystemConformanceTest,
+                         testing::Values(Kind{"Posix", [] { return std::make_unique<PosixGround>(); }},
+                                         Kind{"Sim", [] { return std::make_unique<SimGround>(); }}),
+                         [](const testing::TestParamInfo<Kind>& kind) { return kind.param.name; });
+
+}  // namespace
+}  // namespace millrace
