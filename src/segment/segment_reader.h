@@ -17,18 +17,20 @@ namespace millrace {
 
 /// One block: which offsets and which bytes.
 struct SegmentBlock {
-  Offset base, end;                               // of the batches that begin in it
-  std::int64_t timestamp_max_ms = 0;              // over this block
-  std::uint64_t byte_begin = 0;                   // in the segment
-  std::uint32_t stored_bytes = 0, raw_bytes = 0;  // with the block's own trailer; decompressed
+  Offset base, end;                                         // of the batches that begin in it
+  std::int64_t timestamp_min_ms = 0, timestamp_max_ms = 0;  // over its records
+  std::uint64_t byte_begin = 0;                             // in the segment
+  std::uint32_t stored_bytes = 0, raw_bytes = 0;            // with the block's own header; decompressed
+  std::uint32_t crc = 0;                                    // the block's own, so that no other block passes for it
+  std::uint32_t records = 0;
 };
 
 /// Footer and index of one segment, verified. Immutable, shared between readers.
 class SegmentIndex {
  public:
   /// Reads the tail of a segment of `size_bytes`: one fetch when footer and index fit `tail_guess_bytes`, two
-  /// otherwise. Errors: kCorruption (names the byte range within the segment), kUnsupported (newer format version),
-  /// those of the source.
+  /// otherwise. Errors: kCorruption (damage() has the byte range within the segment), kUnsupported (newer format
+  /// version), those of the source.
   static Result<std::shared_ptr<const SegmentIndex>> Load(BlockSource& source, std::uint64_t size_bytes,
                                                           std::uint64_t tail_guess_bytes = 64 << 10);
 
@@ -54,7 +56,8 @@ class SegmentIndex {
   std::unique_ptr<State> state_;
 };
 
-/// Checks the block's CRC and undoes its codec: `stored` is exactly the block's stored bytes. Errors: kCorruption.
+/// Checks the block's CRC and undoes its codec: `stored` is exactly the block's stored bytes. Errors: kCorruption, with
+/// offsets and bytes (within the segment) in damage(); its place and partition are for the caller to add.
 /// Uncompressed blocks are returned as a slice, without a copy.
 Result<SharedBytes> OpenBlock(const SegmentBlock& block, const SharedBytes& stored);
 
