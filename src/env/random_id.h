@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "base/hex.h"
@@ -20,6 +22,9 @@ inline std::array<std::uint8_t, 16> RandomId(Random& random) {
 }
 
 /// 32 hexadecimal digits.
-inline std::string RandomHexId(Random& random) { return ToHex(std::as_bytes(std::span(RandomId(random)))); }
+inline std::string RandomHexId(Random& random) {
+  const auto id = RandomId(random);
+  return ToHex(std::as_bytes(std::span(id)));
+}
 
 }  // namespace millrace
