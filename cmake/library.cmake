@@ -52,6 +52,7 @@ install(FILES ${PROJECT_BINARY_DIR}/millrace.pc DESTINATION ${CMAKE_INSTALL_LIBD
 
 # The binary and its completions, which it prints itself.
 if(TARGET millrace)
+  set_target_properties(millrace PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
   install(TARGETS millrace RUNTIME DESTINATION bin)
   set(completions "")
   foreach(shell bash zsh fish)

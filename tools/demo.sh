@@ -43,11 +43,11 @@ produce() { millrace produce demo <text 2>produce.messages; }
 # Reads as the group `readers`, and dies by kill -9 once 40 % of the lines have come through.
 first_sitting() {
   mkfifo pipe
-  millrace consume demo --group readers >pipe 2>first.messages &
+  "$MILLRACE" consume demo --group readers --data-dir data >pipe 2>first.messages &
   local consumer=$!
   exec 3<pipe
   head -n $((LINE_COUNT * 2 / 5)) <&3 >first.part || true
-  kill -9 "$(pgrep -P "$consumer" || echo "$consumer")"
+  kill -9 "$consumer"
   cat <&3 >>first.part
   exec 3<&-
   wait "$consumer" 2>/dev/null || true

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Writes the newest results of `./dev bench` as tables into a page.
+
+usage: bench_report.py RESULTS.jsonl PAGE.md
+
+What stands between the two markers of the page is replaced; the prose around it, misses and their causes, is written by
+people and kept.
+"""
+import json
+import sys
+
+BEGIN, END = "<!-- results: written by ./dev bench --publish -->", "<!-- end of results -->"
+
+
+def newest_rows(lines):
+    """The last result of each row, in the order in which rows were first seen."""
+    rows = {}
+    for line in lines:
+        if line.strip():
+            row = json.loads(line)
+            rows[row["row"]] = row
+    return list(rows.values())
+
+
+def figure(value):
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.3f}"
+
+
+def side_text(side):
+    return f"{side['name']}: {figure(side['median'])} ({figure(side['least'])} to {figure(side['most'])})"
+
+
+def goal_text(row, goal):
+    against = f" × {goal['against']}" if goal["against"] else f" {row['unit']}"
+    sign = {">=": "≥", "<=": "≤"}[goal["sign"]]
+    return f"{sign} {goal['bound']:g}{against}: **{figure(goal['value'])}**, {'met' if goal['met'] else '**missed**'}"
+
+
+def table(rows):
+    out = ["| what | unit | ours, median (range) | beside it | goal: reached |", "|---|---|---|---|---|"]
+    for row in rows:
+        ours, *others = row["sides"]
+        beside = "<br>".join(f"{side_text(s)}, ratio {s['ratio']:.2f} ({s['ratio_least']:.2f} to {s['ratio_most']:.2f})" for s in others)
+        goals = "<br>".join(goal_text(row, goal) for goal in row["goals"])
+        out.append(f"| {row['row']} | {row['unit']} | {figure(ours['median'])} ({figure(ours['least'])} to "
+                   f"{figure(ours['most'])}) | {beside or '-'} | {goals or '-'} |")
+    return out
+
+
+def report(rows):
+    """The text between the markers."""
+    out = []
+    for machine in dict.fromkeys(row["machine"] for row in rows):
+        out += [f"Machine: {machine}.", ""]
+    limits = [row for row in rows if row["program"] == "limits"]
+    ours = [row for row in rows if row["program"] != "limits"]
+    for title, part in (("Results", ours), ("Limits of the machine", limits)):
+        if part:
+            out += [f"## {title}", "", *table(part), ""]
+    out += ["## Workloads", "", "| what | command | workload | seed, rounds |", "|---|---|---|---|"]
+    for row in rows:
+        out.append(f"| {row['row']} | `./dev bench {row['program']} --only '{row['row']}'` | {row['workload']} | {row['seed']}, {row['rounds']} |")
+    return "\n".join(out) + "\n"
+
+
+def replace_results(page, text):
+    begin, end = page.index(BEGIN), page.index(END)
+    return page[: begin + len(BEGIN)] + "\n" + text + page[end:]
+
+
+def main():
+    if len(sys.argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    with open(sys.argv[1], encoding="utf-8") as file:
+        rows = newest_rows(file)
+    with open(sys.argv[2], encoding="utf-8") as file:
+        page = file.read()
+    with open(sys.argv[2], "w", encoding="utf-8") as file:
+        file.write(replace_results(page, report(rows)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
