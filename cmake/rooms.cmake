@@ -2,7 +2,9 @@
 # its *_test.cc the program NAME_test, its *_bench.cc the program NAME_bench. Which rooms may include which is checked from docs/architecture.md.
 add_library(millrace_settings INTERFACE)
 target_compile_options(millrace_settings INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers
-  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wno-missing-designated-field-initializers>)
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wno-missing-designated-field-initializers>
+  # GCC 12 sees uninitialised members in std::optional where there are none.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 target_include_directories(millrace_settings INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 if(MILLRACE_SANITIZE)
   target_compile_options(millrace_settings INTERFACE -fsanitize=${MILLRACE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

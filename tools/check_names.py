@@ -4,7 +4,7 @@
 usage: check_names.py [TREE]
 
 Words and endings below are banned in the names of files and folders and in the identifiers of our C++ code. Comments,
-strings and names of the standard library (std::common_type) are left alone.
+strings and names of other libraries (std::common_type) are left alone.
 """
 import os
 import re
@@ -15,7 +15,8 @@ BANNED_ENDINGS = ("Data", "Info")
 FOLDERS = ("include", "src", "test", "bench", "examples", "tools", "cmake", "docs")
 # Matched in this order, so that what stands in a comment or a string is never taken for code.
 NOT_CODE = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])+\'|#\s*include[^\n]*', re.DOTALL)
-IDENTIFIER = re.compile(r"(?:\b(?:std|chrono|ranges)::)?\b[A-Za-z_]\w*")
+# Names of others, written with their namespace.
+IDENTIFIER = re.compile(r"(?:\b(?:std|chrono|ranges|testing|benchmark|fmt|nlohmann|CLI|leveldb|rocksdb)::)?\b[A-Za-z_]\w*")
 
 
 def words_of(name):

@@ -26,8 +26,8 @@ class NamesTest(unittest.TestCase):
         self.assertEqual(len(self.problems('auto a = "x"; int helper = 1\'000;')), 1)
         self.assertEqual(len(self.problems("int a = 1'000; int helper; int b = 2'000;")), 1)
 
-    def test_names_of_the_standard_library_pass(self):
-        self.assertEqual(self.problems("std::common_type_t<int, long> x;"), [])
+    def test_names_of_other_libraries_pass(self):
+        self.assertEqual(self.problems("std::common_type_t<int, long> x; ::testing::TestParamInfo<int> y;"), [])
 
     def test_the_line_is_named(self):
         self.assertIn("x.cc:3:", self.problems("\n/* \n*/ int helper;")[0])
