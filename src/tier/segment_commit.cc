@@ -1,0 +1,30 @@
+#include "tier/segment_commit.h"
+
+namespace millrace {
+
+bool CommitIsKnown(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kFenced:
+    case ErrorCode::kOutOfRange:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kInvalidArgument:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Result<std::vector<PartitionRow>> CommitAndKnow(MetadataStore& metadata, const ObjectRow& object,
+                                                std::span<const SegmentCommit> segments) {
+  auto rows = metadata.CommitSegments(object, segments);
+  if (rows || CommitIsKnown(rows.error())) return rows;
+  const auto found = metadata.FindObject(object.id);
+  if (!found) return rows;  // still unknown
+  if (!*found || (*found)->state == ObjectState::kDeleting)
+    return Error(ErrorCode::kNotFound, "the object was given up before its segments were committed");
+  // Committed: the same call returns what it returned then. Prepared: the first try did not happen, or is on its way
+  // and this one decides with it; either way once.
+  return metadata.CommitSegments(object, segments);
+}
+
+}  // namespace millrace

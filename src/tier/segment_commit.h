@@ -1,0 +1,21 @@
+// Publishing an object's segments when the answer may get lost: an unknown outcome is looked up by object id, never
+// guessed.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "millrace/metadata_store.h"
+#include "millrace/result.h"
+
+namespace millrace {
+
+/// The segments are visible (the partitions' new rows), or they are not and never will be as this object: kFenced,
+/// kOutOfRange, kNotFound and others for which `CommitIsKnown` holds; else nobody can say yet.
+Result<std::vector<PartitionRow>> CommitAndKnow(MetadataStore& metadata, const ObjectRow& object,
+                                                std::span<const SegmentCommit> segments);
+
+/// Whether an error of CommitAndKnow says for certain that nothing was committed.
+bool CommitIsKnown(const Error& error);
+
+}  // namespace millrace

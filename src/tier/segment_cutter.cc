@@ -1,0 +1,69 @@
+#include "tier/segment_cutter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/try.h"
+#include "log/partition_log.h"
+#include "record/record_batch_view.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::uint64_t kReadBytes = 1 << 20;  // at a time, so that memory holds blocks and not the whole range
+
+/// Errors: `error` itself, if it names no range to step over.
+Result<CutSegment> MarkDamage(const Error& error, Offset begin, Offset end) {
+  const DamagedRange* damage = error.damage();
+  if (damage == nullptr || damage->end <= begin) return error;
+  CutSegment cut{.damage = error};
+  cut.segment.base = begin;
+  cut.segment.end = std::min(damage->end, end);
+  const std::string text = fmt::format(
+      "millrace: damaged range. Offsets [{}, {}) of {}/{} could not be read from the write-ahead log when they were to "
+      "be uploaded: {}\n",
+      begin.value(), cut.segment.end.value(), damage->partition.topic, damage->partition.partition.value(),
+      error.message());
+  cut.segment.pieces.push_back(SharedBytes::Copy(AsBytes(text)));
+  cut.segment.size_bytes = text.size();
+  return cut;
+}
+
+}  // namespace
+
+Result<CutSegment> CutSegmentFrom(PartitionLog& log, Offset begin, Offset end, std::uint64_t bytes_max,
+                                  SegmentCodec codec) {
+  SegmentBuilder builder({.partition = log.key(), .codec = codec});
+  CutSegment cut;
+  Offset at = begin;
+  bool stopped = false;
+  while (!stopped && at < end && (builder.empty() || cut.raw_bytes < bytes_max)) {
+    const std::uint64_t room = builder.empty() ? bytes_max : bytes_max - cut.raw_bytes;
+    auto hot = log.ReadHot(at, end, std::min(room, kReadBytes));
+    // Read once more before a verdict that is kept for ever.
+    if (!hot && hot.error().code() == ErrorCode::kCorruption) hot = log.ReadHot(at, end, std::min(room, kReadBytes));
+    if (!hot) {
+      if (!builder.empty()) break;
+      if (hot.error().code() == ErrorCode::kCorruption) return MarkDamage(hot.error(), begin, end);
+      return hot.error();
+    }
+    for (const SharedBytes& batch : hot->batches) {
+      if (auto added = builder.Add(batch); !added) {
+        if (builder.empty()) return added.error();
+        stopped = true;
+        break;
+      }
+      MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch));
+      at = view.end_offset();
+      cut.raw_bytes += batch.size();
+    }
+    if (hot->batches.empty()) break;
+  }
+  if (builder.empty()) return Error(ErrorCode::kOutOfRange, "nothing to take from the hot tier");
+  MR_ASSIGN_OR_RETURN(cut.segment, builder.Finish());
+  cut.segment.base = begin;
+  return cut;
+}
+
+}  // namespace millrace

@@ -1,0 +1,297 @@
+#include "tier/segment_uploader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/bugs.h"
+#include "base/try.h"
+#include "tier/segment_commit.h"
+#include "tier/tiered_partition.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t kIdDigits = 32;
+constexpr std::size_t kSegmentsPage = 1'000;
+constexpr std::uint64_t kFailuresTold = 3;  // UploadAll gives up on a partition that failed so often meanwhile
+
+ObjectId RandomObjectId(Random& random) {
+  ObjectId id;
+  for (std::size_t i = 0; i < id.size(); i += 8) {
+    std::uint64_t bits = random.Next();
+    for (std::size_t byte = 0; byte < 8; ++byte, bits >>= 8) id[i + byte] = static_cast<std::uint8_t>(bits);
+  }
+  return id;
+}
+
+int HexDigit(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  return -1;
+}
+
+}  // namespace
+
+std::string ObjectKeyOf(std::string_view prefix, const ObjectId& id, LeaderEpoch epoch) {
+  std::string digits;
+  for (const std::uint8_t byte : id) fmt::format_to(std::back_inserter(digits), "{:02x}", byte);
+  return fmt::format("{}{}/{}-{}.obj", prefix, digits.substr(0, 2), digits, epoch.value());
+}
+
+std::optional<ObjectId> ObjectIdIn(std::string_view prefix, std::string_view key) {
+  constexpr std::size_t kIdAt = 3;  // behind "ab/"
+  if (!key.starts_with(prefix)) return {};
+  key.remove_prefix(prefix.size());
+  if (key.size() < kIdAt + kIdDigits || !key.ends_with(".obj")) return {};
+  ObjectId id;
+  for (std::size_t i = 0; i < id.size(); ++i) {
+    const int high = HexDigit(key[kIdAt + 2 * i]), low = HexDigit(key[kIdAt + 2 * i + 1]);
+    if (high < 0 || low < 0) return {};
+    id[i] = static_cast<std::uint8_t>(high * 16 + low);
+  }
+  const std::size_t dash = prefix.size() + kIdAt + kIdDigits;
+  std::int32_t epoch = 0;
+  for (std::size_t at = dash + 1 - prefix.size(); at + 4 < key.size(); ++at) {
+    if (key[at] < '0' || key[at] > '9' || epoch > 200'000'000) return {};
+    epoch = epoch * 10 + (key[at] - '0');
+  }
+  std::string whole(prefix);
+  whole += key;
+  if (ObjectKeyOf(prefix, id, LeaderEpoch(epoch)) != whole) return {};
+  return id;
+}
+
+SegmentUploader::SegmentUploader(const SegmentUploaderOptions& options, ObjectStore& objects, MetadataStore& metadata,
+                                 Clock& clock, Random& random)
+    : options_(options),
+      objects_(objects),
+      metadata_(metadata),
+      clock_(clock),
+      random_(random),
+      schedule_(options.schedule, clock, random) {}
+
+Result<bool> SegmentUploader::UploadOnce() {
+  std::vector<UploadClaim> claims = schedule_.Claim();
+  if (claims.empty()) return false;
+  std::vector<Part> parts;
+  std::optional<Error> error;
+  for (UploadClaim& claim : claims)
+    if (auto part = BuildPart(std::move(claim), error)) parts.push_back(std::move(*part));
+  if (!parts.empty()) MR_TRY(Publish(std::move(parts)));
+  if (error) return *std::move(error);
+  return true;
+}
+
+/// Gives the claim back if there is nothing to publish of it; `error` then says why, if it was one.
+std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim claim, std::optional<Error>& error) {
+  UploadLane& lane = *claim.lane;
+  PartitionLog& log = lane.partition().log();
+  const auto fail = [&](const Error& reason, UploadSchedule::Outcome outcome) {
+    error = reason;
+    schedule_.Failed(claim, reason, outcome);
+    return std::nullopt;
+  };
+  if (claim.unsure)
+    if (auto known = Resync(claim); !known) return fail(known.error(), UploadSchedule::Outcome::kUnknown);
+  const auto durable_end = log.Sync({});
+  if (!durable_end) return fail(durable_end.error(), UploadSchedule::Outcome::kKnown);
+  if (*durable_end <= claim.begin) {
+    schedule_.Dropped(claim);
+    return {};
+  }
+  Part part{.claim = claim, .epoch = log.epoch()};
+  auto cut = CutSegmentFrom(log, claim.begin, *durable_end, claim.bytes, options_.codec);
+  // Not hot any more: somebody moved the bounds, and metadata knows how far.
+  if (!cut) return fail(cut.error(), UploadSchedule::Outcome::kUnknown);
+  part.cut = *std::move(cut);
+  part.claim.bytes = part.cut.raw_bytes;
+  schedule_.Built(part.claim, part.cut.segment.end, claim.bytes);
+  if (part.cut.damage) schedule_.Damaged(lane, *part.cut.damage);
+  return part;
+}
+
+/// After an unknown outcome: what metadata has of this partition by now.
+Result<void> SegmentUploader::Resync(UploadClaim& claim) {
+  TieredPartition& partition = claim.lane->partition();
+  const PartitionKey& key = partition.log().key();
+  MR_ASSIGN_OR_RETURN(const auto rows, metadata_.Partitions(key.topic));
+  const auto row = std::ranges::find(rows, key, &PartitionRow::key);
+  if (row == rows.end()) return Error(ErrorCode::kNotFound, "the partition is not in metadata any more");
+  MR_ASSIGN_OR_RETURN(const auto segments, metadata_.Segments(key, claim.begin, kSegmentsPage));
+  for (const SegmentRow& segment : segments)
+    if (segment.base >= claim.begin) partition.OnSegment(segment);
+  partition.OnRow(*row);
+  schedule_.Resynced(claim);
+  return {};
+}
+
+Result<bool> SegmentUploader::Publish(std::vector<Part> parts) {
+  using enum UploadSchedule::Outcome;
+  ObjectRow object{.id = RandomObjectId(random_)};
+  object.key = ObjectKeyOf(options_.key_prefix, object.id, parts.front().epoch);
+  if (Planted(Bug::kTierKeyReused)) object.key = ObjectKeyOf(options_.key_prefix, ObjectId{}, parts.front().epoch);
+  for (const Part& part : parts) object.size_bytes += part.cut.segment.size_bytes;
+  object.changed_ms = clock_.WallMs();
+  if (auto prepared = metadata_.PrepareObject(object); !prepared) {
+    FailAll(parts, prepared.error(), kKnown);
+    return prepared.error().WithContext("preparing an upload");
+  }
+  if (auto put = Put(object, parts); !put) {
+    FailAll(parts, put.error(), kKnown);                        // whatever arrived: its key is never used again
+    (void)metadata_.AbandonObject(object.id, clock_.WallMs());  // if this fails, ObjectCollector does it later
+    return put.error().WithContext("uploading " + object.key);
+  }
+  if (Planted(Bug::kTierTrimBeforeCommit))
+    for (const Part& part : parts) part.claim.lane->partition().log().AdvanceTieredEnd(part.cut.segment.end);
+  MR_TRY(Commit(object, parts));
+  objects_made_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+Result<void> SegmentUploader::Put(const ObjectRow& object, const std::vector<Part>& parts) {
+  std::vector<SharedBytes> pieces;
+  for (const Part& part : parts)
+    pieces.insert(pieces.end(), part.cut.segment.pieces.begin(), part.cut.segment.pieces.end());
+  return objects_.Put(object.key, pieces, PutMode::kOverwrite);
+}
+
+std::vector<SegmentCommit> SegmentUploader::Commits(const ObjectRow& object, const std::vector<Part>& parts,
+                                                    std::span<const std::uint64_t> begins) const {
+  std::vector<SegmentCommit> commits;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const BuiltSegment& segment = parts[i].cut.segment;
+    commits.push_back({.segment = {.partition = parts[i].claim.lane->partition().log().key(),
+                                   .base = segment.base,
+                                   .end = segment.end,
+                                   .object = object.id,
+                                   .byte_begin = begins[i],
+                                   .byte_size = segment.size_bytes,
+                                   .records = segment.records,
+                                   .timestamp_min_ms = segment.timestamp_min_ms,
+                                   .timestamp_max_ms = segment.timestamp_max_ms},
+                       .epoch = parts[i].epoch});
+  }
+  return commits;
+}
+
+Result<void> SegmentUploader::Commit(const ObjectRow& object, std::vector<Part>& parts) {
+  using enum UploadSchedule::Outcome;
+  std::vector<std::uint64_t> begins;
+  std::uint64_t begin = 0;
+  for (const Part& part : parts) {
+    begins.push_back(begin);
+    begin += part.cut.segment.size_bytes;
+  }
+  std::vector<UploadClaim> claims;
+  for (const Part& part : parts) claims.push_back(part.claim);
+  schedule_.AwaitTurn(claims);
+  const auto keep = [&](const auto& kept) {  // the bytes of the others stay in the object, referred to by nobody
+    std::size_t to = 0;
+    for (std::size_t from = 0; from < parts.size(); ++from) {
+      if (!kept(parts[from])) continue;
+      if (to != from) parts[to] = std::move(parts[from]);
+      begins[to++] = begins[from];
+    }
+    parts.resize(to);
+    begins.resize(to);
+  };
+  keep(
+      [&](const Part& part) { return std::ranges::find(claims, part.claim.lane, &UploadClaim::lane) != claims.end(); });
+  while (!parts.empty()) {
+    std::vector<SegmentCommit> commits = Commits(object, parts, begins);
+    if (Planted(Bug::kTierNoEpochInCommit))
+      for (SegmentCommit& commit : commits)
+        if (auto now = metadata_.Partitions(commit.segment.partition.topic))
+          commit.epoch = (*now)[static_cast<std::size_t>(commit.segment.partition.partition.value())].epoch;
+    auto rows = CommitAndKnow(metadata_, object, commits);
+    if (rows) {
+      for (std::size_t i = 0; i < parts.size(); ++i) {
+        TieredPartition& partition = parts[i].claim.lane->partition();
+        partition.OnSegment(commits[i].segment);
+        partition.OnRow((*rows)[i]);
+        schedule_.Landed(parts[i].claim);
+      }
+      return {};
+    }
+    if (rows.error().code() == ErrorCode::kFenced) {
+      const std::size_t before = parts.size();
+      std::vector<UploadLane*> fenced = DropFenced(parts, rows.error());
+      keep([&](const Part& part) { return std::ranges::find(fenced, part.claim.lane) == fenced.end(); });
+      if (parts.size() < before) continue;
+    }
+    const Error error = rows.error().WithContext("committing " + object.key);
+    const bool known = CommitIsKnown(error);
+    FailAll(parts, error, known && error.code() != ErrorCode::kOutOfRange ? kKnown : kUnknown);
+    if (known) (void)metadata_.AbandonObject(object.id, clock_.WallMs());
+    return error;
+  }
+  (void)metadata_.AbandonObject(object.id, clock_.WallMs());  // nobody wants it any more
+  return {};
+}
+
+/// Ends those whose partition has another owner by now; when metadata cannot be asked, none.
+std::vector<UploadLane*> SegmentUploader::DropFenced(const std::vector<Part>& parts, const Error& error) {
+  std::vector<UploadLane*> fenced;
+  for (const Part& part : parts) {
+    PartitionLog& log = part.claim.lane->partition().log();
+    const auto rows = metadata_.Partitions(log.key().topic);
+    if (!rows && rows.error().code() != ErrorCode::kNotFound) continue;
+    const bool ours = rows && std::ranges::any_of(*rows, [&](const PartitionRow& row) {
+                        return row.key == log.key() && row.epoch == part.epoch;
+                      });
+    if (ours) continue;
+    schedule_.Dropped(part.claim);
+    schedule_.EndLane(*part.claim.lane, error);
+    log.Interrupt(error);
+    fenced.push_back(part.claim.lane);
+  }
+  return fenced;
+}
+
+void SegmentUploader::FailAll(const std::vector<Part>& parts, const Error& error, UploadSchedule::Outcome outcome) {
+  for (const Part& part : parts) {
+    if (Planted(Bug::kTierFailedUploadForgetsRange)) {
+      part.claim.lane->partition().log().AdvanceTieredEnd(part.cut.segment.end);
+      schedule_.OnTieredEnd(*part.claim.lane, part.cut.segment.end);
+    }
+    schedule_.Failed(part.claim, error, outcome);
+  }
+}
+
+Result<void> SegmentUploader::UploadAll(TieredPartitions& partitions) {
+  struct Target {
+    UploadLane* lane;
+    Offset end;
+    UploadSchedule::LaneState before;
+  };
+  std::vector<Target> targets;
+  partitions.ForEach([&](TieredPartition& partition) {
+    const Offset end = partition.log().offsets().log_end;
+    UploadLane& lane = partition.lane();
+    targets.push_back({&lane, end, schedule_.State(lane)});
+    if (targets.back().before.committed_end < end) schedule_.Demand(lane, end);
+  });
+  std::optional<Error> damage;
+  while (!targets.empty()) {
+    const std::uint64_t seen = schedule_.changes();
+    std::optional<Error> failed;
+    std::erase_if(targets, [&](const Target& target) {
+      const auto now = schedule_.State(*target.lane);
+      if (now.damages_ever != target.before.damages_ever) damage = now.damage;
+      if (now.committed_end >= target.end) return true;
+      if (now.ended && now.ended->code() == ErrorCode::kNotFound) return true;  // its topic was deleted
+      if (now.ended) failed = now.ended;
+      if (now.failures_ever - target.before.failures_ever >= kFailuresTold) failed = now.last_error;
+      return false;
+    });
+    if (failed) return *failed;
+    if (targets.empty()) break;
+    if (const auto did = UploadOnce(); did && !*did) schedule_.AwaitChange(seen);
+  }
+  if (damage) return damage->WithContext("uploaded all but a damaged range");
+  return {};
+}
+
+}  // namespace millrace

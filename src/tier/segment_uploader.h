@@ -1,0 +1,82 @@
+// Moves data from the hot tier to the object store: one call of UploadOnce makes one object out of what is due of one
+// or many partitions.
+//
+//   claim ─► read + build ─► metadata: prepare ─► store: put under a key never used before ─► turn ─► metadata: commit
+//
+// Until the commit is known nothing is acknowledged and nothing leaves the WAL; a crash or failure anywhere leaves at
+// most a prepared object, which ObjectCollector removes. No threads inside: any number may call.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "env/random.h"
+#include "millrace/clock.h"
+#include "millrace/metadata_store.h"
+#include "millrace/object_store.h"
+#include "millrace/options.h"
+#include "millrace/result.h"
+#include "tier/segment_cutter.h"
+#include "tier/upload_schedule.h"
+
+namespace millrace {
+
+class TieredPartitions;
+
+struct SegmentUploaderOptions {
+  UploadScheduleOptions schedule;
+  SegmentCodec codec = SegmentCodec::kLz4;
+  std::string key_prefix;  // "" or ends with a slash
+};
+
+/// "<prefix>ab/abcdef….0-7.obj"'s parts: two digits of the id, the id, the epoch.
+std::string ObjectKeyOf(std::string_view prefix, const ObjectId& id, LeaderEpoch epoch);
+/// The id in a key that ObjectKeyOf made; none for any other key.
+std::optional<ObjectId> ObjectIdIn(std::string_view prefix, std::string_view key);
+
+class SegmentUploader {
+ public:
+  SegmentUploader(const SegmentUploaderOptions& options, ObjectStore& objects, MetadataStore& metadata, Clock& clock,
+                  Random& random);
+
+  [[nodiscard]] UploadSchedule& schedule() { return schedule_; }
+
+  /// True: an attempt was made; false: nothing is due. An error is that of the attempt; its range is tried again later.
+  Result<bool> UploadOnce();
+  /// Everything appended before this call is in the object store when it returns. Helps with the uploading. Errors:
+  /// those of a partition that failed three times meanwhile; kCorruption (a damaged range was met and recorded, the
+  /// rest is uploaded).
+  Result<void> UploadAll(TieredPartitions& partitions);
+
+  [[nodiscard]] std::uint64_t objects() const { return objects_made_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Part {
+    UploadClaim claim;
+    CutSegment cut;
+    LeaderEpoch epoch;
+  };
+  std::optional<Part> BuildPart(UploadClaim claim, std::optional<Error>& error);
+  Result<void> Resync(UploadClaim& claim);
+  Result<bool> Publish(std::vector<Part> parts);
+  Result<void> Put(const ObjectRow& object, const std::vector<Part>& parts);
+  Result<void> Commit(const ObjectRow& object, std::vector<Part>& parts);
+  std::vector<SegmentCommit> Commits(const ObjectRow& object, const std::vector<Part>& parts,
+                                     std::span<const std::uint64_t> begins) const;
+  std::vector<UploadLane*> DropFenced(const std::vector<Part>& parts, const Error& error);
+  void FailAll(const std::vector<Part>& parts, const Error& error, UploadSchedule::Outcome outcome);
+
+  const SegmentUploaderOptions options_;
+  ObjectStore& objects_;
+  MetadataStore& metadata_;
+  Clock& clock_;
+  Random& random_;
+  UploadSchedule schedule_;
+  std::atomic<std::uint64_t> objects_made_{0};
+};
+
+}  // namespace millrace

@@ -1,0 +1,131 @@
+// Which partitions are uploaded next, and in which order their commits happen. Decides; does no I/O of its own.
+//
+//   idle ──append──► waiting ──size, age, demand or pressure──► claimed ──Built──► in flight ──its turn──► committed
+//                      ▲                                                             │ failure
+//                      └───────────── pause that grows; the range is taken again ◄───┘
+//
+// A partition may have several flights; their commits happen in offset order (AwaitTurn).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "env/random.h"
+#include "millrace/clock.h"
+#include "millrace/result.h"
+#include "tier/upload_lane.h"
+
+namespace millrace {
+
+struct UploadScheduleOptions {
+  std::uint64_t segment_bytes_max = 64 << 20;
+  std::chrono::milliseconds segment_age_max{60'000};
+  std::chrono::milliseconds backoff_first{100}, backoff_max{30'000};
+};
+
+/// One partition's share of one object.
+struct UploadClaim {
+  UploadLane* lane = nullptr;
+  Offset begin;
+  std::uint64_t bytes = 0;  // to take at most; once Built: taken
+  bool unsure = false;      // ask metadata where the partition stands before taking anything
+};
+
+/// Safe from any thread. Lanes live until it is destroyed.
+class UploadSchedule {
+ public:
+  UploadSchedule(const UploadScheduleOptions& options, Clock& clock, Random& random);
+
+  /// A new or recovered partition; its log knows what waits for upload.
+  void Add(UploadLane& lane);
+  /// Nothing of it is uploaded any more: waiters get `error`.
+  void EndLane(UploadLane& lane, const Error& error);
+  /// Ends every lane, now and later, and every sleep.
+  void Close(const Error& error);
+
+  /// After each append, outside every lock. Cost: one atomic subtraction, unless the partition has to be looked at.
+  void OnAppend(UploadLane& lane, std::uint64_t bytes) {
+    const auto count = static_cast<std::int64_t>(bytes);
+    if (lane.countdown_.fetch_sub(count) - count <= 0) [[unlikely]]
+      Look(lane);
+  }
+  /// Everything below `end` is wanted at once.
+  void Demand(UploadLane& lane, Offset end);
+  /// Calls `done` once everything below `end` is committed, or with the reason why it never will be. Inline if it is so
+  /// already.
+  void OnTiered(UploadLane& lane, Offset end, std::move_only_function<void(const Result<void>&)> done);
+  /// Metadata's tiered_end moved, by a commit or by log_start.
+  void OnTieredEnd(UploadLane& lane, Offset tiered_end);
+  /// While set, whatever waits for upload is due.
+  void SetPressure(bool pressure);
+
+  /// What one object shall hold; empty: nothing is due. Each claim ends in Landed, Dropped or Failed, once.
+  [[nodiscard]] std::vector<UploadClaim> Claim();
+  /// Metadata said where the partition stands (OnTieredEnd came first): the claim goes on from there.
+  void Resynced(UploadClaim& claim);
+  /// The claim holds [begin, end), `claim.bytes` of it; the lane may be claimed again from there.
+  void Built(const UploadClaim& claim, Offset end, std::uint64_t bytes_claimed);
+  /// The claim's first offsets are damaged; `error` says what is lost.
+  void Damaged(UploadLane& lane, const Error& error);
+  /// Blocks until it is the turn of all of `claims`: every flight before them has committed. Those that lost their
+  /// predecessor are dropped and removed.
+  void AwaitTurn(std::vector<UploadClaim>& claims);
+  void Landed(const UploadClaim& claim);
+  /// Nothing was taken, or what was taken is not wanted any more.
+  void Dropped(const UploadClaim& claim);
+  enum class Outcome { kKnown, kUnknown };
+  /// The range stays where it is and is taken again after a pause.
+  void Failed(const UploadClaim& claim, const Error& error, Outcome outcome);
+
+  /// Sleeps until something is due, Wake, or Close.
+  void AwaitWork();
+  void Wake();
+  /// Monotonic; none: nothing waits for upload.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDue() const;
+
+  struct LaneState {
+    Offset committed_end;
+    std::uint64_t failures_ever = 0, damages_ever = 0;
+    std::optional<Error> last_error, damage, ended;
+  };
+  [[nodiscard]] LaneState State(const UploadLane& lane) const;
+  /// Counts what AwaitChange waits for: flights that ended.
+  [[nodiscard]] std::uint64_t changes() const;
+  /// Sleeps until changes() differs from `seen` or something is due.
+  void AwaitChange(std::uint64_t seen);
+
+ private:
+  using Ready = std::vector<std::pair<UploadLane::Waiter, Result<void>>>;
+  void Look(UploadLane& lane);
+  void List(UploadLane& lane) MR_REQUIRES(mutex_);
+  void Settle(UploadLane& lane) MR_REQUIRES(mutex_);
+  void Land(const UploadClaim& claim) MR_REQUIRES(mutex_);
+  void End(UploadLane& lane, const Error& error, Ready& ready) MR_REQUIRES(mutex_);
+  void SignalWork() MR_REQUIRES(mutex_);
+  [[nodiscard]] bool MayClaim(const UploadLane& lane) const MR_REQUIRES(mutex_);
+  [[nodiscard]] bool Wanted(const UploadLane& lane, std::chrono::nanoseconds now) const MR_REQUIRES(mutex_);
+  [[nodiscard]] bool Full() const MR_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDueLocked() const MR_REQUIRES(mutex_);
+  [[nodiscard]] UploadClaim Take(UploadLane& lane, std::uint64_t bytes_max) MR_REQUIRES(mutex_);
+  static void Run(Ready ready);
+
+  const UploadScheduleOptions options_;
+  Clock& clock_;
+  Random& random_;
+  mutable Mutex mutex_;
+  CondVar timer_, work_, changed_;
+  std::vector<UploadLane*> lanes_ MR_GUARDED_BY(mutex_);   // all, to end them
+  std::vector<UploadLane*> listed_ MR_GUARDED_BY(mutex_);  // in the order they became so
+  std::uint64_t flight_bytes_ MR_GUARDED_BY(mutex_) = 0;
+  std::uint64_t changes_ MR_GUARDED_BY(mutex_) = 0, wakes_ MR_GUARDED_BY(mutex_) = 0;
+  bool timer_kept_ MR_GUARDED_BY(mutex_) = false;  // one sleeper minds the deadlines for all
+  bool pressure_ MR_GUARDED_BY(mutex_) = false;
+  std::optional<Error> closed_ MR_GUARDED_BY(mutex_);
+};
+
+}  // namespace millrace

@@ -1,0 +1,34 @@
+#include "tier/wal_recycler.h"
+
+#include <algorithm>
+
+#include "base/try.h"
+#include "tier/tiered_partition.h"
+
+namespace millrace {
+
+Result<bool> WalRecycler::RecycleOnce(TieredPartitions& partitions, Wal::Seal seal) {
+  // Before any partition is asked: what is appended from now on lies past this.
+  WalPosition oldest = wal_.durable_end();
+  partitions.ForEach([&](TieredPartition& partition) {
+    if (const auto needed = partition.log().OldestNeeded()) oldest = std::min(oldest, *needed);
+  });
+  const WalPosition before = wal_.begin();
+  if (oldest > before) MR_TRY(wal_.Recycle(oldest, seal));
+  const WalPosition begin = wal_.begin();
+  // Also when nothing moved now: the step may have ended here the last time.
+  partitions.ForEach([&](TieredPartition& partition) { partition.log().OnRecycled(begin); });
+  return begin > before;
+}
+
+bool WalRecycler::WantsUpload() const {
+  const Wal::Space space = wal_.space();
+  return space.used >= space.max / 2;
+}
+
+bool WalRecycler::WantsSpace() const {
+  const Wal::Space space = wal_.space();
+  return space.used >= space.max / 4 * 3;
+}
+
+}  // namespace millrace
