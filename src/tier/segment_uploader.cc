@@ -3,63 +3,45 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <charconv>
+#include <cstring>
 
 #include "base/bugs.h"
+#include "base/hex.h"
 #include "base/try.h"
+#include "env/random_id.h"
 #include "tier/segment_commit.h"
 #include "tier/tiered_partition.h"
 
 namespace millrace {
 namespace {
 
-constexpr std::size_t kIdDigits = 32;
+constexpr std::size_t kIdAt = 3;  // behind "ab/"
+constexpr std::size_t kIdDigits = 2 * sizeof(ObjectId);
 constexpr std::size_t kSegmentsPage = 1'000;
 constexpr std::uint64_t kFailuresTold = 3;  // UploadAll gives up on a partition that failed so often meanwhile
-
-ObjectId RandomObjectId(Random& random) {
-  ObjectId id;
-  for (std::size_t i = 0; i < id.size(); i += 8) {
-    std::uint64_t bits = random.Next();
-    for (std::size_t byte = 0; byte < 8; ++byte, bits >>= 8) id[i + byte] = static_cast<std::uint8_t>(bits);
-  }
-  return id;
-}
-
-int HexDigit(char digit) {
-  if (digit >= '0' && digit <= '9') return digit - '0';
-  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
-  return -1;
-}
 
 }  // namespace
 
 std::string ObjectKeyOf(std::string_view prefix, const ObjectId& id, LeaderEpoch epoch) {
-  std::string digits;
-  for (const std::uint8_t byte : id) fmt::format_to(std::back_inserter(digits), "{:02x}", byte);
+  const std::string digits = ToHex(std::as_bytes(std::span(id)));
   return fmt::format("{}{}/{}-{}.obj", prefix, digits.substr(0, 2), digits, epoch.value());
 }
 
 std::optional<ObjectId> ObjectIdIn(std::string_view prefix, std::string_view key) {
-  constexpr std::size_t kIdAt = 3;  // behind "ab/"
-  if (!key.starts_with(prefix)) return {};
-  key.remove_prefix(prefix.size());
-  if (key.size() < kIdAt + kIdDigits || !key.ends_with(".obj")) return {};
+  constexpr std::string_view kEnd = ".obj";
+  if (!key.starts_with(prefix) || !key.ends_with(kEnd)) return {};
+  std::string_view rest = key.substr(prefix.size());
+  rest.remove_suffix(std::min(rest.size(), kEnd.size()));
+  if (rest.size() < kIdAt + kIdDigits + 2) return {};
+  const auto bytes = FromHex(rest.substr(kIdAt, kIdDigits));
+  if (!bytes) return {};
   ObjectId id;
-  for (std::size_t i = 0; i < id.size(); ++i) {
-    const int high = HexDigit(key[kIdAt + 2 * i]), low = HexDigit(key[kIdAt + 2 * i + 1]);
-    if (high < 0 || low < 0) return {};
-    id[i] = static_cast<std::uint8_t>(high * 16 + low);
-  }
-  const std::size_t dash = prefix.size() + kIdAt + kIdDigits;
+  std::memcpy(id.data(), bytes->data(), id.size());
+  const std::string_view digits = rest.substr(kIdAt + kIdDigits + 1);
   std::int32_t epoch = 0;
-  for (std::size_t at = dash + 1 - prefix.size(); at + 4 < key.size(); ++at) {
-    if (key[at] < '0' || key[at] > '9' || epoch > 200'000'000) return {};
-    epoch = epoch * 10 + (key[at] - '0');
-  }
-  std::string whole(prefix);
-  whole += key;
-  if (ObjectKeyOf(prefix, id, LeaderEpoch(epoch)) != whole) return {};
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), epoch);
+  if (parsed.ec != std::errc() || ObjectKeyOf(prefix, id, LeaderEpoch(epoch)) != key) return {};
   return id;
 }
 
@@ -129,7 +111,7 @@ Result<void> SegmentUploader::Resync(UploadClaim& claim) {
 
 Result<bool> SegmentUploader::Publish(std::vector<Part> parts) {
   using enum UploadSchedule::Outcome;
-  ObjectRow object{.id = RandomObjectId(random_)};
+  ObjectRow object{.id = RandomId(random_)};
   object.key = ObjectKeyOf(options_.key_prefix, object.id, parts.front().epoch);
   if (Planted(Bug::kTierKeyReused)) object.key = ObjectKeyOf(options_.key_prefix, ObjectId{}, parts.front().epoch);
   for (const Part& part : parts) object.size_bytes += part.cut.segment.size_bytes;

@@ -1,0 +1,30 @@
+// What a consumer needs of a partition; the engine's partition is one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "millrace/engine.h"
+#include "millrace/metadata_store.h"
+#include "millrace/options.h"
+#include "millrace/result.h"
+
+namespace millrace {
+
+/// Safe from any thread. Outlives its consumers.
+class PartitionSource {
+ public:
+  virtual ~PartitionSource() = default;
+  [[nodiscard]] virtual const PartitionKey& key() const = 0;
+  [[nodiscard]] virtual const TopicPartition& name() const = 0;
+  /// log_start and visible end.
+  [[nodiscard]] virtual OffsetBounds bounds() const = 0;
+  virtual Result<ReadResult> Read(Offset begin, const ReadLimits& limits) = 0;
+  virtual Result<Offset> OffsetForTime(std::int64_t timestamp_ms) = 0;
+  /// Calls `wake` once when the visible end is past `offset` (inline if it is so already), or when the partition ends.
+  /// `wake` must not block. The ticket is for CancelWaiter; `wake` may still run while that returns.
+  virtual std::uint64_t AddWaiter(Offset offset, std::move_only_function<void()> wake) = 0;
+  virtual void CancelWaiter(std::uint64_t ticket) = 0;
+};
+
+}  // namespace millrace
