@@ -109,8 +109,9 @@ class PartitionLog {
   [[nodiscard]] std::optional<WalPosition> OldestNeeded() const;
   /// The WAL dropped everything before `position`: hot_start moves.
   void OnRecycled(WalPosition position);
-  /// Bytes in [tiered_end, durable_end), and when the oldest of them was appended (wall ms, from batch timestamps after
-  /// a restart).
+  /// Bytes in [tiered_end, log_end), durable or not (the uploader syncs first), and when the oldest of them was
+  /// appended (wall ms; from batch timestamps after a restart). In whole stretches of the WAL index: up to 64 KiB too
+  /// many.
   struct Pending {
     std::uint64_t bytes = 0;
     std::int64_t oldest_ms = 0;

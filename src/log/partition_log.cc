@@ -1,0 +1,340 @@
+#include "log/partition_log.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/bugs.h"
+#include "base/check.h"
+#include "base/try.h"
+#include "log/partition_log_state.h"
+#include "record/record_batch_view.h"
+
+namespace millrace {
+
+namespace {
+
+void RunAll(std::vector<WakeCall>& calls) {
+  for (WakeCall& call : calls) call();
+}
+
+}  // namespace
+
+PartitionLog::State::State(Options options, const PartitionRow& row, Wal& wal, TailCache& tail_cache, Clock& clock)
+    : options(std::move(options)),
+      wal(wal),
+      tail_cache(tail_cache.state()),
+      clock(clock),
+      epoch(row.epoch),
+      tail(tail_cache.state()) {
+  offsets.Start({row.log_start, row.tiered_end, row.tiered_end, row.tiered_end, row.tiered_end});
+}
+
+PartitionLog::State::~State() {
+  MutexLock lock(mutex);
+  tail.DropAll();
+}
+
+void PartitionLog::State::GiveUpRuns(std::uint64_t number) {
+  MutexLock lock(mutex);
+  tail.DropRuns(number);
+}
+
+PartitionLog::PartitionLog(Options options, const PartitionRow& row, Wal& wal, TailCache& tail_cache, Clock& clock)
+    : state_(std::make_shared<State>(std::move(options), row, wal, tail_cache, clock)) {
+  state_->self = state_;
+  state_->self_as_owner = state_;
+}
+
+PartitionLog::~PartitionLog() {
+  Interrupt(Error(ErrorCode::kClosed, "the partition is closed"));
+  // The WAL may still hold a callback that shares the state; its slices go back to the budget now.
+  MutexLock lock(state_->mutex);
+  state_->tail.DropAll();
+}
+
+void PartitionLog::State::TakeDurable(WalPosition wal_durable_end) {
+  if (const std::optional<Offset> end = marks.Take(wal_durable_end); end && *end > offsets.durable_end())
+    offsets.MoveDurableEnd(*end);
+}
+
+void PartitionLog::State::RaiseDurable(Offset end) {
+  marks.DropThrough(end);
+  if (end > offsets.durable_end()) offsets.MoveDurableEnd(end);
+}
+
+Offset PartitionLog::State::VisibleEnd() {
+  if (options.sync.kind != SyncPolicy::Kind::kEach) return offsets.log_end();
+  if (Planted(Bug::kLogVisibleBeyondDurable)) return offsets.log_end();
+  if (offsets.durable_end() < offsets.log_end()) TakeDurable(wal.durable_end());
+  return offsets.durable_end();
+}
+
+void PartitionLog::State::TakeReady(std::vector<WakeCall>& ready) {
+  if (!waiters.empty()) waiters.TakeBelow(VisibleEnd(), ready);
+  if (blocked_threads > 0) visible_moved.NotifyAll();
+}
+
+std::optional<PartitionLog::State::SyncRequest> PartitionLog::State::NextSync() {
+  if (sync_asked || (waiters.empty() && blocked_threads == 0)) return std::nullopt;
+  if (VisibleEnd() >= offsets.log_end()) return std::nullopt;
+  sync_asked = true;
+  return SyncRequest{index.end(), offsets.log_end()};
+}
+
+void PartitionLog::State::AskForSync(const SyncRequest& request) {
+  wal.OnDurable(request.wal_end, [state = self.lock(), end = request.end](const Result<void>& synced) {
+    if (state != nullptr) state->OnSynced(synced, end);
+  });
+}
+
+void PartitionLog::State::OnSynced(const Result<void>& synced, Offset end) {
+  std::vector<WakeCall> ready;
+  std::optional<SyncRequest> next;
+  {
+    MutexLock lock(mutex);
+    sync_asked = false;
+    if (synced) {
+      sync_error.reset();
+      RaiseDurable(end);
+      TakeReady(ready);
+      next = NextSync();
+    } else {
+      sync_error = synced.error();
+      waiters.TakeAll(ready);
+      visible_moved.NotifyAll();
+    }
+  }
+  RunAll(ready);
+  if (next) AskForSync(*next);
+}
+
+Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch) {
+  State& s = *state_;
+  MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch.bytes()));
+  MR_CHECK(view.size_bytes() == batch.size(), view.size_bytes(), batch.size());
+  const std::int64_t count = view.end_offset() - view.base_offset();
+  AppendedBatch appended{.timestamp_max_ms = view.max_timestamp_ms()};
+  const std::uint64_t charge = PartitionTail::Charge(batch.size());
+  const bool cached = s.tail_cache.Reserve(charge);
+
+  std::vector<WakeCall> ready;
+  std::optional<State::SyncRequest> sync;
+  {
+    MutexLock lock(s.mutex);
+    Result<WalExtent> extent = [&]() MR_REQUIRES(s.mutex) -> Result<WalExtent> {
+      if (s.ended) return *s.ended;
+      if (s.broken) return *s.broken;
+      appended.base = s.offsets.log_end();
+      appended.end = appended.base + count;
+      StampBatch(batch.bytes(), appended.base, s.epoch);
+      const std::span<const std::byte> piece = batch.bytes();
+      return s.wal.TryAppend(s.options.stream, {&piece, 1});
+    }();
+    if (!extent) {
+      if (cached) s.tail_cache.Release(charge);
+      return std::move(extent).error();
+    }
+    appended.wal_end = extent->end;
+    const bool opens_stretch = s.index.OpensStretch(extent->begin);
+    s.index.Add(appended.base, *extent, batch.size(), appended.timestamp_max_ms, opens_stretch,
+                opens_stretch ? s.clock.WallMs() : 0);
+    if (s.marks.full()) s.TakeDurable(s.wal.durable_end());
+    s.marks.Push(extent->end, Planted(Bug::kLogHalfBatchVisible) ? appended.base + (count + 1) / 2 : appended.end);
+    if (cached)
+      s.tail.Append(appended.base, std::move(batch).Freeze(), s.self_as_owner);
+    else
+      s.tail.DropAll();  // it holds no gap up to log_end
+    if (!(Planted(Bug::kLogBaseOffsetTwice) && appended.base.value() % 7 == 3)) s.offsets.MoveLogEnd(appended.end);
+    if (!s.waiters.empty() || s.blocked_threads > 0) {
+      s.TakeReady(ready);
+      sync = s.NextSync();
+    }
+  }
+  RunAll(ready);
+  if (sync) s.AskForSync(*sync);
+  return appended;
+}
+
+Result<AppendedBatch> PartitionLog::Append(Buffer batch, std::chrono::nanoseconds deadline) {
+  const std::size_t size = batch.size();
+  while (true) {
+    Result<AppendedBatch> appended = TryAppend(batch);
+    if (appended || appended.error().code() != ErrorCode::kUnavailable) return appended;
+    MR_TRY(state_->wal.AwaitRoom(size, deadline));
+  }
+}
+
+PartitionOffsets PartitionLog::offsets() const {
+  MutexLock lock(state_->mutex);
+  if (state_->offsets.durable_end() < state_->offsets.log_end()) state_->TakeDurable(state_->wal.durable_end());
+  return state_->offsets.all();
+}
+
+Offset PartitionLog::visible_end() const {
+  MutexLock lock(state_->mutex);
+  return state_->VisibleEnd();
+}
+
+Result<void> PartitionLog::AwaitAcknowledged(std::optional<std::chrono::nanoseconds> deadline) {
+  if (state_->options.sync.kind != SyncPolicy::Kind::kEach) return {};
+  MR_TRY(Sync(deadline));
+  return {};
+}
+
+Result<Offset> PartitionLog::Sync(std::optional<std::chrono::nanoseconds> deadline) {
+  State& s = *state_;
+  State::SyncRequest request;
+  {
+    MutexLock lock(s.mutex);
+    request = {s.index.end(), s.offsets.log_end()};
+    if (s.offsets.durable_end() < request.end) s.TakeDurable(s.wal.durable_end());
+    if (s.offsets.durable_end() >= request.end) return s.offsets.durable_end();
+    if (s.ended) return *s.ended;
+  }
+  MR_TRY(s.wal.AwaitDurable(request.wal_end, deadline));
+  std::vector<WakeCall> ready;
+  Offset durable_end;
+  {
+    MutexLock lock(s.mutex);
+    s.RaiseDurable(request.end);
+    s.TakeReady(ready);
+    durable_end = s.offsets.durable_end();
+  }
+  RunAll(ready);
+  return durable_end;
+}
+
+Result<bool> PartitionLog::AwaitVisible(Offset offset, std::chrono::nanoseconds deadline) {
+  State& s = *state_;
+  for (bool first = true;; first = false) {
+    std::optional<State::SyncRequest> sync;
+    {
+      MutexLock lock(s.mutex);
+      if (s.ended) return *s.ended;
+      if (s.VisibleEnd() > offset) return true;
+      if (!first && s.sync_error) return *s.sync_error;
+      const auto left = deadline - s.clock.Monotonic();
+      if (left <= std::chrono::nanoseconds::zero()) return false;
+      ++s.blocked_threads;
+      sync = s.NextSync();
+      if (!sync) s.visible_moved.WaitFor(s.mutex, left);
+      --s.blocked_threads;
+    }
+    if (sync) s.AskForSync(*sync);
+  }
+}
+
+std::uint64_t PartitionLog::AddWaiter(Offset offset, std::move_only_function<void()> wake) {
+  State& s = *state_;
+  std::uint64_t ticket = 0;
+  std::optional<State::SyncRequest> sync;
+  {
+    MutexLock lock(s.mutex);
+    if (!s.ended && s.VisibleEnd() <= offset) {
+      ticket = s.waiters.Add(offset, std::move(wake));
+      sync = s.NextSync();
+    }
+  }
+  if (ticket == 0) wake();
+  if (sync) s.AskForSync(*sync);
+  return ticket;
+}
+
+bool PartitionLog::CancelWaiter(std::uint64_t ticket) {
+  MutexLock lock(state_->mutex);
+  return state_->waiters.Remove(ticket);
+}
+
+void PartitionLog::OnWalDurable(WalPosition durable_end) {
+  std::vector<WakeCall> ready;
+  {
+    MutexLock lock(state_->mutex);
+    state_->TakeDurable(durable_end);
+    state_->TakeReady(ready);
+  }
+  RunAll(ready);
+}
+
+void PartitionLog::AdvanceTieredEnd(Offset tiered_end) {
+  State& s = *state_;
+  MutexLock lock(s.mutex);
+  if (tiered_end <= s.offsets.tiered_end()) return;
+  s.TakeDurable(s.wal.durable_end());
+  s.offsets.MoveTieredEnd(tiered_end);
+  // The age of what comes next counts from itself, and it pins no WAL of before.
+  if (tiered_end == s.offsets.log_end()) s.index.CloseStretch();
+}
+
+void PartitionLog::AdvanceLogStart(Offset log_start) {
+  State& s = *state_;
+  MutexLock lock(s.mutex);
+  if (log_start <= s.offsets.log_start()) return;
+  s.TakeDurable(s.wal.durable_end());
+  s.offsets.MoveLogStart(log_start);
+  s.tail.DropBelow(log_start);
+  if (s.offsets.tiered_end() == s.offsets.log_end()) s.index.CloseStretch();
+}
+
+void PartitionLog::SetEpoch(LeaderEpoch epoch) {
+  MutexLock lock(state_->mutex);
+  MR_CHECK(epoch >= state_->epoch, epoch.value(), state_->epoch.value());
+  state_->epoch = epoch;
+}
+
+LeaderEpoch PartitionLog::epoch() const {
+  MutexLock lock(state_->mutex);
+  return state_->epoch;
+}
+
+std::optional<WalPosition> PartitionLog::OldestNeeded() const {
+  const State& s = *state_;
+  MutexLock lock(s.mutex);
+  if (s.offsets.tiered_end() >= s.offsets.log_end() || s.index.empty()) return std::nullopt;
+  return s.index[s.index.Find(s.offsets.tiered_end())].begin;
+}
+
+void PartitionLog::OnRecycled(WalPosition position) {
+  State& s = *state_;
+  MutexLock lock(s.mutex);
+  s.index.DropBefore(position);
+  Offset hot_start = s.index.empty() ? s.offsets.log_end() : s.index[0].base;
+  // Behind the last needed frame there may be a hole, which has none.
+  if (hot_start > s.offsets.tiered_end() && s.HoleAt(s.offsets.tiered_end()) != nullptr)
+    hot_start = s.offsets.tiered_end();
+  if (hot_start <= s.offsets.hot_start()) return;
+  s.offsets.MoveHotStart(hot_start);
+  s.tail.DropBelow(hot_start);
+  std::erase_if(s.holes, [&](const State::Hole& hole) { return hole.end <= hot_start; });
+}
+
+PartitionLog::Pending PartitionLog::pending() const {
+  const State& s = *state_;
+  MutexLock lock(s.mutex);
+  const Offset from = s.offsets.tiered_end();
+  if (from >= s.offsets.log_end() || s.index.empty()) return {};
+  return {s.index.BytesFrom(from), s.index[s.index.Find(from)].appended_ms};
+}
+
+std::uint64_t PartitionLog::hot_bytes() const {
+  MutexLock lock(state_->mutex);
+  return state_->index.bytes_held();
+}
+
+void PartitionLog::Interrupt(Error error) {
+  State& s = *state_;
+  std::vector<WakeCall> ready;
+  {
+    MutexLock lock(s.mutex);
+    if (!s.ended) s.ended = std::move(error);
+    s.waiters.TakeAll(ready);
+    s.visible_moved.NotifyAll();
+  }
+  RunAll(ready);
+}
+
+const PartitionKey& PartitionLog::key() const { return state_->options.key; }
+
+const TopicPartition& PartitionLog::name() const { return state_->options.name; }
+
+}  // namespace millrace

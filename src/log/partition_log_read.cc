@@ -1,0 +1,222 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/try.h"
+#include "log/partition_log_state.h"
+#include "record/record_batch_view.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr std::size_t kSlicesPerLock = 256;      // appenders wait no longer than these take to copy
+constexpr std::uint64_t kSlackBytes = 64 << 10;  // a stretch, which the first entry may lie before the offset by
+
+std::uint64_t BytesOf(const HotBatches& read) { return read.tail_bytes + read.wal_bytes; }
+
+bool Fits(const HotBatches& read, std::size_t size, std::uint64_t bytes_max) {
+  return read.batches.empty() || (BytesOf(read) <= bytes_max && size <= bytes_max - BytesOf(read));
+}
+
+}  // namespace
+
+const PartitionLog::State::Hole* PartitionLog::State::HoleAt(Offset offset) const {
+  for (const Hole& hole : holes)
+    if (hole.begin <= offset && offset < hole.end) return &hole;
+  return nullptr;
+}
+
+Error PartitionLog::State::HoleError(const Hole& hole, Offset from) const {
+  DamagedRange damage = hole.damage;
+  damage.begin = from;
+  return Error(ErrorCode::kCorruption,
+               fmt::format("{}-{}: offsets {} to {} may be lost: {} is damaged from byte {} to {}", options.name.topic,
+                           options.name.partition.value(), from.value(), hole.end.value(), damage.place,
+                           damage.byte_begin, damage.byte_end),
+               "read on from the range's end to skip it")
+      .WithDamage(std::move(damage));
+}
+
+bool PartitionLog::State::TakeFromTail(HotBatches& read, Offset end, std::uint64_t bytes_max) {
+  std::size_t at = tail.Find(read.next);
+  for (std::size_t taken = 0; taken < kSlicesPerLock && at < tail.size(); ++taken, ++at) {
+    const SharedBytes& batch = tail.batch(at);
+    if (tail.base(at) >= end || !Fits(read, batch.size(), bytes_max)) return false;
+    read.batches.push_back(batch);
+    read.tail_bytes += batch.size();
+    read.next = at + 1 < tail.size() ? tail.base(at + 1) : offsets.log_end();
+  }
+  return true;
+}
+
+PartitionLog::State::WalPlan PartitionLog::State::PlanWalRead(Offset next, Offset end, std::uint64_t bytes_left) const {
+  WalPlan plan{.stop = end, .bytes_max = std::max<std::uint64_t>(bytes_left, 1)};
+  if (!tail.empty()) plan.stop = std::min(plan.stop, tail.begin());
+  for (const Hole& hole : holes)
+    if (hole.begin > next) plan.stop = std::min(plan.stop, hole.begin);
+
+  const std::size_t first = index.Find(next);
+  plan.range.begin = index[first].begin;
+  for (const Place& place : places)
+    if (place.next == next && place.at >= plan.range.begin) plan.range.begin = place.at;
+
+  // Not past the first stretch that begins behind `stop`, nor far past the bytes asked for.
+  std::size_t last = index.FindAtOrAbove(plan.stop);
+  const std::uint64_t enough = bytes_left > UINT64_MAX / 2 ? UINT64_MAX : index[first].bytes_before + bytes_left;
+  std::size_t low = first + 1;
+  while (low < last) {
+    const std::size_t middle = low + (last - low) / 2;
+    if (index[middle].bytes_before > enough + kSlackBytes)
+      last = middle;
+    else
+      low = middle + 1;
+  }
+  plan.range.end = last < index.size() ? index[last].begin : index.end();
+  return plan;
+}
+
+void PartitionLog::State::RememberPlace(Offset next, WalPosition at) {
+  MutexLock lock(mutex);
+  for (Place& place : places)
+    if (place.next == next) return;
+  places[next_place] = {next, at};
+  next_place = (next_place + 1) % places.size();
+}
+
+Error PartitionLog::State::DescribeDamage(const Error& error, Offset begin, Offset end) const {
+  DamagedRange damage = error.damage() != nullptr ? *error.damage() : DamagedRange{.place = "WAL"};
+  damage.partition = options.name;
+  damage.begin = begin;
+  damage.end = end;
+  return error
+      .WithContext(fmt::format("{}-{}: offsets {} to {} cannot be read", options.name.topic,
+                               options.name.partition.value(), begin.value(), end.value()))
+      .WithDamage(std::move(damage));
+}
+
+PartitionLog::State::Resumption PartitionLog::State::FindBehindDamage(WalPosition at, const Error& error) {
+  std::vector<WalPosition> places_to_try;
+  WalPosition wal_end;
+  Offset log_end;
+  {
+    MutexLock lock(mutex);
+    wal_end = index.end();
+    log_end = offsets.log_end();
+    if (const DamagedRange* damage = error.damage(); damage != nullptr && damage->byte_end > damage->byte_begin)
+      places_to_try.push_back(at + static_cast<std::int64_t>(damage->byte_end - damage->byte_begin));
+    for (std::size_t i = 0; i < index.size(); ++i)
+      if (index[i].begin > at) places_to_try.push_back(index[i].begin);
+  }
+  for (const WalPosition place : places_to_try) {
+    if (place >= wal_end) break;
+    const Result<Wal::Frames> frames = wal.Read(options.stream, {place, wal_end}, 1);
+    if (!frames) continue;
+    if (frames->frames.empty()) break;  // nothing more of ours
+    const Result<RecordBatchView> view = RecordBatchView::Parse(frames->frames.front().payload.bytes());
+    if (view) return {view->base_offset(), frames->frames.front().extent.begin};
+  }
+  return {log_end, wal_end};
+}
+
+Result<bool> PartitionLog::State::ReadFromWal(WalPlan plan, HotBatches& read, std::uint64_t bytes_max) {
+  const auto lost = [&](const Error& error, Offset end) -> Result<bool> {
+    if (read.batches.empty()) return DescribeDamage(error, read.next, end);
+    return false;  // what lies before the damage is returned; the next read reports it
+  };
+  while (read.next < plan.stop && plan.range.begin < plan.range.end) {
+    Result<Wal::Frames> frames = wal.Read(options.stream, plan.range, plan.bytes_max);
+    if (!frames && frames.error().code() == ErrorCode::kCorruption) {
+      if (plan.bytes_max > 1) {  // what lies before the damage, frame by frame
+        plan.bytes_max = 1;
+        continue;
+      }
+      const Resumption resumption = FindBehindDamage(plan.range.begin, frames.error());
+      if (resumption.base > read.next) {
+        RememberPlace(resumption.base, resumption.at);
+        return lost(frames.error(), resumption.base);
+      }
+      plan.range.begin = resumption.at;  // the damage was somebody else's, or lies before what is wanted
+      continue;
+    }
+    if (!frames) {
+      if (read.batches.empty()) return std::move(frames).error();
+      return false;
+    }
+    for (Wal::Frame& frame : frames->frames) {
+      const Result<RecordBatchView> view = RecordBatchView::Parse(frame.payload.bytes());
+      if (!view) return lost(view.error(), read.next + 1);
+      if (view->end_offset() <= read.next) continue;
+      if (view->base_offset() >= plan.stop || !Fits(read, frame.payload.size(), bytes_max)) {
+        RememberPlace(read.next, frame.extent.begin);
+        return view->base_offset() >= plan.stop;
+      }
+      if (view->base_offset() > read.next)
+        return lost(Error(ErrorCode::kCorruption, "the WAL lacks frames that were appended"), view->base_offset());
+      read.next = view->end_offset();
+      read.wal_bytes += frame.payload.size();
+      read.batches.push_back(std::move(frame.payload));
+    }
+    plan.range.begin = frames->next;
+    plan.bytes_max = std::max<std::uint64_t>(bytes_max - std::min(bytes_max, BytesOf(read)), 1);
+    if (BytesOf(read) >= bytes_max && !read.batches.empty()) {
+      RememberPlace(read.next, plan.range.begin);
+      return false;
+    }
+  }
+  return true;
+}
+
+Result<HotBatches> PartitionLog::ReadHot(Offset begin, Offset end, std::uint64_t bytes_max) {
+  State& s = *state_;
+  HotBatches read{.next = begin};
+  while (read.next < end) {
+    State::WalPlan plan;
+    {
+      MutexLock lock(s.mutex);
+      if (s.broken) return *s.broken;
+      end = std::min(end, s.offsets.log_end());
+      if (read.next >= end) break;
+      if (read.next < s.offsets.hot_start()) {
+        if (!read.batches.empty()) break;
+        return Error(ErrorCode::kOutOfRange, fmt::format("offset {} is no longer in the hot tier", read.next.value()))
+            .WithBounds({s.offsets.hot_start(), s.offsets.log_end()});
+      }
+      if (const State::Hole* hole = s.HoleAt(read.next); hole != nullptr) {
+        if (!read.batches.empty()) break;
+        return s.HoleError(*hole, read.next);
+      }
+      if (!s.tail.empty() && read.next >= s.tail.begin()) {
+        if (!s.TakeFromTail(read, end, bytes_max)) break;
+        continue;
+      }
+      MR_CHECK(!s.index.empty(), read.next.value(), end.value());
+      plan = s.PlanWalRead(read.next, end, bytes_max - std::min(bytes_max, BytesOf(read)));
+    }
+    const Offset before = read.next;
+    MR_ASSIGN_OR_RETURN(const bool go_on, s.ReadFromWal(plan, read, bytes_max));
+    if (!go_on) break;
+    if (read.next == before) {
+      // Recycled between the plan and the read, or the WAL lost what its index says it holds.
+      if (!read.batches.empty()) break;
+      MutexLock lock(s.mutex);
+      if (before < s.offsets.hot_start()) continue;
+      return s.DescribeDamage(Error(ErrorCode::kCorruption, "the WAL lacks frames that were appended"), before,
+                              std::min(end, plan.stop));
+    }
+  }
+  return read;
+}
+
+Offset PartitionLog::FindHotByTime(Offset from, std::int64_t timestamp_ms) const {
+  State& s = *state_;
+  MutexLock lock(s.mutex);
+  const Offset visible_end = s.VisibleEnd();
+  if (s.index.empty()) return from;
+  for (std::size_t i = s.index.Find(from); i < s.index.size() && s.index[i].base < visible_end; ++i)
+    if (s.index[i].timestamp_max_ms >= timestamp_ms) return std::max(from, s.index[i].base);
+  return visible_end;
+}
+
+}  // namespace millrace

@@ -1,0 +1,116 @@
+// Inside a PartitionLog: what its mutex guards, and the steps that hold it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/mutex.h"
+#include "log/durable_marks.h"
+#include "log/log_offsets.h"
+#include "log/offset_waiters.h"
+#include "log/partition_log.h"
+#include "log/partition_tail.h"
+#include "log/tail_cache_state.h"
+#include "log/wal_index.h"
+
+namespace millrace {
+
+struct PartitionLog::State final : TailOwner {
+  State(Options options, const PartitionRow& row, Wal& wal, TailCache& tail_cache, Clock& clock);
+  ~State() override;
+  void GiveUpRuns(std::uint64_t number) override;
+
+  // Visibility (partition_log.cc).
+  /// A sync somebody waits for: `end` is durable once the WAL is durable up to `wal_end`.
+  struct SyncRequest {
+    WalPosition wal_end;
+    Offset end;
+  };
+  void TakeDurable(WalPosition wal_durable_end) MR_REQUIRES(mutex);
+  void RaiseDurable(Offset end) MR_REQUIRES(mutex);
+  Offset VisibleEnd() MR_REQUIRES(mutex);
+  /// Takes out who can go on, and wakes blocked threads; the calls are run after the mutex is released.
+  void TakeReady(std::vector<WakeCall>& ready) MR_REQUIRES(mutex);
+  /// What to ask the WAL for, if anybody waits for a sync that nobody asked for yet. Pass it to AskForSync.
+  std::optional<SyncRequest> NextSync() MR_REQUIRES(mutex);
+  void AskForSync(const SyncRequest& request) MR_EXCLUDES(mutex);
+  void OnSynced(const Result<void>& synced, Offset end) MR_EXCLUDES(mutex);
+
+  // Reading (partition_log_read.cc).
+  /// Offsets [begin, end) are lost: their frames were damaged, or may have been.
+  struct Hole {
+    Offset begin, end;
+    DamagedRange damage;
+  };
+  /// A stretch of WAL to read for offsets from `next` up to `stop`.
+  struct WalPlan {
+    WalExtent range;
+    Offset stop;
+    std::uint64_t bytes_max;
+  };
+  [[nodiscard]] const Hole* HoleAt(Offset offset) const MR_REQUIRES(mutex);
+  [[nodiscard]] Error HoleError(const Hole& hole, Offset from) const;
+  /// True: go on; false: a limit was reached.
+  bool TakeFromTail(HotBatches& read, Offset end, std::uint64_t bytes_max) MR_REQUIRES(mutex);
+  [[nodiscard]] WalPlan PlanWalRead(Offset next, Offset end, std::uint64_t bytes_left) const MR_REQUIRES(mutex);
+  Result<bool> ReadFromWal(WalPlan plan, HotBatches& read, std::uint64_t bytes_max) MR_EXCLUDES(mutex);
+  /// The first of our frames that can be read behind damage met when reading from `at`; log_end if there is none.
+  struct Resumption {
+    Offset base;
+    WalPosition at;
+  };
+  Resumption FindBehindDamage(WalPosition at, const Error& error) MR_EXCLUDES(mutex);
+  Error DescribeDamage(const Error& error, Offset begin, Offset end) const;
+  void RememberPlace(Offset next, WalPosition at) MR_EXCLUDES(mutex);
+
+  // Recovery (partition_log_recovery.cc).
+  Result<void> Break(Error error) MR_REQUIRES(mutex);
+  Result<void> BridgeGap(Offset expected, Offset base) MR_REQUIRES(mutex);
+  void AddHole(Offset begin, Offset end) MR_REQUIRES(mutex);
+
+  // Constant after construction.
+  const Options options;
+  Wal& wal;
+  TailCache::State& tail_cache;
+  Clock& clock;
+  std::weak_ptr<State> self;
+  std::weak_ptr<TailOwner> self_as_owner;
+
+  mutable Mutex mutex;
+  CondVar visible_moved;
+
+  // Guarded by mutex.
+  LogOffsets offsets MR_GUARDED_BY(mutex);
+  LeaderEpoch epoch MR_GUARDED_BY(mutex);
+  DurableMarks marks MR_GUARDED_BY(mutex);
+  WalIndex index MR_GUARDED_BY(mutex);
+  PartitionTail tail MR_GUARDED_BY(mutex);
+  OffsetWaiters waiters MR_GUARDED_BY(mutex);
+  std::size_t blocked_threads MR_GUARDED_BY(mutex) = 0;
+  bool sync_asked MR_GUARDED_BY(mutex) = false;
+  std::optional<Error> sync_error MR_GUARDED_BY(mutex);  // of the last sync asked for
+  std::optional<Error> ended MR_GUARDED_BY(mutex);       // Interrupt
+  std::optional<Error> broken MR_GUARDED_BY(mutex);      // recovery found offsets that cannot be
+  std::vector<Hole> holes MR_GUARDED_BY(mutex);          // by offset
+  /// Where recent reads ended, so that the next in a sequence begins at its frame and not at the stretch's.
+  struct Place {
+    Offset next{-1};
+    WalPosition at;
+  };
+  std::array<Place, 4> places MR_GUARDED_BY(mutex);
+  std::size_t next_place MR_GUARDED_BY(mutex) = 0;
+
+  struct Recovery {
+    bool finished = false;
+    std::optional<Offset> run_begin, run_end;  // of the frames that follow each other up to the last one
+    std::optional<DamagedRange> damage;        // since the last frame; offsets unset
+    std::uint64_t damage_bytes = 0;
+  };
+  Recovery recovery MR_GUARDED_BY(mutex);
+};
+
+}  // namespace millrace

@@ -1,0 +1,86 @@
+// One partition's share of the tail cache: its newest batches, without a gap up to log_end, in runs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "log/ring.h"
+#include "log/tail_cache_state.h"
+#include "millrace/bytes.h"
+#include "millrace/types.h"
+
+namespace millrace {
+
+/// Not thread-safe: guarded by its log's mutex.
+class PartitionTail {
+ public:
+  /// What a slice costs beside its bytes: its slot, its counter, the allocator's share.
+  static constexpr std::uint64_t kSliceOverhead = 96;
+
+  explicit PartitionTail(TailCache::State& cache) : cache_(cache) {}
+
+  [[nodiscard]] static std::uint64_t Charge(std::uint64_t batch_bytes) { return batch_bytes + kSliceOverhead; }
+
+  /// The caller has reserved Charge(batch.size()).
+  void Append(Offset base, SharedBytes batch, const std::weak_ptr<TailOwner>& owner) {
+    const std::uint64_t charge = Charge(batch.size());
+    if (runs_.empty() || runs_.back().bytes >= cache_.run_bytes) {
+      runs_.PushBack({std::make_shared<TailRun>(TailRun{owner, ++last_run_}), 0, 0});
+      cache_.Announce(runs_.back().run);
+    }
+    Run& run = runs_.back();
+    run.bytes += charge;
+    ++run.slices;
+    slices_.PushBack({base, std::move(batch)});
+  }
+
+  [[nodiscard]] bool empty() const { return slices_.empty(); }
+  [[nodiscard]] std::size_t size() const { return slices_.size(); }
+  /// The first offset held. Precondition: not empty.
+  [[nodiscard]] Offset begin() const { return slices_.front().base; }
+  /// Index of the slice that holds `offset`. Precondition: not empty, begin() <= offset < log_end.
+  [[nodiscard]] std::size_t Find(Offset offset) const {
+    return slices_.PartitionPoint([&](const Slice& slice) { return slice.base <= offset; }) - 1;
+  }
+  [[nodiscard]] const SharedBytes& batch(std::size_t index) const { return slices_[index].batch; }
+  [[nodiscard]] Offset base(std::size_t index) const { return slices_[index].base; }
+
+  void DropRuns(std::uint64_t number) {
+    while (!runs_.empty() && runs_.front().run->number <= number) DropFirstSlice();
+  }
+  void DropBelow(Offset offset) {
+    while (!slices_.empty() && slices_.front().base < offset) DropFirstSlice();
+  }
+  void DropAll() {
+    while (!slices_.empty()) DropFirstSlice();
+  }
+
+ private:
+  struct Slice {
+    Offset base;
+    SharedBytes batch;
+  };
+  struct Run {
+    std::shared_ptr<TailRun> run;
+    std::uint64_t bytes = 0;
+    std::size_t slices = 0;
+  };
+
+  void DropFirstSlice() {
+    const std::uint64_t charge = Charge(slices_.front().batch.size());
+    slices_.PopFront();
+    Run& run = runs_.front();
+    run.bytes -= charge;
+    if (--run.slices == 0) runs_.PopFront();
+    cache_.Release(charge);
+  }
+
+  TailCache::State& cache_;
+  Ring<Slice> slices_;
+  Ring<Run> runs_;
+  std::uint64_t last_run_ = 0;
+};
+
+}  // namespace millrace

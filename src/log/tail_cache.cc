@@ -1,0 +1,60 @@
+#include "log/tail_cache.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "log/tail_cache_state.h"
+
+namespace millrace {
+
+TailCache::TailCache(std::uint64_t bytes_max) : state_(std::make_unique<State>(bytes_max)) {}
+
+TailCache::~TailCache() { MR_CHECK(bytes() == 0, bytes()); }
+
+std::uint64_t TailCache::bytes() const { return state_->bytes_.load(std::memory_order_relaxed); }
+
+std::uint64_t TailCache::bytes_max() const { return state_->bytes_max; }
+
+TailCache::State::State(std::uint64_t bytes_max)
+    : bytes_max(bytes_max), run_bytes(std::clamp<std::uint64_t>(bytes_max / 64, 1, 64 << 10)) {}
+
+bool TailCache::State::Reserve(std::uint64_t bytes) {
+  if (bytes > bytes_max) return false;
+  std::uint64_t held = bytes_.load(std::memory_order_relaxed);
+  while (true) {
+    if (held <= bytes_max - bytes) {
+      if (bytes_.compare_exchange_weak(held, held + bytes, std::memory_order_relaxed)) return true;
+      continue;
+    }
+    if (!GiveUpOldest()) return false;
+    held = bytes_.load(std::memory_order_relaxed);
+  }
+}
+
+void TailCache::State::Announce(const std::shared_ptr<TailRun>& run) {
+  MutexLock lock(mutex_);
+  runs_.push_back(run);
+  if (runs_.size() < prune_at_) return;
+  // Logs that drop their slices themselves leave empty places behind.
+  std::erase_if(runs_, [](const std::weak_ptr<TailRun>& one) { return one.expired(); });
+  prune_at_ = runs_.size() * 2 + 1024;
+}
+
+bool TailCache::State::GiveUpOldest() {
+  while (true) {
+    std::shared_ptr<TailRun> oldest;
+    {
+      MutexLock lock(mutex_);
+      if (runs_.empty()) return false;
+      oldest = runs_.front().lock();
+      runs_.pop_front();
+    }
+    if (oldest == nullptr) continue;
+    const std::shared_ptr<TailOwner> owner = oldest->owner.lock();
+    if (owner == nullptr) continue;
+    owner->GiveUpRuns(oldest->number);
+    return true;
+  }
+}
+
+}  // namespace millrace
