@@ -18,7 +18,7 @@ if(MILLRACE_BUGS)
 endif()
 
 # Their unit tests run under ThreadSanitizer too.
-set(MILLRACE_ROOMS_WITH_THREADS wal log read engine consumer)
+set(MILLRACE_ROOMS_WITH_THREADS base env wal log read engine consumer)
 
 function(millrace_room name)
   cmake_parse_arguments(ROOM "" "" "DEPENDS;LINKS;TEST_DEPENDS" ${ARGN})

@@ -264,7 +264,7 @@ TEST_P(FileSystemConformanceTest, FreeSpaceIsThere) {
 INSTANTIATE_TEST_SUITE_P(All, FileSystemConformanceTest,
                          testing::Values(Kind{"Posix", [] { return std::make_unique<PosixGround>(); }},
                                          Kind{"Sim", [] { return std::make_unique<SimGround>(); }}),
-                         [](const testing::TestParamInfo<Kind>& kind) { return kind.param.name; });
+                         [](const auto& kind) { return std::string(kind.param.name); });
 
 }  // namespace
 }  // namespace millrace

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "env/sim_file_system.h"
+
 namespace millrace {
 
 std::string SimDisk::Normal(const std::filesystem::path& path) {
@@ -195,8 +197,8 @@ SimDisk SimDisk::Freeze() {
   return frozen;
 }
 
-SimDisk SimDisk::AfterPowerLoss(std::uint64_t seed) const {
-  SimSurvival survival(seed);
+SimDisk SimDisk::AfterPowerLoss(std::uint64_t seed, SimLosses& losses) const {
+  SimSurvival survival(seed, losses);
   SimDisk after;
   after.next_inode_ = next_inode_;
   for (const auto& [path, directory] : directories_) {
@@ -211,8 +213,10 @@ SimDisk SimDisk::AfterPowerLoss(std::uint64_t seed) const {
         std::ranges::any_of(lost, [&change](const NameChange* earlier) { return change.SharesName(*earlier); });
     if (!blocked && survival.Survives()) {
       Apply(change, after.directories_);
+      ++losses.names_kept;
     } else {
       lost.push_back(&change);
+      ++losses.names_lost;
     }
   }
   for (auto& [path, directory] : after.directories_) {

@@ -39,7 +39,7 @@ class SimDisk {
   void EndProcess();
   /// A copy without the process that uses it.
   SimDisk Freeze();
-  [[nodiscard]] SimDisk AfterPowerLoss(std::uint64_t seed) const;
+  [[nodiscard]] SimDisk AfterPowerLoss(std::uint64_t seed, SimLosses& losses) const;
 
  private:
   using Names = std::map<std::string, InodeNumber, std::less<>>;

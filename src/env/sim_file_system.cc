@@ -66,6 +66,7 @@ struct SimFileSystem::State {
   std::uint64_t process MR_GUARDED_BY(mutex) = 1;  // which process; handles of another are dead
   std::uint64_t calls MR_GUARDED_BY(mutex) = 0;
   std::array<std::uint64_t, kOperations> calls_of MR_GUARDED_BY(mutex){};
+  SimLosses losses MR_GUARDED_BY(mutex);
   std::map<std::string, std::string, std::less<>> locks MR_GUARDED_BY(mutex);  // path to holder
   std::optional<std::uint64_t> capacity MR_GUARDED_BY(mutex);
   std::shared_ptr<const FaultPlan> plan MR_GUARDED_BY(mutex);
@@ -375,7 +376,7 @@ void SimFileSystem::KillProcess() {
 void SimFileSystem::Crash() {
   KillProcess();
   MutexLock lock(state_->mutex);
-  state_->disk = state_->disk.AfterPowerLoss(2 + (state_->random.Next() >> 2));
+  state_->disk = state_->disk.AfterPowerLoss(2 + (state_->random.Next() >> 2), state_->losses);
 }
 
 std::shared_ptr<const SimFileSystem::Image> SimFileSystem::Snapshot() const {
@@ -386,8 +387,13 @@ std::shared_ptr<const SimFileSystem::Image> SimFileSystem::Snapshot() const {
 std::unique_ptr<SimFileSystem> SimFileSystem::AfterPowerLoss(const Image& image, std::uint64_t seed) {
   auto after = std::make_unique<SimFileSystem>(seed, image.traits);
   MutexLock lock(after->state_->mutex);
-  after->state_->disk = image.disk.AfterPowerLoss(seed);
+  after->state_->disk = image.disk.AfterPowerLoss(seed, after->state_->losses);
   return after;
+}
+
+SimLosses SimFileSystem::losses() const {
+  MutexLock lock(state_->mutex);
+  return state_->losses;
 }
 
 void SimFileSystem::SetCapacity(std::optional<std::uint64_t> bytes) {

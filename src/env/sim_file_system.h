@@ -48,6 +48,12 @@ struct SimTraits {
   bool direct = true, allocate = true, map = true;
 };
 
+/// What the power losses behind a disk did to what was not synced, for counting that they did.
+struct SimLosses {
+  std::uint64_t blocks_kept = 0, blocks_lost = 0, blocks_torn = 0, blocks_overtaken = 0;  // overtaken: an older version
+  std::uint64_t names_kept = 0, names_lost = 0, sizes_kept = 0, sizes_lost = 0;
+};
+
 class SimFileSystem final : public FileSystem {
  public:
   explicit SimFileSystem(std::uint64_t seed = 1, SimTraits traits = {});
@@ -74,6 +80,8 @@ class SimFileSystem final : public FileSystem {
   /// The disk of `image` after power loss, with the surviving part of what was not synced chosen by `seed` (0: nothing
   /// unsynced survives; 1: all of it does).
   static std::unique_ptr<SimFileSystem> AfterPowerLoss(const Image& image, std::uint64_t seed);
+
+  [[nodiscard]] SimLosses losses() const;
 
   // Faults.
   void SetCapacity(std::optional<std::uint64_t> bytes);

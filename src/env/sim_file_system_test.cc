@@ -104,6 +104,22 @@ TEST_F(SimFileSystemTest, AnySubsetOfUnsyncedBlocksSurvives) {
   }
 }
 
+TEST_F(SimFileSystemTest, LossesAreCounted) {
+  auto file = CreateDurable("/d/a", Blocks("oo"));
+  ASSERT_TRUE(file->WriteAt(0, AsBytes(Blocks("nnn"))));
+  Create("/d/b");
+  const auto image = files_.Snapshot();
+  const SimLosses none = SimFileSystem::AfterPowerLoss(*image, 0)->losses();
+  EXPECT_EQ(none.blocks_lost, 3U);
+  EXPECT_EQ(none.names_lost, 1U);
+  EXPECT_EQ(none.sizes_lost, 1U);
+  const SimLosses all = SimFileSystem::AfterPowerLoss(*image, 1)->losses();
+  EXPECT_EQ(all.blocks_kept, 3U);
+  EXPECT_EQ(all.names_kept, 1U);
+  EXPECT_EQ(all.sizes_kept, 1U);
+  EXPECT_EQ(all.blocks_lost + all.blocks_torn + all.blocks_overtaken, 0U);
+}
+
 TEST_F(SimFileSystemTest, BlocksTearAtSectors) {
   auto file = CreateDurable("/d/a", Blocks("o"));
   ASSERT_TRUE(file->WriteAt(0, AsBytes(Blocks("n"))));

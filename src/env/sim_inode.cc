@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "env/seeded_random.h"
+#include "env/sim_file_system.h"
 
 namespace millrace {
 namespace {
@@ -30,7 +31,8 @@ SimMapping::SimMapping(std::size_t size)
 
 SimMapping::~SimMapping() { ::operator delete(memory_, std::align_val_t{kSimBlockBytes}); }
 
-SimSurvival::SimSurvival(std::uint64_t seed) : seed_(seed), state_(SeededRandom::Mix(seed + 0x51ab)) {
+SimSurvival::SimSurvival(std::uint64_t seed, SimLosses& losses)
+    : seed_(seed), state_(SeededRandom::Mix(seed + 0x51ab)), losses_(losses) {
   // Some crashes keep nearly all, some nearly nothing; some tear much, some not at all.
   constexpr std::array<std::uint64_t, 5> kOdds = {1, 4, 8, 12, 15};
   constexpr std::array<std::uint64_t, 4> kTears = {0, 2, 4, 12};
@@ -200,12 +202,16 @@ void SimInode::Rot(std::uint64_t offset, std::span<const std::byte> bytes) {
 }
 
 SimBlockRef SimInode::Choose(const Unsynced& unsynced, const SimBlockRef& now, SimSurvival& survival) {
-  if (survival.nothing()) return unsynced.disk;
-  if (survival.everything()) return now;
-  if (!survival.Survives()) return unsynced.disk;
+  if (survival.nothing() || !survival.Survives()) {
+    ++survival.losses().blocks_lost;
+    return unsynced.disk;
+  }
   const std::uint64_t version = survival.Below(2 * (unsynced.earlier.size() + 1));
-  const SimBlockRef& written = version < unsynced.earlier.size() ? unsynced.earlier[version] : now;
+  const bool overtaken = !survival.everything() && version < unsynced.earlier.size();
+  const SimBlockRef& written = overtaken ? unsynced.earlier[version] : now;
+  ++(overtaken ? survival.losses().blocks_overtaken : survival.losses().blocks_kept);
   if (!survival.Torn()) return written;
+  ++survival.losses().blocks_torn;
   auto torn = std::make_shared_for_overwrite<SimBlock>();
   const std::uint64_t sectors = survival.Below(256);
   for (std::uint64_t sector = 0; sector < kSimBlockBytes / kSimSectorBytes; ++sector) {
@@ -219,9 +225,10 @@ SimInode SimInode::AfterPowerLoss(SimSurvival& survival) const {
   SimInode after;
   after.linked = true;
   after.size_ = disk_size_;
-  if (survival.everything()) after.size_ = size_;
-  if (size_ != disk_size_ && !survival.everything() && survival.Survives()) {
-    after.size_ = size_;
+  const bool grew = size_ != disk_size_, kept = grew && survival.Survives();
+  if (grew) ++(kept ? survival.losses().sizes_kept : survival.losses().sizes_lost);
+  if (kept) after.size_ = size_;
+  if (kept && !survival.everything()) {
     const std::uint64_t low = std::min(size_, disk_size_) / kSimBlockBytes + 1;
     const std::uint64_t high = std::max(size_, disk_size_) / kSimBlockBytes + 1;
     // A file that grew in several steps may be caught at a block border between them.

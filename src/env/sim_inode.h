@@ -14,8 +14,6 @@
 #include <span>
 #include <vector>
 
-#include "env/random.h"
-
 namespace millrace {
 
 inline constexpr std::uint64_t kSimBlockBytes = 4096;  // the unit that survives or not
@@ -40,21 +38,26 @@ class SimMapping {
   const std::size_t size_;
 };
 
+struct SimLosses;
+
 /// How much of what was not synced outlives one power loss.
 class SimSurvival {
  public:
   /// 0: nothing does; 1: all does; others: a part, in a style and an order of their own.
-  explicit SimSurvival(std::uint64_t seed);
+  SimSurvival(std::uint64_t seed, SimLosses& losses);
   /// Does this block or name survive?
   bool Survives();
   bool Torn();
   std::uint64_t Below(std::uint64_t bound);
   [[nodiscard]] bool everything() const { return seed_ == 1; }
   [[nodiscard]] bool nothing() const { return seed_ == 0; }
+  [[nodiscard]] SimLosses& losses() { return losses_; }
 
  private:
   std::uint64_t Next();
-  std::uint64_t seed_, state_, odds_of_16_, tear_of_16_;
+  const std::uint64_t seed_;
+  std::uint64_t state_, odds_of_16_, tear_of_16_;
+  SimLosses& losses_;
 };
 
 class SimInode {
