@@ -34,7 +34,7 @@ class Suite:
         self.cost = float(properties.get("COST", 0))
         self.alone = bool(properties.get("RUN_SERIAL", False))
         self.environment = dict(v.split("=", 1) for v in properties.get("ENVIRONMENT", []))
-        self.logs = os.path.join(build, "suites")
+        self.logs = os.path.abspath(os.path.join(build, "suites"))
 
 
 class Outcome:
