@@ -1,4 +1,4 @@
-# millrace_room(NAME [DEPENDS room...] [LINKS target...]): one folder under src/ is one room. Its *.cc are the room's object library,
+# millrace_room(NAME [DEPENDS room...] [LINKS target...] [TEST_DEPENDS room...] [TEST_LINKS target...]): one folder under src/ is one room. Its *.cc are the room's object library,
 # its *_test.cc the program NAME_test, its *_bench.cc the program NAME_bench. Which rooms may include which is checked from docs/architecture.md.
 add_library(millrace_settings INTERFACE)
 target_compile_options(millrace_settings INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers
@@ -21,7 +21,7 @@ endif()
 set(MILLRACE_ROOMS_WITH_THREADS base env wal log read engine consumer)
 
 function(millrace_room name)
-  cmake_parse_arguments(ROOM "" "" "DEPENDS;LINKS;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "DEPENDS;LINKS;TEST_DEPENDS;TEST_LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc)
   file(GLOB tests CONFIGURE_DEPENDS *_test.cc)
   file(GLOB benches CONFIGURE_DEPENDS *_bench.cc)
@@ -33,7 +33,7 @@ function(millrace_room name)
   endforeach()
   if(MILLRACE_TESTS AND tests)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE millrace_${name} GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
+    target_link_libraries(${name}_test PRIVATE millrace_${name} ${ROOM_TEST_LINKS} GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
     foreach(room ${ROOM_TEST_DEPENDS})
       target_link_libraries(${name}_test PRIVATE millrace_${room})
     endforeach()
