@@ -34,11 +34,19 @@ runs() {
     <(echo "$first") && [[ $second == *'appended [3, 5]'*'shipping got 2' ]]
 }
 
+# with_pkg_config COMPILER PROGRAM KIND [SOURCE]
 with_pkg_config() {
-  local compiler=$1 program=$2 kind=$3 flags
+  local compiler=$1 program=$2 kind=$3 source=${4:-$TREE/examples/consumer/main.cc} flags
   flags=$(PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig pkg-config --cflags --libs $kind millrace) || return 1
   [[ $kind != --static ]] || flags=${flags/-lmillrace/-l:libmillrace.a}
-  "$compiler" -std=c++23 "$TREE/examples/consumer/main.cc" $flags -Wl,-rpath,"$PREFIX/lib" -o "$program"
+  "$compiler" -std=c++23 "$source" $flags -Wl,-rpath,"$PREFIX/lib" -o "$program"
+}
+
+# The program in the README is what it claims to be.
+readme_program() {
+  awk '/^```cpp/ { inside = 1; next } /^```/ { inside = 0 } inside' "$TREE/README.md" >"$WORK/readme.cc"
+  with_pkg_config clang++-19 "$WORK/readme" '' "$WORK/readme.cc" || return 1
+  diff <(printf '%s\n' '0: two lamps' '1: a chair') <("$WORK/readme" "$WORK/data-readme")
 }
 
 exports_only_our_names() {
@@ -73,6 +81,7 @@ check 'pkg-config builds with g++-12' with_pkg_config g++-12 "$WORK/by-gcc" ''
 check 'pkg-config program of g++-12 runs' runs "$WORK/by-gcc" "$WORK/data-gcc"
 check 'pkg-config --static builds' with_pkg_config clang++-19 "$WORK/by-static" --static
 check 'pkg-config --static program runs' runs "$WORK/by-static" "$WORK/data-by-static"
+check 'the program in the README builds and runs' readme_program
 check 'the shared library has a SONAME' sh -c "readelf -d '$PREFIX/lib/libmillrace.so' | grep -q 'SONAME.*libmillrace.so.0'"
 check 'it shows our names only' exports_only_our_names
 check 'no planted bug is inside' holds_no_planted_bug

@@ -1,7 +1,8 @@
 # ./dev demo
 #
-# Builds the release and shows one life of a log with text that this machine holds: produce it, read it as a group in two
-# sittings with a kill -9 in between, upload it, drop the local copy, read it all again and compare byte for byte.
+# Builds the release and shows one life of a log, with text that this machine holds.
+# Produces it, reads it as a group in two sittings with a kill -9 in between, uploads it, drops the local copy, reads it all
+# again and compares byte for byte.
 
 run_verb() {
   build_preset release millrace

@@ -1,7 +1,8 @@
 # ./dev install PREFIX
 #
-# Builds the release and installs it under PREFIX: the binary, headers, shared and static library, millrace.pc, the
-# CMake package (find_package(millrace)) and shell completions. PREFIX may be empty or existing; it is made if needed.
+# Builds the release and installs it under PREFIX, which is made if needed.
+# That is: the binary, headers, shared and static library, millrace.pc, the CMake package (find_package(millrace)) and
+# shell completions.
 
 run_verb() {
   [[ $# == 1 && -n $1 && $1 != -* ]] || fail "say where to: ./dev install PREFIX" 2
