@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Writes the newest results of `./dev bench` as tables into a page.
+"""Writes the newest results of `./dev bench` as tables into the benchmark page, and those with a goal into the README.
 
-usage: bench_report.py RESULTS.jsonl PAGE.md
+usage: bench_report.py RESULTS.jsonl PAGE.md README.md
 
-What stands between the two markers of the page is replaced; the prose around it, misses and their causes, is written by
-people and kept.
+What stands between the markers of a page is replaced; the prose around it, misses and their causes, is written by people
+and kept.
 """
 import json
 import sys
 
-BEGIN, END = "<!-- results: written by ./dev bench --publish -->", "<!-- end of results -->"
+PAGE_MARKERS = "<!-- results: written by ./dev bench --publish -->", "<!-- end of results -->"
+README_MARKERS = "<!-- figures: written by ./dev bench --publish -->", "<!-- end of figures -->"
 
 
 def newest_rows(lines):
@@ -65,21 +66,36 @@ def report(rows):
     return "\n".join(out) + "\n"
 
 
-def replace_results(page, text):
-    begin, end = page.index(BEGIN), page.index(END)
-    return page[: begin + len(BEGIN)] + "\n" + text + page[end:]
+def digest(rows):
+    """The rows that have a goal, in a few words each."""
+    out = ["| what | ours | goal: reached |", "|---|---|---|"]
+    for row in rows:
+        if row["goals"]:
+            goals = "<br>".join(goal_text(row, goal) for goal in row["goals"])
+            out.append(f"| {row['row']} | {figure(row['sides'][0]['median'])} {row['unit']} | {goals} |")
+    return "\n".join([*out, "", f"On {rows[-1]['machine'].split(';')[0]}, by `./dev bench`."]) + "\n"
+
+
+def replace_between(markers, page, text):
+    begin, end = page.index(markers[0]), page.index(markers[1])
+    return page[: begin + len(markers[0])] + "\n" + text + page[end:]
+
+
+def rewrite(path, markers, text):
+    with open(path, encoding="utf-8") as file:
+        page = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(replace_between(markers, page, text))
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         print(__doc__, file=sys.stderr)
         return 2
     with open(sys.argv[1], encoding="utf-8") as file:
         rows = newest_rows(file)
-    with open(sys.argv[2], encoding="utf-8") as file:
-        page = file.read()
-    with open(sys.argv[2], "w", encoding="utf-8") as file:
-        file.write(replace_results(page, report(rows)))
+    rewrite(sys.argv[2], PAGE_MARKERS, report(rows))
+    rewrite(sys.argv[3], README_MARKERS, digest(rows))
     return 0
 
 

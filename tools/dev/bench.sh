@@ -2,13 +2,13 @@
 #
 # Measures: all programs of bench/, or the ones named (limits, durable_append, read, …), against the machine and its peers.
 # --only runs the rows whose name holds TEXT. Results are kept in build/bench/results.jsonl, one line a row, newest last;
-# --publish writes them as docs/benchmarks.md and measures nothing. The machine should have nothing else to do.
+# --publish writes them into docs/benchmarks.md and README.md and measures nothing. The machine should have nothing else to do.
 
 run_verb() {
   local names=() options=()
   while (($#)); do
     case $1 in
-      --publish) python3 tools/bench_report.py build/bench/results.jsonl docs/benchmarks.md && return ;;
+      --publish) python3 tools/bench_report.py build/bench/results.jsonl docs/benchmarks.md README.md && return ;;
       --*) options+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
       *) names+=("$1"); shift ;;
     esac
