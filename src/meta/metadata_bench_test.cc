@@ -1,10 +1,17 @@
 // The stores that the conformance suite runs over.
 #include "meta/metadata_bench.h"
 
-#include <memory>
+#include <stdlib.h>
 
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "env/posix_file_system.h"
+#include "env/sim_file_system.h"
 #include "meta/faulty_metadata_store.h"
 #include "meta/memory_metadata_store.h"
+#include "meta/sqlite_metadata_store.h"
 
 namespace millrace {
 namespace {
@@ -29,11 +36,51 @@ class FaultyBench final : public MetadataBench {
   FaultyMetadataStore store_{std::make_shared<MemoryMetadataStore>(), 1};
 };
 
+class SqliteBench : public MetadataBench {
+ public:
+  SqliteBench(std::unique_ptr<FileSystem> file_system, std::filesystem::path directory)
+      : file_system_(std::move(file_system)), directory_(std::move(directory)) {}
+  Result<void> Open() override {
+    auto opened = SqliteMetadataStore::Open(directory_ / "metadata.db", *file_system_);
+    if (!opened) return opened.error();
+    store_ = *std::move(opened);
+    return {};
+  }
+  Result<void> Reopen() override {
+    if (auto closed = store_->Close(); !closed) return closed;
+    store_.reset();
+    return Open();
+  }
+  MetadataStore& store() override { return *store_; }
+
+ protected:
+  const std::unique_ptr<FileSystem> file_system_;
+  const std::filesystem::path directory_;
+  std::unique_ptr<SqliteMetadataStore> store_;
+};
+
+class SqlitePosixBench final : public SqliteBench {
+ public:
+  SqlitePosixBench() : SqliteBench(std::make_unique<PosixFileSystem>(), Scratch()) {}
+  ~SqlitePosixBench() override {
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+ private:
+  static std::filesystem::path Scratch() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "millrace-meta-XXXXXX").string();
+    return ::mkdtemp(pattern.data()) == nullptr ? "/nonexistent" : pattern;
+  }
+};
+
 }  // namespace
 
 std::vector<MetadataContender> MetadataContenders() {
   return {{"Memory", [] { return std::make_unique<MemoryBench>(); }},
-          {"Faulty", [] { return std::make_unique<FaultyBench>(); }}};
+          {"Faulty", [] { return std::make_unique<FaultyBench>(); }},
+          {"SqlitePosix", [] { return std::make_unique<SqlitePosixBench>(); }},
+          {"SqliteSim", [] { return std::make_unique<SqliteBench>(std::make_unique<SimFileSystem>(1), "/data"); }}};
 }
 
 }  // namespace millrace

@@ -1,0 +1,103 @@
+// One SQLite connection and its prepared statements, behind Result. SQLite's header stays in the .cc files.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "meta/sqlite_vfs.h"
+#include "meta/sqlite_wal_mark.h"
+#include "millrace/file_system.h"
+#include "millrace/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace millrace {
+
+class SqliteDatabase;
+
+/// A prepared statement in use: bind from the left, step, read columns. Reset when destroyed. Column values live until
+/// the next Step.
+class SqliteStatement {
+ public:
+  SqliteStatement(SqliteDatabase& database, sqlite3_stmt* statement) : database_(&database), statement_(statement) {}
+  SqliteStatement(SqliteStatement&& other) noexcept
+      : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)), bound_(other.bound_) {}
+  SqliteStatement& operator=(SqliteStatement&&) = delete;
+  ~SqliteStatement();
+
+  SqliteStatement& Bind(std::int64_t value);
+  SqliteStatement& Bind(std::optional<std::int64_t> value);
+  SqliteStatement& Bind(std::span<const std::byte> blob);  // the bytes stay until the statement is done
+  /// True: a row is there; false: done.
+  Result<bool> Step();
+  /// For statements without rows.
+  Result<void> Run();
+  [[nodiscard]] std::int64_t Integer(int column) const;
+  [[nodiscard]] bool IsNull(int column) const;
+  [[nodiscard]] std::span<const std::byte> Blob(int column) const;
+
+ private:
+  SqliteDatabase* database_;
+  sqlite3_stmt* statement_;
+  int bound_ = 0;
+};
+
+/// Not thread-safe: its owner has a mutex.
+class SqliteDatabase {
+ public:
+  /// Opens or creates the file and sets it up: WAL journal, synchronous=FULL, exclusive. What an earlier process left
+  /// in the -wal file is checked against its mark and taken into the database file. Errors: kUnavailable (held by
+  /// another process, I/O), kOutOfSpace, kCorruption.
+  static Result<std::unique_ptr<SqliteDatabase>> Open(const std::filesystem::path& path, FileSystem& file_system);
+  ~SqliteDatabase();
+  SqliteDatabase(const SqliteDatabase&) = delete;
+  SqliteDatabase& operator=(const SqliteDatabase&) = delete;
+
+  /// `sql` is a literal: its address is the key of the statement cache.
+  Result<SqliteStatement> Prepare(const char* sql);
+  /// One or more statements without parameters or rows.
+  Result<void> Execute(const char* sql);
+  Result<std::int64_t> QueryInteger(const char* sql);
+
+  /// Runs `body` in one transaction: committed and synced if it succeeds, rolled back otherwise. After an error of the
+  /// commit itself the outcome is unknown.
+  Result<void> Transact(const std::function<Result<void>()>& body);
+  /// Moves everything from the -wal file into the database file, synced, and empties it.
+  Result<void> Checkpoint();
+  /// Checkpoints and closes; no -wal file remains. A second call does nothing.
+  Result<void> Close();
+
+  /// The error of the SQLite call that just gave `code`.
+  Error Failure(int code);
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] std::uint64_t wal_frames() const { return wal_frames_; }
+
+ private:
+  SqliteDatabase(std::filesystem::path path, FileSystem& file_system)
+      : path_(std::move(path)), file_system_(file_system), vfs_(file_system) {}
+  Result<void> OpenConnection();
+  void CloseConnection();
+  /// After a failed sync nothing may be synced again through the same handles.
+  Result<void> Heal();
+  static int OnCommit(void* self, sqlite3* connection, const char* name, int frames);
+
+  const std::filesystem::path path_;
+  FileSystem& file_system_;
+  std::unique_ptr<FileLock> lock_;
+  SqliteVfs vfs_;
+  std::unique_ptr<SqliteWalMark> mark_;
+  sqlite3* connection_ = nullptr;
+  std::map<const char*, sqlite3_stmt*> statements_;
+  std::uint64_t wal_frames_ = 0;
+  bool open_ = false;
+};
+
+}  // namespace millrace

@@ -1,0 +1,473 @@
+#include "meta/sqlite_metadata_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/bugs.h"
+#include "base/try.h"
+#include "meta/metadata_rows.h"
+#include "meta/sqlite_database.h"
+#include "meta/sqlite_rows.h"
+#include "meta/sqlite_schema.h"
+#include "millrace/bytes.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::string_view kIdentity = "identity", kNextTopic = "next_topic";
+
+std::span<const std::byte> IdBytes(const ObjectId& id) { return std::as_bytes(std::span(id)); }
+
+}  // namespace
+
+SqliteMetadataStore::SqliteMetadataStore(std::unique_ptr<SqliteDatabase> database) : database_(std::move(database)) {}
+
+SqliteMetadataStore::~SqliteMetadataStore() = default;
+
+Result<std::unique_ptr<SqliteMetadataStore>> SqliteMetadataStore::Open(const std::filesystem::path& path,
+                                                                       FileSystem& file_system) {
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database, SqliteDatabase::Open(path, file_system));
+  MR_TRY(MigrateSqlite(*database));
+  return std::unique_ptr<SqliteMetadataStore>(new SqliteMetadataStore(std::move(database)));
+}
+
+Result<void> SqliteMetadataStore::Close() {
+  MutexLock lock(mutex_);
+  return database_->Close();
+}
+
+// Identity and counters.
+
+Result<StoreRow> SqliteMetadataStore::FindStoreRow(std::string_view name) {
+  MR_ASSIGN_OR_RETURN(SqliteStatement find,
+                      database_->Prepare("SELECT name, number, text, crc FROM store WHERE name = ?"));
+  find.Bind(AsBytes(name));
+  MR_ASSIGN_OR_RETURN(const bool found, find.Step());
+  if (!found) return StoreRow{std::string(name), 0, ""};
+  return ReadStoreRow(*database_, find);
+}
+
+Result<void> SqliteMetadataStore::PutStoreRow(const StoreRow& row) {
+  MR_ASSIGN_OR_RETURN(SqliteStatement put, database_->Prepare("REPLACE INTO store VALUES (?, ?, ?, ?)"));
+  Bind(put, row);
+  return put.Run();
+}
+
+Result<std::string> SqliteMetadataStore::Identity() {
+  MutexLock lock(mutex_);
+  MR_ASSIGN_OR_RETURN(StoreRow row, FindStoreRow(kIdentity));
+  return std::move(row.text);
+}
+
+Result<void> SqliteMetadataStore::SetIdentity(std::string_view identity) {
+  MutexLock lock(mutex_);
+  MR_ASSIGN_OR_RETURN(StoreRow row, FindStoreRow(kIdentity));
+  if (row.text == identity) return {};
+  if (!row.text.empty()) return Error(ErrorCode::kAlreadyExists, "metadata: the store belongs to " + row.text);
+  row.text = identity;
+  return database_->Transact([&]() MR_REQUIRES(mutex_) { return PutStoreRow(row); });
+}
+
+// Topics.
+
+Result<std::optional<TopicRow>> SqliteMetadataStore::FindTopic(TopicId topic) {
+  MR_ASSIGN_OR_RETURN(SqliteStatement find, database_->Prepare("SELECT * FROM topics WHERE id = ?"));
+  find.Bind(topic.value());
+  MR_ASSIGN_OR_RETURN(const bool found, find.Step());
+  if (!found) return std::optional<TopicRow>();
+  MR_ASSIGN_OR_RETURN(TopicRow row, ReadTopicRow(*database_, find));
+  return std::optional(std::move(row));
+}
+
+Result<void> SqliteMetadataStore::PutTopic(const TopicRow& row) {
+  MR_ASSIGN_OR_RETURN(SqliteStatement put, database_->Prepare("REPLACE INTO topics VALUES (?,?,?,?,?,?,?,?,?,?)"));
+  Bind(put, row);
+  return put.Run();
+}
+
+Result<void> SqliteMetadataStore::AddPartitions(TopicId topic, std::int32_t begin, std::int32_t end) {
+  for (std::int32_t p = begin; p < end; ++p) {
+    PartitionRow row;
+    row.key = {topic, PartitionId(p)};
+    MR_TRY(PutPartition(row));
+  }
+  return {};
+}
+
+Result<TopicRow> SqliteMetadataStore::CreateTopic(std::string_view name, const TopicOptions& options,
+                                                  std::string_view uuid, std::int64_t now_ms) {
+  MR_TRY(CheckTopicOptions(options, 0));
+  TopicRow row{TopicId(0), std::string(uuid), std::string(name), options, now_ms};
+  MutexLock lock(mutex_);
+  MR_TRY(database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    {
+      MR_ASSIGN_OR_RETURN(SqliteStatement taken, database_->Prepare("SELECT 1 FROM topics WHERE name = ?"));
+      MR_ASSIGN_OR_RETURN(const bool is_taken, taken.Bind(AsBytes(name)).Step());
+      if (is_taken) {
+        return Error(ErrorCode::kAlreadyExists, fmt::format("metadata: there is already a topic {}", name));
+      }
+    }
+    MR_ASSIGN_OR_RETURN(StoreRow next, FindStoreRow(kNextTopic));
+    row.id = TopicId(++next.number);
+    MR_TRY(PutStoreRow(next));
+    MR_TRY(PutTopic(row));
+    return AddPartitions(row.id, 0, options.partitions);
+  }));
+  return row;
+}
+
+Result<void> SqliteMetadataStore::AlterTopic(TopicId topic, const TopicOptions& options) {
+  MutexLock lock(mutex_);
+  return database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    MR_ASSIGN_OR_RETURN(std::optional<TopicRow> row, FindTopic(topic));
+    if (!row) return TopicNotFound(topic);
+    MR_TRY(CheckTopicOptions(options, row->options.partitions));
+    MR_TRY(AddPartitions(topic, row->options.partitions, options.partitions));
+    row->options = options;
+    return PutTopic(*row);
+  });
+}
+
+Result<void> SqliteMetadataStore::DeleteTopic(TopicId topic, std::int64_t now_ms) {
+  MutexLock lock(mutex_);
+  return database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    MR_ASSIGN_OR_RETURN(const std::optional<TopicRow> row, FindTopic(topic));
+    if (!row) return TopicNotFound(topic);
+    for (std::int32_t p = 0; p < row->options.partitions; ++p) {
+      MR_ASSIGN_OR_RETURN(PartitionRow partition, GetPartition({topic, PartitionId(p)}));
+      MR_TRY(DropSegments(partition, Offset(std::numeric_limits<std::int64_t>::max()), now_ms));
+    }
+    for (const char* sql : {"DELETE FROM partitions WHERE topic = ?", "DELETE FROM positions WHERE topic = ?",
+                            "DELETE FROM topics WHERE id = ?"}) {
+      MR_ASSIGN_OR_RETURN(SqliteStatement remove, database_->Prepare(sql));
+      MR_TRY(remove.Bind(topic.value()).Run());
+    }
+    return {};
+  });
+}
+
+Result<std::vector<TopicRow>> SqliteMetadataStore::Topics() {
+  MutexLock lock(mutex_);
+  MR_ASSIGN_OR_RETURN(SqliteStatement all, database_->Prepare("SELECT * FROM topics ORDER BY id"));
+  std::vector<TopicRow> rows;
+  for (;;) {
+    MR_ASSIGN_OR_RETURN(const bool more, all.Step());
+    if (!more) return rows;
+    MR_ASSIGN_OR_RETURN(TopicRow row, ReadTopicRow(*database_, all));
+    rows.push_back(std::move(row));
+  }
+}
+
+// Partitions.
+
+Result<PartitionRow> SqliteMetadataStore::GetPartition(const PartitionKey& partition) {
+  MR_ASSIGN_OR_RETURN(SqliteStatement find,
+                      database_->Prepare("SELECT * FROM partitions WHERE topic = ? AND partition = ?"));
+  find.Bind(partition.topic.value()).Bind(std::int64_t{partition.partition.value()});
+  MR_ASSIGN_OR_RETURN(const bool found, find.Step());
+  if (!found) return PartitionNotFound(partition);
+  return ReadPartitionRow(*database_, find);
+}
+
+Result<void> SqliteMetadataStore::PutPartition(const PartitionRow& row) {
+  MR_ASSIGN_OR_RETURN(SqliteStatement put, database_->Prepare("REPLACE INTO partitions VALUES (?,?,?,?,?,?,?,?)"));
+  Bind(put, row);
+  return put.Run();
+}
+
+Result<std::vector<PartitionRow>> SqliteMetadataStore::Partitions(TopicId topic) {
+  MutexLock lock(mutex_);
+  MR_ASSIGN_OR_RETURN(const std::optional<TopicRow> row, FindTopic(topic));
+  if (!row) return TopicNotFound(topic);
+  MR_ASSIGN_OR_RETURN(SqliteStatement all,
+                      database_->Prepare("SELECT * FROM partitions WHERE topic = ? ORDER BY partition"));
+  all.Bind(topic.value());
+  std::vector<PartitionRow> rows;
+  for (;;) {
+    MR_ASSIGN_OR_RETURN(const bool more, all.Step());
+    if (!more) break;
+    MR_ASSIGN_OR_RETURN(const PartitionRow partition, ReadPartitionRow(*database_, all));
+    rows.push_back(partition);
+  }
+  if (rows.size() != static_cast<std::size_t>(row->options.partitions)) {
+    return Error(ErrorCode::kCorruption,
+                 fmt::format("metadata: {}: topic {} has {} partition rows instead of {}", database_->path().string(),
+                             topic.value(), rows.size(), row->options.partitions));
+  }
+  return rows;
+}
+
+Result<PartitionRow> SqliteMetadataStore::AcquireEpoch(const PartitionKey& partition) {
+  MutexLock lock(mutex_);
+  PartitionRow row;
+  MR_TRY(database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    MR_ASSIGN_OR_RETURN(row, GetPartition(partition));
+    row.epoch += 1;
+    return PutPartition(row);
+  }));
+  return row;
+}
+
+Result<PartitionRow> SqliteMetadataStore::AdvanceLogStart(const PartitionKey& partition, LeaderEpoch epoch,
+                                                          Offset log_start, std::int64_t now_ms) {
+  MutexLock lock(mutex_);
+  PartitionRow row;
+  MR_TRY(database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    MR_ASSIGN_OR_RETURN(row, GetPartition(partition));
+    MR_TRY(CheckEpoch(row, epoch));
+    row = ApplyLogStart(row, log_start);
+    if (!Planted(Bug::kTierRowsLeftBehind)) MR_TRY(DropSegments(row, row.log_start, now_ms));
+    return PutPartition(row);
+  }));
+  return row;
+}
+
+Result<void> SqliteMetadataStore::DropSegments(PartitionRow& row, Offset end, std::int64_t now_ms) {
+  constexpr std::size_t kAtOnce = 1000;
+  for (;;) {
+    MR_ASSIGN_OR_RETURN(const std::vector<SegmentRow> page, ReadSegments(row.key, Offset(0), kAtOnce));
+    for (const SegmentRow& segment : page) {
+      if (segment.end > end) return {};
+      {
+        MR_ASSIGN_OR_RETURN(SqliteStatement remove,
+                            database_->Prepare("DELETE FROM segments WHERE topic = ? AND partition = ? AND base = ?"));
+        remove.Bind(segment.partition.topic.value()).Bind(std::int64_t{segment.partition.partition.value()});
+        MR_TRY(remove.Bind(segment.base.value()).Run());
+      }
+      row.segments -= 1;
+      row.segment_bytes -= segment.byte_size;
+      MR_ASSIGN_OR_RETURN(const bool referred, IsReferred(segment.object));
+      if (referred) continue;
+      MR_ASSIGN_OR_RETURN(std::optional<ObjectRow> object, GetObject(segment.object));
+      if (!object) {
+        return Error(ErrorCode::kCorruption,
+                     fmt::format("metadata: {}: object {} of a segment of {} is missing", database_->path().string(),
+                                 ObjectIdText(segment.object), PartitionText(row.key)));
+      }
+      object->state = ObjectState::kDeleting;
+      object->changed_ms = now_ms;
+      MR_TRY(PutObject(*object));
+    }
+    if (page.size() < kAtOnce) return {};
+  }
+}
+
+// Objects.
+
+Result<std::optional<ObjectRow>> SqliteMetadataStore::GetObject(const ObjectId& id) {
+  MR_ASSIGN_OR_RETURN(SqliteStatement find, database_->Prepare("SELECT * FROM objects WHERE id = ?"));
+  find.Bind(IdBytes(id));
+  MR_ASSIGN_OR_RETURN(const bool found, find.Step());
+  if (!found) return std::optional<ObjectRow>();
+  MR_ASSIGN_OR_RETURN(ObjectRow row, ReadObjectRow(*database_, find));
+  return std::optional(std::move(row));
+}
+
+Result<void> SqliteMetadataStore::PutObject(const ObjectRow& row) {
+  MR_ASSIGN_OR_RETURN(SqliteStatement put, database_->Prepare("REPLACE INTO objects VALUES (?,?,?,?,?,?)"));
+  Bind(put, row);
+  return put.Run();
+}
+
+Result<bool> SqliteMetadataStore::IsReferred(const ObjectId& id) {
+  MR_ASSIGN_OR_RETURN(SqliteStatement find, database_->Prepare("SELECT 1 FROM segments WHERE object = ? LIMIT 1"));
+  return find.Bind(IdBytes(id)).Step();
+}
+
+Result<void> SqliteMetadataStore::PrepareObject(const ObjectRow& object) {
+  MutexLock lock(mutex_);
+  return database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    MR_ASSIGN_OR_RETURN(const std::optional<ObjectRow> present, GetObject(object.id));
+    if (present && present->key != object.key) {
+      return Error(ErrorCode::kAlreadyExists,
+                   fmt::format("metadata: object {} is prepared under another key", ObjectIdText(object.id)));
+    }
+    if (present) return {};
+    ObjectRow row = object;
+    row.state = ObjectState::kPrepared;
+    return PutObject(row);
+  });
+}
+
+Result<void> SqliteMetadataStore::CommitPrepared(const ObjectRow& object, std::span<const SegmentCommit> segments) {
+  for (const SegmentCommit& commit : segments) {
+    MR_ASSIGN_OR_RETURN(const PartitionRow before, GetPartition(commit.segment.partition));
+    MR_ASSIGN_OR_RETURN(const PartitionRow after, ApplyCommit(before, commit));
+    MR_TRY(PutPartition(after));
+    MR_ASSIGN_OR_RETURN(SqliteStatement put,
+                        database_->Prepare("REPLACE INTO segments VALUES (?,?,?,?,?,?,?,?,?,?,?)"));
+    Bind(put, commit.segment);
+    MR_TRY(put.Run());
+  }
+  ObjectRow row = object;
+  row.state = ObjectState::kCommitted;
+  return PutObject(row);
+}
+
+Result<std::vector<PartitionRow>> SqliteMetadataStore::CommitSegments(const ObjectRow& object,
+                                                                      std::span<const SegmentCommit> segments) {
+  MR_TRY(CheckCommit(object, segments));
+  MutexLock lock(mutex_);
+  std::vector<PartitionRow> rows;
+  MR_TRY(database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    MR_ASSIGN_OR_RETURN(const std::optional<ObjectRow> present, GetObject(object.id));
+    if (!present) return ObjectNotPrepared(object.id, "was not prepared");
+    if (present->state == ObjectState::kDeleting) return ObjectNotPrepared(object.id, "was given up");
+    if (present->state == ObjectState::kPrepared) {
+      ObjectRow row = object;
+      row.key = present->key;
+      MR_TRY(CommitPrepared(row, segments));
+    }
+    for (const SegmentCommit& commit : segments) {
+      auto row = GetPartition(commit.segment.partition);
+      if (row) {
+        rows.push_back(*row);
+      } else if (row.error().code() != ErrorCode::kNotFound) {
+        return row.error();
+      }
+    }
+    return {};
+  }));
+  return rows;
+}
+
+Result<std::vector<ObjectRow>> SqliteMetadataStore::ObjectsIn(ObjectState state, std::int64_t changed_before_ms,
+                                                              std::size_t max) {
+  MutexLock lock(mutex_);
+  MR_ASSIGN_OR_RETURN(SqliteStatement all, database_->Prepare("SELECT * FROM objects WHERE state = ? AND changed_ms < ?"
+                                                              " ORDER BY changed_ms, id LIMIT ?"));
+  all.Bind(static_cast<std::int64_t>(state)).Bind(changed_before_ms);
+  all.Bind(static_cast<std::int64_t>(std::min<std::size_t>(max, std::numeric_limits<std::int64_t>::max())));
+  std::vector<ObjectRow> rows;
+  for (;;) {
+    MR_ASSIGN_OR_RETURN(const bool more, all.Step());
+    if (!more) return rows;
+    MR_ASSIGN_OR_RETURN(ObjectRow row, ReadObjectRow(*database_, all));
+    rows.push_back(std::move(row));
+  }
+}
+
+Result<void> SqliteMetadataStore::AbandonObject(const ObjectId& id, std::int64_t now_ms) {
+  MutexLock lock(mutex_);
+  return database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    MR_ASSIGN_OR_RETURN(std::optional<ObjectRow> row, GetObject(id));
+    if (!row) return ObjectNotPrepared(id, "was not prepared");
+    if (row->state == ObjectState::kCommitted) {
+      return Error(ErrorCode::kAlreadyExists, fmt::format("metadata: object {} is committed", ObjectIdText(id)));
+    }
+    if (row->state == ObjectState::kDeleting) return {};
+    row->state = ObjectState::kDeleting;
+    row->changed_ms = now_ms;
+    return PutObject(*row);
+  });
+}
+
+Result<void> SqliteMetadataStore::ForgetObject(const ObjectId& id) {
+  MutexLock lock(mutex_);
+  return database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    MR_ASSIGN_OR_RETURN(const std::optional<ObjectRow> row, GetObject(id));
+    if (!row) return {};
+    MR_ASSIGN_OR_RETURN(const bool referred, IsReferred(id));
+    if (referred) {
+      return Error(ErrorCode::kInternal, fmt::format("metadata: object {} still holds segments", ObjectIdText(id)));
+    }
+    if (row->state != ObjectState::kDeleting) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("metadata: object {} is not given up", ObjectIdText(id)));
+    }
+    MR_ASSIGN_OR_RETURN(SqliteStatement remove, database_->Prepare("DELETE FROM objects WHERE id = ?"));
+    return remove.Bind(IdBytes(id)).Run();
+  });
+}
+
+Result<std::optional<ObjectRow>> SqliteMetadataStore::FindObject(const ObjectId& id) {
+  MutexLock lock(mutex_);
+  return GetObject(id);
+}
+
+// Segments.
+
+Result<std::vector<SegmentRow>> SqliteMetadataStore::ReadSegments(const PartitionKey& partition, Offset from,
+                                                                  std::size_t max) {
+  // Only the last segment that begins at or below `from` can hold it; the rest follow in the order of the key.
+  MR_ASSIGN_OR_RETURN(
+      SqliteStatement page,
+      database_->Prepare("SELECT * FROM segments WHERE topic = ?1 AND partition = ?2 AND base >= coalesce("
+                         "(SELECT max(base) FROM segments WHERE topic = ?1 AND partition = ?2 AND "
+                         "base <= ?3), 0) AND end > ?3 ORDER BY base LIMIT ?4"));
+  page.Bind(partition.topic.value()).Bind(std::int64_t{partition.partition.value()}).Bind(from.value());
+  page.Bind(static_cast<std::int64_t>(std::min<std::size_t>(max, std::numeric_limits<std::int64_t>::max())));
+  std::vector<SegmentRow> rows;
+  for (;;) {
+    MR_ASSIGN_OR_RETURN(const bool more, page.Step());
+    if (!more) return rows;
+    MR_ASSIGN_OR_RETURN(const SegmentRow row, ReadSegmentRow(*database_, page));
+    rows.push_back(row);
+  }
+}
+
+Result<std::vector<SegmentRow>> SqliteMetadataStore::Segments(const PartitionKey& partition, Offset from,
+                                                              std::size_t max) {
+  if (max == 0) return Error(ErrorCode::kInvalidArgument, "a page of segments holds at least one");
+  MutexLock lock(mutex_);
+  MR_ASSIGN_OR_RETURN(const PartitionRow row, GetPartition(partition));
+  MR_ASSIGN_OR_RETURN(std::vector<SegmentRow> rows, ReadSegments(partition, from, max));
+  MR_TRY(CheckSegments(row, from, max, rows));
+  return rows;
+}
+
+// Positions.
+
+Result<void> SqliteMetadataStore::CommitPositions(std::span<const PositionRow> positions) {
+  MutexLock lock(mutex_);
+  if (positions.empty()) {
+    MR_TRY(database_->QueryInteger("SELECT 1"));
+    return {};
+  }
+  return database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    for (const PositionRow& position : positions) {
+      MR_TRY(GetPartition(position.key.partition));
+      MR_ASSIGN_OR_RETURN(SqliteStatement put, database_->Prepare("REPLACE INTO positions VALUES (?,?,?,?,?)"));
+      Bind(put, position);
+      MR_TRY(put.Run());
+    }
+    return {};
+  });
+}
+
+Result<std::vector<PositionRow>> SqliteMetadataStore::Positions(std::string_view group) {
+  MutexLock lock(mutex_);
+  MR_ASSIGN_OR_RETURN(SqliteStatement all,
+                      database_->Prepare("SELECT * FROM positions WHERE group_name = ? ORDER BY topic, partition"));
+  all.Bind(AsBytes(group));
+  std::vector<PositionRow> rows;
+  for (;;) {
+    MR_ASSIGN_OR_RETURN(const bool more, all.Step());
+    if (!more) return rows;
+    MR_ASSIGN_OR_RETURN(PositionRow row, ReadPositionRow(*database_, all));
+    rows.push_back(std::move(row));
+  }
+}
+
+Result<std::vector<std::string>> SqliteMetadataStore::Groups() {
+  MutexLock lock(mutex_);
+  MR_ASSIGN_OR_RETURN(SqliteStatement all,
+                      database_->Prepare("SELECT DISTINCT group_name FROM positions ORDER BY group_name"));
+  std::vector<std::string> groups;
+  for (;;) {
+    MR_ASSIGN_OR_RETURN(const bool more, all.Step());
+    if (!more) return groups;
+    groups.emplace_back(AsText(all.Blob(0)));
+  }
+}
+
+Result<void> SqliteMetadataStore::DeleteGroup(std::string_view group) {
+  MutexLock lock(mutex_);
+  return database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    MR_ASSIGN_OR_RETURN(SqliteStatement remove, database_->Prepare("DELETE FROM positions WHERE group_name = ?"));
+    return remove.Bind(AsBytes(group)).Run();
+  });
+}
+
+}  // namespace millrace

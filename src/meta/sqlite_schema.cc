@@ -1,0 +1,112 @@
+#include "meta/sqlite_schema.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/try.h"
+
+namespace millrace {
+namespace {
+
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE store (
+  name BLOB NOT NULL PRIMARY KEY,
+  number INTEGER NOT NULL,
+  text BLOB NOT NULL,
+  crc INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE topics (
+  id INTEGER NOT NULL PRIMARY KEY,
+  uuid BLOB NOT NULL,
+  name BLOB NOT NULL UNIQUE,
+  partitions INTEGER NOT NULL,
+  retention_ms INTEGER,
+  retention_bytes INTEGER,
+  durability INTEGER NOT NULL,
+  cleanup INTEGER NOT NULL,
+  created_ms INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE partitions (
+  topic INTEGER NOT NULL,
+  partition INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  log_start INTEGER NOT NULL,
+  tiered_end INTEGER NOT NULL,
+  segments INTEGER NOT NULL,
+  segment_bytes INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (topic, partition)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE objects (
+  id BLOB NOT NULL PRIMARY KEY,
+  key BLOB NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  changed_ms INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE segments (
+  topic INTEGER NOT NULL,
+  partition INTEGER NOT NULL,
+  base INTEGER NOT NULL,
+  end INTEGER NOT NULL,
+  object BLOB NOT NULL,
+  byte_begin INTEGER NOT NULL,
+  byte_size INTEGER NOT NULL,
+  records INTEGER NOT NULL,
+  timestamp_min_ms INTEGER NOT NULL,
+  timestamp_max_ms INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (topic, partition, base)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX segments_by_object ON segments (object);
+
+CREATE TABLE positions (
+  group_name BLOB NOT NULL,
+  topic INTEGER NOT NULL,
+  partition INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (group_name, topic, partition)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+// The collector asks for objects by state and age; without an order of their own that was a scan of all of them.
+constexpr const char* kVersion2 = R"sql(
+CREATE INDEX objects_by_state ON objects (state, changed_ms, id);
+)sql";
+
+constexpr std::array<const char*, 2> kMigrations = {kVersion1, kVersion2};
+static_assert(kMigrations.size() == kSqliteSchemaVersion);
+
+}  // namespace
+
+std::span<const char* const> SqliteMigrations() { return kMigrations; }
+
+Result<void> MigrateSqlite(SqliteDatabase& database) {
+  MR_ASSIGN_OR_RETURN(const std::int64_t found, database.QueryInteger("PRAGMA user_version"));
+  if (found == kSqliteSchemaVersion) return {};
+  if (found < 0)
+    return Error(ErrorCode::kCorruption, fmt::format("metadata: {}: version {}", database.path().string(), found));
+  if (found > kSqliteSchemaVersion) {
+    return Error(ErrorCode::kUnsupported,
+                 fmt::format("metadata: {} has format version {}, this release knows up to {}",
+                             database.path().string(), found, kSqliteSchemaVersion),
+                 fmt::format("Open it with a release that knows metadata version {}", found));
+  }
+  return database.Transact([&]() -> Result<void> {
+    for (std::int64_t version = found; version < kSqliteSchemaVersion; ++version) {
+      MR_TRY(database.Execute(kMigrations[static_cast<std::size_t>(version)]));
+    }
+    return database.Execute(fmt::format("PRAGMA user_version={}", kSqliteSchemaVersion).c_str());
+  });
+}
+
+}  // namespace millrace

@@ -1,0 +1,22 @@
+// The tables of the SQLite metadata store, and how an older file becomes a present one. Documented in
+// docs/format/metadata.md; a test holds the two together.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "meta/sqlite_database.h"
+#include "millrace/result.h"
+
+namespace millrace {
+
+inline constexpr std::int64_t kSqliteSchemaVersion = 2;
+
+/// The statement lists that lead from version i to version i + 1.
+std::span<const char* const> SqliteMigrations();
+
+/// Brings the file to the present version, one transaction for all steps. Errors: kUnsupported (a newer file; the
+/// message names the version needed), those of the database.
+Result<void> MigrateSqlite(SqliteDatabase& database);
+
+}  // namespace millrace
