@@ -1,0 +1,73 @@
+// Writes the seeds of the corpora: batches and segments of each codec, as the real builders make them.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "record/compressor.h"
+#include "record/record_batch_builder.h"
+#include "record/record_batch_view.h"
+#include "segment/segment_builder.h"
+
+namespace millrace {
+namespace {
+
+void Write(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+std::vector<Record> Records() {
+  constexpr std::int64_t kTime = 1'700'000'000'000;
+  return {{.timestamp_ms = kTime, .key = "user-1", .value = "signed in", .headers = {{"trace", "9f3a11c2"}}},
+          {.timestamp_ms = kTime - 70, .value = ""},
+          {.timestamp_ms = kTime + 5, .key = "", .value = std::string(150, 'v')},
+          {.timestamp_ms = kTime + 9, .key = "user-1", .headers = {{"", {}}, {"reason", ""}}}};
+}
+
+SharedBytes Batch(Compression compression, std::int64_t base) {
+  auto built = BuildRecordBatch(Records(), {.compression = compression});
+  MR_CHECK(built);
+  StampBatch(built->bytes(), Offset(base), LeaderEpoch(1));
+  return std::move(*built).Freeze();
+}
+
+void WriteSeeds(const std::filesystem::path& corpus) {
+  const std::string names[] = {"none", "gzip", "snappy", "lz4", "zstd"};
+  for (int codec = 0; codec < 5; ++codec) {
+    const SharedBytes batch = Batch(static_cast<Compression>(codec), 0);
+    Write(corpus / "record_batch" / names[codec], batch);
+    if (codec == 0) continue;
+    std::vector<std::byte> stored{static_cast<std::byte>(codec - 1)};
+    const auto records = RecordBatchView::Parse(batch)->stored_records();
+    stored.insert(stored.end(), records.begin(), records.end());
+    Write(corpus / "inflate" / names[codec], stored);
+  }
+  const std::string segment_names[] = {"none", "lz4", "zstd"};
+  for (int codec = 0; codec < 3; ++codec) {
+    SegmentBuilder builder(
+        {.partition = {TopicId(5), PartitionId(1)}, .codec = static_cast<SegmentCodec>(codec), .block_bytes = 600});
+    for (std::int64_t i = 0; i < 3; ++i) MR_CHECK(builder.Add(Batch(Compression::kNone, 100 + i * 6)));
+    const auto built = builder.Finish();
+    MR_CHECK(built);
+    std::vector<std::byte> bytes;
+    for (const SharedBytes& piece : built->pieces)
+      bytes.insert(bytes.end(), piece.bytes().begin(), piece.bytes().end());
+    Write(corpus / "segment" / segment_names[codec], bytes);
+  }
+}
+
+}  // namespace
+}  // namespace millrace
+
+int main(int count, char** arguments) {
+  if (count != 2) {
+    std::fputs("usage: fuzz_seeds CORPUS\n", stderr);
+    return 2;
+  }
+  millrace::WriteSeeds(arguments[1]);
+  return 0;
+}
