@@ -6,6 +6,7 @@
 #include "bench/harness/payloads.h"
 #include "bench/harness/stopwatch.h"
 #include "bench/harness/suite.h"
+#include "env/posix_file_system.h"
 #include "meta/sqlite_metadata_store.h"
 
 using namespace millrace;
@@ -41,7 +42,8 @@ int main(int argc, char** argv) {
     const OpenedEngine engine(options, 1);
   }
   {
-    auto metadata = OrDie(SqliteMetadataStore::Open(database), "metadata");
+    PosixFileSystem file_system;
+    auto metadata = OrDie(SqliteMetadataStore::Open(database, file_system), "metadata");
     const auto topics = OrDie(metadata->Topics(), "topics");
     CommitManySegments(*metadata, {topics.at(0).id, PartitionId(0)}, 1'000'000);
     OrDie(metadata->Close(), "close");
