@@ -19,7 +19,7 @@ import time
 
 CLOSING_LINE = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
 # Lines with which suites say how much they checked; they are shown in the run's output.
-REPORT_LINE = re.compile(r"^(?:row|score|checked|seeds|states|sim|bugs)\b.*$", re.MULTILINE | re.IGNORECASE)
+REPORT_LINE = re.compile(r"^(?:row|score|checked|seeds|states|sim|bugs|done \d+ runs)\b.*$", re.MULTILINE | re.IGNORECASE)
 DEFAULT_TIMEOUT_S = 900
 
 

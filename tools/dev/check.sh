@@ -19,9 +19,9 @@ one_check() {
   fi
 }
 
-check_format() { git ls-files -z '*.h' '*.cc' | xargs -0 clang-format-19 --dry-run -Werror; }
+check_format() { cpp_files | xargs -0 clang-format-19 --dry-run -Werror; }
 
-check_scripts() { git ls-files -z dev .ci/run '*.sh' | xargs -0 -n 1 bash -n; }
+check_scripts() { { printf '%s\0' dev .ci/run; find tools test -name '*.sh' -print0; } | xargs -0 -n 1 bash -n; }
 
 check_checkers() { python3 -m unittest discover -s tools -p '*_test.py'; }
 

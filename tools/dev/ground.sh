@@ -38,6 +38,9 @@ package_log() { mkdir -p build && echo build/packages.log; }
 # Two checkouts share one compiler cache: paths are taken relative to the tree.
 export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime
 
+# Every C++ file of the tree, NUL-separated.
+cpp_files() { find include src test bench examples -type f \( -name '*.h' -o -name '*.cc' \) -print0; }
+
 # configure PRESET: only if the preset changed since the last time; CMake itself sees all else.
 configure() {
   local preset=$1 stamp=build/$1/.presets
