@@ -17,6 +17,8 @@ if(MILLRACE_BUGS)
   target_compile_definitions(millrace_settings INTERFACE MILLRACE_BUGS=1)
 endif()
 
+add_custom_target(millrace_micro)
+
 # Their unit tests run under ThreadSanitizer too.
 set(MILLRACE_ROOMS_WITH_THREADS base env wal log read engine consumer)
 
@@ -45,6 +47,8 @@ function(millrace_room name)
   endif()
   if(MILLRACE_BENCH AND benches)
     add_executable(${name}_bench EXCLUDE_FROM_ALL ${benches})
+    set_target_properties(${name}_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench/micro)
+    add_dependencies(millrace_micro ${name}_bench)
     target_link_libraries(${name}_bench PRIVATE millrace_${name} benchmark::benchmark_main Threads::Threads)
   endif()
 endfunction()

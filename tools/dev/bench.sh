@@ -3,8 +3,20 @@
 # Measures: all programs of bench/, or the ones named (limits, durable_append, read, …), against the machine and its peers.
 # --only runs the rows whose name holds TEXT. Results are kept in build/bench/results.jsonl, one line a row, newest last;
 # --publish writes them into docs/benchmarks.md and README.md and measures nothing. The machine should have nothing else to do.
+#
+# ./dev bench micro [ARGUMENT...] runs the micro-benchmarks that stand beside the code (Google Benchmark takes the arguments).
+
+run_micro() {
+  build_preset release millrace_micro
+  local program
+  for program in build/release/bench/micro/*; do "$program" "$@"; done
+}
 
 run_verb() {
+  if [[ ${1:-} == micro ]]; then
+    run_micro "${@:2}"
+    return
+  fi
   local names=() options=()
   while (($#)); do
     case $1 in
