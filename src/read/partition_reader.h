@@ -52,6 +52,7 @@ class PartitionReader {
   Result<ReadResult> Read(Offset begin, const ReadLimits& limits);
   /// First offset whose timestamp is at or past it; none: the visible end.
   Result<Offset> OffsetForTime(std::int64_t timestamp_ms);
+  [[nodiscard]] const TopicPartition& name() const;
 
  private:
   struct State;

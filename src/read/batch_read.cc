@@ -1,0 +1,250 @@
+#include "read/batch_read.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bugs.h"
+#include "base/check.h"
+#include "base/try.h"
+#include "record/record_batch_view.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr int kRetriesMax = 8;  // of lookups that data overtook
+
+std::optional<std::chrono::nanoseconds> DeadlineOf(const ReadLimits& limits, const Clock& clock) {
+  if (!limits.timeout) return std::nullopt;
+  return clock.Monotonic() + *limits.timeout;
+}
+
+}  // namespace
+
+BatchRead::BatchRead(PartitionLog& log, SegmentMap& segments, ReadContext& context, Offset begin,
+                     const ReadLimits& limits)
+    : log_(log),
+      segments_(segments),
+      context_(context),
+      begin_(begin),
+      limits_(limits),
+      deadline_(DeadlineOf(limits, context.clock)),
+      trace_{context.counters, context.clock, result_.explanation},
+      cold_(context, segments, trace_, deadline_),
+      cursor_(begin) {}
+
+Result<BatchReadResult> BatchRead::Run() {
+  MR_TRY(Begin());
+  while (true) {
+    if (cursor_ >= visible_end_) {
+      MR_ASSIGN_OR_RETURN(const Next next, AwaitAcknowledged());
+      if (next == Next::kStop) break;
+      continue;
+    }
+    if (!nothing_taken() && (bytes_left() == 0 || records_taken_ >= limits_.records_max)) break;
+    if (deadline_ && context_.clock.Monotonic() >= *deadline_ && !nothing_taken()) break;
+    MR_ASSIGN_OR_RETURN(const Next next, Step());
+    if (next == Next::kStop) break;
+  }
+  result_.next = cursor_;
+  result_.high_watermark = visible_end_;
+  result_.log_start = log_.offsets().log_start;
+  const BytesBySource& bytes = result_.explanation.bytes;
+  context_.counters.tail_bytes.fetch_add(bytes.tail, std::memory_order_relaxed);
+  context_.counters.wal_bytes.fetch_add(bytes.wal, std::memory_order_relaxed);
+  context_.counters.block_cache_bytes.fetch_add(bytes.block_cache, std::memory_order_relaxed);
+  context_.counters.object_store_bytes.fetch_add(bytes.object_store, std::memory_order_relaxed);
+  return std::move(result_);
+}
+
+Result<void> BatchRead::Begin() {
+  const PartitionOffsets offsets = log_.offsets();
+  acknowledged_end_ = offsets.log_end;
+  visible_end_ = log_.visible_end();
+  if (begin_ > visible_end_ && begin_ <= acknowledged_end_) MR_TRY(AwaitAcknowledged());
+  if (begin_ >= offsets.log_start && begin_ <= visible_end_) return {};
+  return Error(ErrorCode::kOutOfRange, fmt::format("{}-{}: offset {} is outside the log, which reaches from {} to {}",
+                                                   log_.name().topic, log_.name().partition.value(), begin_.value(),
+                                                   offsets.log_start.value(), visible_end_.value()))
+      .WithBounds({offsets.log_start, visible_end_});
+}
+
+Result<BatchRead::Next> BatchRead::AwaitAcknowledged() {
+  if (awaited_ || visible_end_ >= acknowledged_end_) return Next::kStop;
+  if (!nothing_taken() && (bytes_left() == 0 || records_taken_ >= limits_.records_max)) return Next::kStop;
+  awaited_ = true;
+  const std::chrono::nanoseconds begun = context_.clock.Monotonic();
+  const Result<void> synced = log_.AwaitAcknowledged(deadline_);
+  result_.explanation.wait += context_.clock.Monotonic() - begun;
+  if (!synced) return OnError(synced.error());
+  visible_end_ = log_.visible_end();
+  return Next::kGoOn;
+}
+
+Result<BatchRead::Next> BatchRead::Step() {
+  const PartitionOffsets offsets = log_.offsets();
+  if (cursor_ < offsets.log_start) {  // it moved while we read
+    if (!nothing_taken()) return Next::kStop;
+    return Error(ErrorCode::kOutOfRange, fmt::format("{}-{}: offset {} has been deleted", log_.name().topic,
+                                                     log_.name().partition.value(), cursor_.value()))
+        .WithBounds({offsets.log_start, visible_end_});
+  }
+  if (cursor_ >= offsets.hot_start && cursor_ >= cold_until_) return StepHot();
+  if (cursor_ < offsets.tiered_end) return StepCold();
+  // Neither hot nor in segments: only while data moves from one to the other.
+  cold_until_ = Offset(-1);
+  MR_ASSIGN_OR_RETURN(const bool again, MovedMeanwhile());
+  if (again) return Next::kGoOn;
+  return OnDamage(
+      Error(ErrorCode::kCorruption, fmt::format("{}-{}: offset {} is neither in the WAL nor in a segment",
+                                                log_.name().topic, log_.name().partition.value(), cursor_.value())),
+      visible_end_);
+}
+
+Result<BatchRead::Next> BatchRead::StepHot() {
+  const Result<HotBatches> hot = log_.ReadHot(cursor_, visible_end_, std::max<std::uint64_t>(bytes_left(), 1));
+  if (!hot) {
+    const bool tiered = cursor_ < log_.offsets().tiered_end;
+    if (hot.error().code() == ErrorCode::kOutOfRange) {
+      cold_until_ = cursor_ + 1;
+      return Next::kGoOn;
+    }
+    if (hot.error().code() != ErrorCode::kCorruption) return OnError(hot.error());
+    const DamagedRange* damage = hot.error().damage();
+    if (!tiered || damage == nullptr) return OnDamage(hot.error(), visible_end_);
+    cold_until_ = damage->end;  // segments have it
+    return Next::kGoOn;
+  }
+  if (hot->batches.empty()) return Next::kStop;
+  // The WAL's batches come first: the tail cache holds the newest.
+  std::uint64_t wal_left = hot->wal_bytes;
+  BytesBySource& bytes = result_.explanation.bytes;
+  for (const SharedBytes& batch : hot->batches) {
+    std::uint64_t& source = wal_left > 0 ? bytes.wal : bytes.tail;
+    wal_left -= std::min<std::uint64_t>(wal_left, batch.size());
+    MR_ASSIGN_OR_RETURN(const Next next, Take(batch, source));
+    if (next == Next::kStop) return next;
+  }
+  return Next::kGoOn;
+}
+
+Result<bool> BatchRead::MovedMeanwhile() {
+  if (++retries_ > kRetriesMax) return false;
+  const Offset log_start = log_.offsets().log_start;
+  if (cursor_ < log_start) return true;
+  MR_TRY(segments_.Refresh());
+  return retries_ <= 2;
+}
+
+Result<BatchRead::Next> BatchRead::StepCold() {
+  Result<std::optional<SegmentRow>> found = segments_.Find(cursor_);
+  if (!found) return OnError(found.error());
+  if (!*found || (**found).base > cursor_) {
+    const Result<bool> again = MovedMeanwhile();
+    if (!again) return OnError(again.error());
+    if (*again) return Next::kGoOn;
+    return OnDamage(
+        Error(ErrorCode::kCorruption, fmt::format("{}-{}: metadata names no segment for offset {}", log_.name().topic,
+                                                  log_.name().partition.value(), cursor_.value()))
+            .WithDamage({.place = "metadata"}),
+        *found ? (**found).base : log_.offsets().tiered_end);
+  }
+  const SegmentRow row = **std::move(found);
+  const Result<std::shared_ptr<const OpenedSegment>> segment = cold_.Segment(row);
+  if (!segment && segment.error().code() == ErrorCode::kNotFound) {
+    const Result<bool> again = MovedMeanwhile();
+    if (!again) return OnError(again.error());
+    if (*again) return Next::kGoOn;
+    return OnDamage(
+        Error(ErrorCode::kCorruption, std::string(segment.error().message()),
+              "the object should be there; check the object store")
+            .WithDamage(
+                {.place = "object store", .byte_begin = row.byte_begin, .byte_end = row.byte_begin + row.byte_size}),
+        row.end);
+  }
+  if (!segment && segment.error().code() == ErrorCode::kCorruption) return OnDamage(segment.error(), row.end);
+  if (!segment) return OnError(segment.error());
+  const std::size_t block = (*segment)->index->FindBlock(cursor_);
+  if (block < (*segment)->index->blocks().size()) return TakeBlocks(row, block, **segment);
+  cursor_ = row.end;  // a gap at the segment's end
+  return Next::kGoOn;
+}
+
+Result<BatchRead::Next> BatchRead::TakeBlocks(const SegmentRow& row, std::size_t first_block,
+                                              const OpenedSegment& segment) {
+  const std::span<const SegmentBlock> blocks = segment.index->blocks();
+  const Result<std::vector<ColdReader::Block>> read = cold_.Blocks(row, segment, first_block, bytes_left());
+  if (!read && read.error().code() == ErrorCode::kNotFound) {
+    const Result<bool> again = MovedMeanwhile();
+    if (!again) return OnError(again.error());
+    if (*again) return Next::kGoOn;
+    return OnDamage(Error(ErrorCode::kCorruption, fmt::format("object {} is missing", segment.object_key),
+                          "the object should be there; check the object store")
+                        .WithDamage({.place = segment.object_key,
+                                     .byte_begin = row.byte_begin,
+                                     .byte_end = row.byte_begin + row.byte_size}),
+                    row.end);
+  }
+  if (!read && read.error().code() == ErrorCode::kCorruption) return OnDamage(read.error(), blocks[first_block].end);
+  if (!read) return OnError(read.error());
+
+  BytesBySource& bytes = result_.explanation.bytes;
+  for (std::size_t i = 0; i < read->size(); ++i) {
+    const ColdReader::Block& block = (*read)[i];
+    for (const SharedBytes& batch : block.opened->batches) {
+      MR_ASSIGN_OR_RETURN(const Next next, Take(batch, block.from_cache ? bytes.block_cache : bytes.object_store));
+      if (next == Next::kStop) return next;
+    }
+    const std::size_t number = first_block + i;
+    cursor_ = std::max(cursor_, number + 1 < blocks.size() ? blocks[number].end : row.end);
+    if (Planted(Bug::kReadGapAtHotColdBorder) && cursor_ == row.end && cursor_ >= log_.offsets().hot_start)
+      cursor_ = std::min(cursor_ + 1, visible_end_);
+  }
+  return Next::kGoOn;
+}
+
+Result<BatchRead::Next> BatchRead::Take(const SharedBytes& batch, std::uint64_t& source) {
+  MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch.bytes()));
+  if (view.end_offset() <= cursor_) return Next::kGoOn;
+  if (Planted(Bug::kReadMidBatchReturnsNext) && view.base_offset() < begin_) {
+    cursor_ = view.end_offset();
+    return Next::kGoOn;
+  }
+  if (!nothing_taken() && (batch.size() > bytes_left() || records_taken_ >= limits_.records_max)) {
+    if (Planted(Bug::kReadBudgetEndSkipsData)) cursor_ = view.end_offset();
+    return Next::kStop;
+  }
+  records_taken_ += static_cast<std::uint64_t>(view.end_offset() - std::max(view.base_offset(), begin_));
+  bytes_taken_ += batch.size();
+  source += batch.size();
+  cursor_ = view.end_offset();
+  result_.batches.push_back(batch);
+  retries_ = 0;
+  return Next::kGoOn;
+}
+
+Result<BatchRead::Next> BatchRead::OnDamage(const Error& error, Offset end_if_unknown) {
+  DamagedRange damage = error.damage() != nullptr ? *error.damage() : DamagedRange{};
+  damage.partition = log_.name();
+  damage.begin = cursor_;
+  if (damage.end <= cursor_) damage.end = std::max(end_if_unknown, cursor_ + 1);
+  if (limits_.on_damage == OnDamage::kSkip) {
+    context_.counters.corruptions.fetch_add(1, std::memory_order_relaxed);
+    cursor_ = std::min(damage.end, std::max(visible_end_, cursor_));
+    result_.skipped.push_back(std::move(damage));
+    retries_ = 0;
+    return Next::kGoOn;
+  }
+  if (!nothing_taken() || Planted(Bug::kReadErrorBecomesEmpty)) return Next::kStop;
+  context_.counters.corruptions.fetch_add(1, std::memory_order_relaxed);
+  return error.WithDamage(std::move(damage));
+}
+
+Result<BatchRead::Next> BatchRead::OnError(const Error& error) {
+  if (error.code() == ErrorCode::kCorruption) return OnDamage(error, visible_end_);
+  if (!nothing_taken() || Planted(Bug::kReadErrorBecomesEmpty)) return Next::kStop;
+  return error;
+}
+
+}  // namespace millrace

@@ -1,0 +1,72 @@
+// One read of one partition as it goes: where it is, what it has, and which limit ends it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "log/partition_log.h"
+#include "millrace/engine.h"
+#include "read/cold_reader.h"
+#include "read/object_block_source.h"
+#include "read/partition_reader.h"
+#include "read/segment_map.h"
+
+namespace millrace {
+
+/// For one call on one thread.
+///
+///   cursor >= hot_start ──► ReadHot (tail, WAL) ──┐
+///   else, or recycled meanwhile, or damaged but   ├─► Take: whole batches until a limit
+///   below tiered_end ──► segment blocks ──────────┘
+class BatchRead {
+ public:
+  BatchRead(PartitionLog& log, SegmentMap& segments, ReadContext& context, Offset begin, const ReadLimits& limits);
+
+  Result<BatchReadResult> Run();
+
+ private:
+  /// What a step says about going on.
+  enum class Next { kGoOn, kStop };
+
+  Result<void> Begin();
+  Result<Next> Step();
+  Result<Next> StepHot();
+  Result<Next> StepCold();
+  Result<Next> TakeBlocks(const SegmentRow& row, std::size_t first_block, const OpenedSegment& segment);
+  /// Takes the batch if it fits: kGoOn. Adds its bytes to `source`.
+  Result<Next> Take(const SharedBytes& batch, std::uint64_t& source);
+  /// `error` is kCorruption at the cursor: stops before it, steps over it, or is the answer.
+  Result<Next> OnDamage(const Error& error, Offset end_if_unknown);
+  /// An error that is no damage: what was read before it is the answer, and the next read meets it.
+  Result<Next> OnError(const Error& error);
+  /// A segment that should be there is not: true if metadata or log_start has moved and another try makes sense.
+  Result<bool> MovedMeanwhile();
+  /// At the visible end: waits for what was acknowledged before this read began. kGoOn: the end has moved.
+  Result<Next> AwaitAcknowledged();
+  [[nodiscard]] std::uint64_t bytes_left() const {
+    return limits_.bytes_max - std::min<std::uint64_t>(limits_.bytes_max, bytes_taken_);
+  }
+  [[nodiscard]] bool nothing_taken() const { return result_.batches.empty(); }
+
+  PartitionLog& log_;
+  SegmentMap& segments_;
+  ReadContext& context_;
+  const Offset begin_;
+  const ReadLimits limits_;
+  const std::optional<std::chrono::nanoseconds> deadline_;
+
+  BatchReadResult result_;
+  ReadTrace trace_;
+  ColdReader cold_;
+  Offset cursor_;
+  Offset visible_end_, acknowledged_end_;
+  std::uint64_t bytes_taken_ = 0;
+  std::uint64_t records_taken_ = 0;
+  Offset cold_until_{-1};  // below it, hot reads have failed: segments it is
+  bool awaited_ = false;
+  int retries_ = 0;
+};
+
+}  // namespace millrace

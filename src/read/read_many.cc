@@ -1,0 +1,156 @@
+#include "read/read_many.h"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/mutex.h"
+#include "env/thread_pool.h"
+#include "log/partition_log.h"
+#include "read/decode_batches.h"
+#include "read/partition_reader.h"
+#include "record/record_batch_view.h"
+
+namespace millrace {
+
+namespace {
+
+/// Runs `work(i)` for every i below `count`, on threads of the pool that are free and on this one; returns when all are
+/// done. A task that gets its thread too late finds nothing left, so this may be called from a task of the same pool.
+template <class Work>
+void ForEach(std::size_t count, ThreadPool& pool, const Work& work) {
+  struct Shared {
+    std::atomic<std::size_t> next{0};
+    Mutex mutex;
+    CondVar idle;
+    bool over MR_GUARDED_BY(mutex) = false;
+    std::size_t active MR_GUARDED_BY(mutex) = 0;
+  };
+  const auto shared = std::make_shared<Shared>();
+  const auto take_all = [&work, count](Shared& state) {
+    for (std::size_t i = state.next.fetch_add(1); i < count; i = state.next.fetch_add(1)) work(i);
+  };
+  for (std::size_t extra = 1; extra < count; ++extra) {
+    const Result<void> submitted = pool.TrySubmit([shared, &take_all](std::stop_token) {
+      {
+        MutexLock lock(shared->mutex);
+        if (shared->over) return;
+        ++shared->active;
+      }
+      take_all(*shared);
+      MutexLock lock(shared->mutex);
+      --shared->active;
+      shared->idle.NotifyAll();
+    });
+    if (!submitted) break;  // the pool is busy: this thread does the rest
+  }
+  take_all(*shared);
+  MutexLock lock(shared->mutex);
+  shared->over = true;
+  while (shared->active > 0) shared->idle.Wait(shared->mutex);
+}
+
+void AddExplanation(ReadExplanation& all, const ReadExplanation& more) {
+  all.bytes.tail += more.bytes.tail;
+  all.bytes.wal += more.bytes.wal;
+  all.bytes.block_cache += more.bytes.block_cache;
+  all.bytes.segment_cache += more.bytes.segment_cache;
+  all.bytes.object_store += more.bytes.object_store;
+  all.requests += more.requests;
+  all.shared += more.shared;
+  all.wait += more.wait;
+  all.cost_usd += more.cost_usd;
+  all.ranges.insert(all.ranges.end(), more.ranges.begin(), more.ranges.end());
+}
+
+/// One of the reads, over its rounds.
+struct OneRead {
+  PartitionReader* reader = nullptr;
+  Offset begin;
+  std::optional<Result<BatchReadResult>> all;  // of the rounds so far
+  std::optional<Result<BatchReadResult>> round;
+  bool over = false;
+};
+
+/// Keeps of this round what the common budget has room for. True: something was kept.
+bool KeepWhatFits(OneRead& read, std::uint64_t& bytes_left, bool& any_kept, std::size_t records_max) {
+  Result<BatchReadResult> round = *std::exchange(read.round, std::nullopt);
+  if (!round) {
+    read.over = true;
+    if (!read.all) read.all = std::move(round);  // else the next call meets the error
+    return false;
+  }
+  BatchReadResult& got = *round;
+  std::size_t kept = 0;
+  for (; kept < got.batches.size(); ++kept) {
+    const std::uint64_t size = got.batches[kept].size();
+    if (any_kept && size > bytes_left) break;
+    bytes_left -= std::min(bytes_left, size);
+    any_kept = true;
+  }
+  if (kept < got.batches.size()) {
+    if (const auto view = RecordBatchView::Parse(got.batches[kept].bytes()); view) {
+      got.next = std::max(view->base_offset(), read.all ? (*read.all)->next : read.begin);
+      std::erase_if(got.skipped, [&](const DamagedRange& damage) { return damage.begin >= got.next; });
+    }
+    got.batches.resize(kept);
+    read.over = true;
+  }
+  if (!read.all) {
+    read.all = std::move(round);
+  } else {
+    BatchReadResult& all = **read.all;
+    all.batches.insert(all.batches.end(), got.batches.begin(), got.batches.end());
+    all.skipped.insert(all.skipped.end(), got.skipped.begin(), got.skipped.end());
+    all.next = got.next;
+    all.high_watermark = got.high_watermark;
+    all.log_start = got.log_start;
+    AddExplanation(all.explanation, got.explanation);
+  }
+  const BatchReadResult& all = **read.all;
+  if (all.next >= all.high_watermark || static_cast<std::uint64_t>(all.next - read.begin) >= records_max)
+    read.over = true;
+  return kept > 0;
+}
+
+}  // namespace
+
+std::vector<Result<ReadResult>> ReadMany(std::span<const PartitionRead> reads, const ReadLimits& limits,
+                                         ThreadPool& pool) {
+  std::vector<OneRead> all;
+  for (const PartitionRead& read : reads) all.push_back({read.reader, read.begin, {}, {}, false});
+  std::uint64_t bytes_left = limits.bytes_max;
+  bool any_kept = false;
+  // Rounds: what is left of the budget is shared out among those who have more; who needs less leaves it to the others.
+  for (bool progress = true; progress;) {
+    std::vector<OneRead*> open;
+    for (OneRead& read : all)
+      if (!read.over) open.push_back(&read);
+    if (open.empty() || (any_kept && bytes_left == 0)) break;
+    ForEach(open.size(), pool, [&](std::size_t i) {
+      OneRead& read = *open[i];
+      ReadLimits own = limits;
+      own.bytes_max = std::max<std::uint64_t>(bytes_left / open.size(), 1);
+      read.round = read.reader->ReadBatches(read.all ? (*read.all)->next : read.begin, own);
+    });
+    progress = false;
+    for (OneRead* read : open)
+      if (KeepWhatFits(*read, bytes_left, any_kept, limits.records_max)) progress = true;
+  }
+
+  std::vector<std::optional<Result<ReadResult>>> decoded(all.size());
+  ForEach(all.size(), pool, [&](std::size_t i) {
+    OneRead& read = all[i];
+    if (!*read.all)
+      decoded[i] = read.all->error();
+    else
+      decoded[i] = DecodeBatches(**std::move(read.all), read.begin, limits, read.reader->name());
+  });
+  std::vector<Result<ReadResult>> results;
+  for (auto& result : decoded) results.push_back(*std::move(result));
+  return results;
+}
+
+}  // namespace millrace

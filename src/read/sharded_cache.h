@@ -1,0 +1,133 @@
+// Values in memory under one budget of bytes, in shards so that readers seldom meet at a lock.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "millrace/engine.h"
+#include "read/eviction_queue.h"
+
+namespace millrace {
+
+/// Value is copied out: make it a shared_ptr. An entry larger than a shard's share is not kept and evicts nothing.
+template <class Key, class Value, class Hash>
+class ShardedCache {
+ public:
+  static constexpr std::uint64_t kShardBytesMin = 32 << 20;  // so that a large batch still fits
+  static constexpr std::size_t kShardsMax = 16;
+
+  explicit ShardedCache(std::uint64_t bytes_max) {
+    const std::size_t count = std::clamp<std::uint64_t>(bytes_max / kShardBytesMin, 1, kShardsMax);
+    for (std::size_t i = 0; i < count; ++i) shards_.push_back(std::make_unique<Shard>(bytes_max / count));
+  }
+
+  /// For a reader: counted, and the entry becomes the most recent.
+  std::optional<Value> Find(const Key& key) { return ShardOf(key).Find(key, true); }
+  /// For us: not counted, and nothing moves.
+  std::optional<Value> Peek(const Key& key) { return ShardOf(key).Find(key, false); }
+  void Insert(const Key& key, Value value, std::uint64_t bytes) {
+    ShardOf(key).Insert(key, std::move(value), bytes, Hash{}(key));
+  }
+  void Erase(const Key& key) { ShardOf(key).Erase(key); }
+
+  [[nodiscard]] CacheStats Stats() const {
+    CacheStats all;
+    for (const auto& shard : shards_) shard->AddTo(all);
+    return all;
+  }
+
+ private:
+  class Shard {
+   public:
+    explicit Shard(std::uint64_t bytes_max) : bytes_max_(bytes_max), queue_(std::make_unique<LruQueue>()) {}
+
+    std::optional<Value> Find(const Key& key, bool for_reader) {
+      MutexLock lock(mutex_);
+      const auto found = slot_of_.find(key);
+      if (found == slot_of_.end()) {
+        if (for_reader) ++misses_;
+        return std::nullopt;
+      }
+      if (for_reader) {
+        ++hits_;
+        queue_->OnHit(found->second);
+      }
+      return slots_[found->second].value;
+    }
+    void Insert(const Key& key, Value value, std::uint64_t bytes, std::uint64_t hash) {
+      if (bytes > bytes_max_) return;
+      std::vector<Value> dropped;  // their memory is freed after the lock
+      MutexLock lock(mutex_);
+      if (const auto found = slot_of_.find(key); found != slot_of_.end())
+        dropped.push_back(Remove(found->second));  // put again: the newest counts, once
+      while (bytes_ > bytes_max_ - bytes) {
+        dropped.push_back(Remove(queue_->Victim()));
+        ++evictions_;
+      }
+      const std::uint32_t slot = FreeSlot();
+      slots_[slot] = {key, std::move(value), bytes};
+      slot_of_.emplace(key, slot);
+      queue_->OnInsert(slot, hash);
+      bytes_ += bytes;
+    }
+    void Erase(const Key& key) {
+      std::optional<Value> dropped;
+      MutexLock lock(mutex_);
+      if (const auto found = slot_of_.find(key); found != slot_of_.end()) dropped = Remove(found->second);
+    }
+    void AddTo(CacheStats& all) const {
+      MutexLock lock(mutex_);
+      all.bytes += bytes_;
+      all.bytes_max += bytes_max_;
+      all.entries += slot_of_.size();
+      all.hits += hits_;
+      all.misses += misses_;
+      all.evictions += evictions_;
+    }
+
+   private:
+    struct Slot {
+      Key key{};
+      Value value{};
+      std::uint64_t bytes = 0;
+    };
+    Value Remove(std::uint32_t slot) MR_REQUIRES(mutex_) {
+      queue_->OnRemove(slot);
+      bytes_ -= slots_[slot].bytes;
+      slot_of_.erase(slots_[slot].key);
+      free_.push_back(slot);
+      return std::exchange(slots_[slot], Slot{}).value;
+    }
+    std::uint32_t FreeSlot() MR_REQUIRES(mutex_) {
+      if (free_.empty()) {
+        slots_.emplace_back();
+        return static_cast<std::uint32_t>(slots_.size() - 1);
+      }
+      const std::uint32_t slot = free_.back();
+      free_.pop_back();
+      return slot;
+    }
+
+    const std::uint64_t bytes_max_;
+    mutable Mutex mutex_;
+    std::unordered_map<Key, std::uint32_t, Hash> slot_of_ MR_GUARDED_BY(mutex_);
+    std::vector<Slot> slots_ MR_GUARDED_BY(mutex_);
+    std::vector<std::uint32_t> free_ MR_GUARDED_BY(mutex_);
+    std::unique_ptr<EvictionQueue> queue_ MR_GUARDED_BY(mutex_);
+    std::uint64_t bytes_ MR_GUARDED_BY(mutex_) = 0, hits_ MR_GUARDED_BY(mutex_) = 0, misses_ MR_GUARDED_BY(mutex_) = 0,
+                         evictions_ MR_GUARDED_BY(mutex_) = 0;
+  };
+
+  Shard& ShardOf(const Key& key) { return *shards_[(Hash{}(key) >> 32) % shards_.size()]; }
+
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace millrace
