@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <limits>
 
@@ -15,9 +14,12 @@ namespace {
 // Order matters: exclusive before the journal mode, or SQLite asks for shared memory. The cache does not spill, so a
 // frame is written once and its checksum stands.
 constexpr const char* kSettings =
-    "PRAGMA page_size=4096; PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA cache_spill=OFF;"
+    "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA cache_spill=OFF;"
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA foreign_keys=OFF;"
     "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA busy_timeout=5000; PRAGMA cache_size=-8192;";
+constexpr const char* kBuildSettings =
+    "PRAGMA page_size=4096; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;"
+    "PRAGMA temp_store=MEMORY;";
 constexpr std::uint64_t kCheckpointFrames = 1000;  // 4 MiB of -wal file
 
 ErrorCode CodeOf(int code) {
@@ -99,12 +101,9 @@ std::span<const std::byte> SqliteStatement::Blob(int column) const {
   return bytes == nullptr ? std::span<const std::byte>() : std::span(bytes, static_cast<std::size_t>(size));
 }
 
-Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const std::filesystem::path& path,
-                                                             FileSystem& file_system) {
-  MR_TRY(file_system.CreateDirectories(path.parent_path()));
-  std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(path, file_system));
-  const std::string holder = fmt::format("process {}", ::getpid());
-  MR_ASSIGN_OR_RETURN(database->lock_, file_system.Lock(path.string() + "-lock", holder));
+Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const std::filesystem::path& path, FileSystem& file_system,
+                                                             SqlitePurpose purpose) {
+  std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(path, file_system, purpose));
   MR_TRY(database->OpenConnection());
   return database;
 }
@@ -112,14 +111,21 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const std::filesyst
 SqliteDatabase::~SqliteDatabase() { CloseConnection(); }
 
 Result<void> SqliteDatabase::OpenConnection() {
-  MR_ASSIGN_OR_RETURN(mark_, SqliteWalMark::Open(path_, file_system_));
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const bool build = purpose_ == SqlitePurpose::kBuild;
+  if (!build) {
+    MR_ASSIGN_OR_RETURN(mark_, SqliteWalMark::Open(path_, file_system_));
+  }
+  const int flags =
+      SQLITE_OPEN_READWRITE | (build ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int code = sqlite3_open_v2(path_.c_str(), &connection_, flags, vfs_.name());
   open_ = true;
   if (code != SQLITE_OK) return Failure(code);
   sqlite3_limit(connection_, SQLITE_LIMIT_LENGTH, 16 << 20);
   int reserved = kSqliteReservedBytes;
   MR_CHECK(sqlite3_file_control(connection_, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved) == SQLITE_OK);
+  if (build) return Execute(kBuildSettings);
+  // SQLite's own checkpoint at close would go past the mark.
+  MR_CHECK(sqlite3_db_config(connection_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr) == SQLITE_OK);
   MR_TRY(Execute(kSettings));
   sqlite3_wal_hook(connection_, OnCommit, this);
   // What an earlier process left is taken in now, so that its frames and ours never share a -wal file. A full disk must
@@ -152,7 +158,7 @@ Result<void> SqliteDatabase::Heal() {
 }
 
 Error SqliteDatabase::Failure(int code) {
-  if (auto error = vfs_.TakeError()) return error->WithContext("metadata");
+  if (auto error = vfs_.TakeError()) return *std::move(error);
   const char* why = connection_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(connection_);
   Error error(CodeOf(code), fmt::format("metadata: {}: {} (SQLite {})", path_.string(), why, code));
   if (error.code() == ErrorCode::kCorruption) return error.WithDamage({{}, {}, {}, path_.string(), 0, 0});
@@ -217,10 +223,12 @@ Result<void> SqliteDatabase::Checkpoint() {
 Result<void> SqliteDatabase::Close() {
   if (!open_) return {};
   Result<void> outcome = Heal();
-  if (outcome) outcome = Checkpoint();
+  // A built file is turned to the WAL journal last: that is a mark in its header.
+  if (outcome) outcome = purpose_ == SqlitePurpose::kBuild ? Execute("PRAGMA journal_mode=WAL") : Checkpoint();
   CloseConnection();
   mark_.reset();
-  lock_.reset();
+  if (outcome && purpose_ == SqlitePurpose::kServe) outcome = file_system_.Remove(path_.string() + "-wal");
+  if (!outcome && outcome.error().code() == ErrorCode::kNotFound) outcome = {};
   return outcome;
 }
 

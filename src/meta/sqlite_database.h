@@ -50,13 +50,18 @@ class SqliteStatement {
   int bound_ = 0;
 };
 
+/// kServe: the file exists and is ours alone; every commit is durable. kBuild: a new file nobody else knows of, nothing
+/// durable before it is closed and synced by the caller.
+enum class SqlitePurpose { kServe, kBuild };
+
 /// Not thread-safe: its owner has a mutex.
 class SqliteDatabase {
  public:
-  /// Opens or creates the file and sets it up: WAL journal, synchronous=FULL, exclusive. What an earlier process left
+  /// Opens the file and sets the connection up: WAL journal, synchronous=FULL, exclusive. What an earlier process left
   /// in the -wal file is checked against its mark and taken into the database file. Errors: kUnavailable (held by
   /// another process, I/O), kOutOfSpace, kCorruption.
-  static Result<std::unique_ptr<SqliteDatabase>> Open(const std::filesystem::path& path, FileSystem& file_system);
+  static Result<std::unique_ptr<SqliteDatabase>> Open(const std::filesystem::path& path, FileSystem& file_system,
+                                                      SqlitePurpose purpose);
   ~SqliteDatabase();
   SqliteDatabase(const SqliteDatabase&) = delete;
   SqliteDatabase& operator=(const SqliteDatabase&) = delete;
@@ -81,8 +86,8 @@ class SqliteDatabase {
   [[nodiscard]] std::uint64_t wal_frames() const { return wal_frames_; }
 
  private:
-  SqliteDatabase(std::filesystem::path path, FileSystem& file_system)
-      : path_(std::move(path)), file_system_(file_system), vfs_(file_system) {}
+  SqliteDatabase(std::filesystem::path path, FileSystem& file_system, SqlitePurpose purpose)
+      : path_(std::move(path)), file_system_(file_system), purpose_(purpose), vfs_(file_system) {}
   Result<void> OpenConnection();
   void CloseConnection();
   /// After a failed sync nothing may be synced again through the same handles.
@@ -91,7 +96,7 @@ class SqliteDatabase {
 
   const std::filesystem::path path_;
   FileSystem& file_system_;
-  std::unique_ptr<FileLock> lock_;
+  const SqlitePurpose purpose_;
   SqliteVfs vfs_;
   std::unique_ptr<SqliteWalMark> mark_;
   sqlite3* connection_ = nullptr;

@@ -1,6 +1,7 @@
 #include "meta/sqlite_metadata_store.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <limits>
@@ -22,20 +23,39 @@ std::span<const std::byte> IdBytes(const ObjectId& id) { return std::as_bytes(st
 
 }  // namespace
 
-SqliteMetadataStore::SqliteMetadataStore(std::unique_ptr<SqliteDatabase> database) : database_(std::move(database)) {}
+SqliteMetadataStore::SqliteMetadataStore(std::unique_ptr<FileLock> lock, std::unique_ptr<SqliteDatabase> database)
+    : lock_(std::move(lock)), database_(std::move(database)) {}
 
 SqliteMetadataStore::~SqliteMetadataStore() = default;
 
 Result<std::unique_ptr<SqliteMetadataStore>> SqliteMetadataStore::Open(const std::filesystem::path& path,
                                                                        FileSystem& file_system) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database, SqliteDatabase::Open(path, file_system));
+  MR_TRY(file_system.CreateDirectories(path.parent_path()));
+  const std::string holder = fmt::format("process {}", ::getpid());
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, file_system.Lock(path.string() + "-lock", holder));
+  auto present = file_system.Open(path, {});
+  if (!present && present.error().code() == ErrorCode::kNotFound) {
+    MR_TRY(CreateSqliteFile(path, file_system));
+  } else if (!present) {
+    return std::move(present).error();
+  } else {
+    MR_ASSIGN_OR_RETURN(const std::uint64_t size, (*present)->Size());
+    if (size == 0) {  // SQLite would take it for a new one
+      return Error(ErrorCode::kCorruption, fmt::format("metadata: {} is empty", path.string()))
+          .WithDamage({{}, {}, {}, path.string(), 0, 0});
+    }
+  }
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database,
+                      SqliteDatabase::Open(path, file_system, SqlitePurpose::kServe));
   MR_TRY(MigrateSqlite(*database));
-  return std::unique_ptr<SqliteMetadataStore>(new SqliteMetadataStore(std::move(database)));
+  return std::unique_ptr<SqliteMetadataStore>(new SqliteMetadataStore(std::move(lock), std::move(database)));
 }
 
 Result<void> SqliteMetadataStore::Close() {
   MutexLock lock(mutex_);
-  return database_->Close();
+  auto closed = database_->Close();
+  lock_.reset();
+  return closed;
 }
 
 // Identity and counters.

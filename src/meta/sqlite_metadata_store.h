@@ -54,7 +54,7 @@ class SqliteMetadataStore final : public MetadataStore {
   Result<void> Close() override;
 
  private:
-  explicit SqliteMetadataStore(std::unique_ptr<SqliteDatabase> database);
+  SqliteMetadataStore(std::unique_ptr<FileLock> lock, std::unique_ptr<SqliteDatabase> database);
 
   Result<StoreRow> FindStoreRow(std::string_view name) MR_REQUIRES(mutex_);
   Result<void> PutStoreRow(const StoreRow& row) MR_REQUIRES(mutex_);
@@ -74,6 +74,7 @@ class SqliteMetadataStore final : public MetadataStore {
   Result<void> CommitPrepared(const ObjectRow& object, std::span<const SegmentCommit> segments) MR_REQUIRES(mutex_);
 
   Mutex mutex_;
+  std::unique_ptr<FileLock> lock_ MR_GUARDED_BY(mutex_);
   const std::unique_ptr<SqliteDatabase> database_;  // guarded by mutex_
 };
 

@@ -90,6 +90,32 @@ static_assert(kMigrations.size() == kSqliteSchemaVersion);
 
 std::span<const char* const> SqliteMigrations() { return kMigrations; }
 
+Result<void> CreateSqliteFile(const std::filesystem::path& path, FileSystem& file_system) {
+  MR_ASSIGN_OR_RETURN(const std::optional<SqliteWalExtent> wal, MeasureSqliteWal(file_system, path.string() + "-wal"));
+  if (wal) {
+    return Error(ErrorCode::kCorruption, fmt::format("metadata: {} is missing, its -wal file is there", path.string()))
+        .WithDamage({{}, {}, {}, path.string(), 0, 0});
+  }
+  MR_TRY(file_system.CreateDirectories(path.parent_path()));
+  const std::filesystem::path building = path.string() + "-new";
+  for (const char* leftover : {"", "-journal", "-wal"}) {
+    auto removed = file_system.Remove(building.string() + leftover);
+    if (!removed && removed.error().code() != ErrorCode::kNotFound) return removed;
+  }
+  {
+    MR_ASSIGN_OR_RETURN(const std::unique_ptr<SqliteDatabase> database,
+                        SqliteDatabase::Open(building, file_system, SqlitePurpose::kBuild));
+    MR_TRY(MigrateSqlite(*database));
+    MR_TRY(database->Close());
+  }
+  {
+    MR_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, file_system.Open(building, {FileAccess::kReadWrite}));
+    MR_TRY(file->Sync());
+  }
+  MR_TRY(file_system.Rename(building, path));
+  return file_system.SyncDirectory(path.parent_path());
+}
+
 Result<void> MigrateSqlite(SqliteDatabase& database) {
   MR_ASSIGN_OR_RETURN(const std::int64_t found, database.QueryInteger("PRAGMA user_version"));
   if (found == kSqliteSchemaVersion) return {};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
 
 #include "meta/sqlite_database.h"
@@ -14,6 +15,10 @@ inline constexpr std::int64_t kSqliteSchemaVersion = 2;
 
 /// The statement lists that lead from version i to version i + 1.
 std::span<const char* const> SqliteMigrations();
+
+/// Makes a new file of the present version under another name and renames it to `path`: it is there whole or not at
+/// all. kCorruption if a -wal file lies there without its database.
+Result<void> CreateSqliteFile(const std::filesystem::path& path, FileSystem& file_system);
 
 /// Brings the file to the present version, one transaction for all steps. Errors: kUnsupported (a newer file; the
 /// message names the version needed), those of the database.

@@ -34,6 +34,7 @@ struct OpenFile {
   std::string* path;
   Kind kind;
   bool delete_on_close;
+  bool sync_directory;  // its name may not be durable yet
 };
 
 OpenFile& Self(sqlite3_file* file) { return *reinterpret_cast<OpenFile*>(file); }
@@ -160,7 +161,13 @@ int Sync(sqlite3_file* file, int) {
     return Fail(*self.state, again, SQLITE_IOERR_FSYNC);
   }
   auto synced = self.file->Sync();
-  if (synced) return SQLITE_OK;
+  if (synced && self.sync_directory) {
+    synced = self.state->file_system.SyncDirectory(std::filesystem::path(*self.path).parent_path());
+  }
+  if (synced) {
+    self.sync_directory = false;
+    return SQLITE_OK;
+  }
   self.state->broken = true;
   return Fail(*self.state, synced.error(), SQLITE_IOERR_FSYNC);
 }
@@ -207,13 +214,8 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
   FileOptions options{FileAccess::kReadWrite, FileCreation::kOpenExisting};
   auto opened = state.file_system.Open(path, options);
   if (!opened && opened.error().code() == ErrorCode::kNotFound && (flags & SQLITE_OPEN_CREATE) != 0) {
-    options.creation = FileCreation::kCreateNew;
+    options.creation = FileCreation::kOpenOrCreate;
     opened = state.file_system.Open(path, options);
-    if (opened) {
-      // What names the file must be durable before anything in it is relied on.
-      auto synced = state.file_system.SyncDirectory(path.parent_path());
-      if (!synced) return Fail(state, synced.error(), SQLITE_IOERR_DIR_FSYNC);
-    }
   }
   if (!opened) return Fail(state, opened.error(), SQLITE_CANTOPEN);
   self.state = &state;
@@ -222,6 +224,8 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
   self.kind = (flags & SQLITE_OPEN_MAIN_DB) != 0 ? Kind::kDatabase
               : (flags & SQLITE_OPEN_WAL) != 0   ? Kind::kWal
                                                  : Kind::kOther;
+  // Whoever created it may have died before its directory was synced.
+  self.sync_directory = (flags & SQLITE_OPEN_CREATE) != 0;
   self.delete_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
   self.base.pMethods = &kMethods;
   if (out_flags != nullptr) *out_flags = flags;

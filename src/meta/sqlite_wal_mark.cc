@@ -69,10 +69,10 @@ Result<void> SqliteWalMark::CheckWal() {
                      GetLe<std::uint32_t>(mark.data() + kCrcAt) == Crc32c(std::span(mark).first(kCrcAt));
   if (!whole) return {};
   const auto frames = GetLe<std::uint64_t>(mark.data() + kFramesAt);
-  if (frames == 0) return {};
   MR_ASSIGN_OR_RETURN(const std::optional<SqliteWalExtent> found, MeasureSqliteWal(file_system_, wal_));
   const SqliteWalExtent extent = found.value_or(SqliteWalExtent{});
   const bool same_file = std::equal(extent.salts.begin(), extent.salts.end(), mark.begin() + kSaltsAt);
+  if (frames == 0) return found && same_file ? file_system_.Remove(wal_) : Result<void>();
   const std::uint64_t valid = same_file ? extent.frames : 0;
   if (valid >= frames) return {};
   const std::uint64_t begin = same_file ? kSqliteWalHeaderBytes + valid * kSqliteWalFrameBytes : 0;
@@ -92,19 +92,25 @@ Result<void> SqliteWalMark::Write(std::uint64_t frames) {
   return file_->WriteAt(0, mark);
 }
 
+Result<void> SqliteWalMark::ReadSalts() {
+  if (salts_) return {};
+  auto wal = file_system_.Open(wal_, {});
+  if (!wal) return wal.error().code() == ErrorCode::kNotFound ? Result<void>() : std::move(wal).error();
+  std::array<std::byte, 8> salts{};
+  MR_ASSIGN_OR_RETURN(const std::size_t read, (*wal)->ReadAt(kWalSaltsAt, salts));
+  if (read == salts.size()) salts_ = salts;
+  return {};
+}
+
 Result<void> SqliteWalMark::Committed(std::uint64_t frames) {
-  if (!salts_) {
-    MR_ASSIGN_OR_RETURN(const std::unique_ptr<File> wal, file_system_.Open(wal_, {}));
-    std::array<std::byte, 8> salts{};
-    MR_ASSIGN_OR_RETURN(const std::size_t read, wal->ReadAt(kWalSaltsAt, salts));
-    if (read == salts.size()) salts_ = salts;
-  }
+  MR_TRY(ReadSalts());
   return Write(frames);
 }
 
 Result<void> SqliteWalMark::Checkpointed() {
-  salts_.reset();
+  MR_TRY(ReadSalts());
   MR_TRY(Write(0));
+  salts_.reset();
   return file_->Sync();
 }
 

@@ -5,8 +5,12 @@
 // the file's salts and its count of frames; before a checkpoint lets go of the file it says so, synced. At open a -wal
 // file that holds less than its mark is damage, and named.
 //
+// The other way round, emptying the -wal file is not synced, and after a power loss any part of it may lie there again:
+// older pages that must not cover newer ones. The mark names the file that was finished, and open throws it away.
+//
 //   mark file (40 bytes, little-endian): "MRWALMK1" · salts of the -wal file, 8 bytes as they stand there ·
-//   frames, u64 (0: the -wal file holds nothing acknowledged) · zero, u64 · reserved, u32 · CRC-32C of all before, u32
+//   frames, u64 (0: this -wal file is finished, all of it is in the database file) · zero, 12 bytes ·
+//   CRC-32C of all before, u32
 #pragma once
 
 #include <array>
@@ -34,8 +38,9 @@ Result<std::optional<SqliteWalExtent>> MeasureSqliteWal(FileSystem& file_system,
 /// Not thread-safe.
 class SqliteWalMark {
  public:
-  /// Checks the -wal file beside `database` against the mark left there. Errors: kCorruption (the -wal file holds less
-  /// than was acknowledged), those of the file system. A mark that is missing or damaged promises nothing.
+  /// Checks the -wal file beside `database` against the mark left there, and removes a finished one. Errors:
+  /// kCorruption (the -wal file holds less than was acknowledged), those of the file system. A mark that is missing or
+  /// damaged promises nothing.
   static Result<std::unique_ptr<SqliteWalMark>> Open(const std::filesystem::path& database, FileSystem& file_system);
 
   /// `frames` of the -wal file are committed. Not synced: a mark that is lost with the power promises less, never more.
@@ -47,6 +52,7 @@ class SqliteWalMark {
   SqliteWalMark(FileSystem& file_system, std::filesystem::path wal) : file_system_(file_system), wal_(std::move(wal)) {}
   Result<void> Write(std::uint64_t frames);
   Result<void> CheckWal();
+  Result<void> ReadSalts();
 
   FileSystem& file_system_;
   const std::filesystem::path wal_;
