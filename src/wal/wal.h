@@ -26,6 +26,7 @@
 #include "millrace/file_system.h"
 #include "millrace/options.h"
 #include "millrace/result.h"
+#include "wal/recovery_verdict.h"
 
 namespace millrace {
 
@@ -39,6 +40,8 @@ struct WalOptions {
   SyncPolicy sync;
   std::uint64_t wal_bytes_max = 4ull << 30;  // budget of all files
   std::uint64_t frame_bytes_max = 17 << 20;  // largest payload
+  std::uint64_t staging_bytes = 4 << 20;     // a multiple of 4,096, at least 16 KiB
+  std::uint64_t file_bytes = 0;              // of one file; 0: an eighth of the budget, at most 64 MiB
 };
 
 /// A whole frame: [begin, end) on the line.
@@ -66,6 +69,7 @@ class WalReplay {
 struct WalRecoveryReport {
   std::uint64_t files = 0, frames = 0, bytes_scanned = 0, bytes_cut = 0, frames_from_staging = 0;
   std::vector<WalDamage> damage;
+  WalVerdictCounts verdicts{};  // how often each row of the decision table was met
 };
 
 struct WalStats {

@@ -1,0 +1,40 @@
+// Callbacks that wait for a position to become durable, run in position order, one at a time, under no lock.
+#pragma once
+
+#include <deque>
+#include <functional>
+
+#include "base/mutex.h"
+#include "millrace/result.h"
+#include "wal/wal.h"
+
+namespace millrace {
+
+/// Safe from any thread. A callback may add others.
+class CompletionQueue {
+ public:
+  using Done = std::move_only_function<void(const Result<void>&)>;
+
+  void Add(WalPosition end, Done done) MR_EXCLUDES(mutex_);
+  [[nodiscard]] bool empty() const MR_EXCLUDES(mutex_);
+  /// Everything that waits for `durable_end` or less may run; with `failure`, everything fails with it.
+  void Release(WalPosition durable_end, const Error* failure) MR_EXCLUDES(mutex_);
+  /// Runs what was released, unless another thread is at it: that one then runs it.
+  void RunReleased() MR_EXCLUDES(mutex_);
+
+ private:
+  struct Waiting {
+    WalPosition end;
+    Done done;
+  };
+  struct Released {
+    Done done;
+    Result<void> result;
+  };
+  mutable Mutex mutex_;
+  std::deque<Waiting> waiting_ MR_GUARDED_BY(mutex_);  // ascending
+  std::deque<Released> released_ MR_GUARDED_BY(mutex_);
+  bool running_ MR_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace millrace

@@ -1,0 +1,145 @@
+#include "wal/disk_wal.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/try.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr std::uint64_t kBudgetMin = 16 << 10;
+constexpr std::uint64_t kFileBytesMax = 64 << 20;
+constexpr std::uint64_t kStagingMin = 16 << 10;
+constexpr std::uint64_t kFrameMax = 1 << 30;
+
+Result<void> CheckOptions(const WalOptions& options) {
+  if (options.directory.empty()) return Error(ErrorCode::kInvalidArgument, "the WAL needs a directory");
+  if (options.wal_bytes_max < kBudgetMin) return Error(ErrorCode::kInvalidArgument, "wal_bytes_max is too small");
+  if (options.frame_bytes_max == 0 || options.frame_bytes_max > kFrameMax) {
+    return Error(ErrorCode::kInvalidArgument, "frame_bytes_max is out of bounds (1 to 1 GiB)");
+  }
+  if (options.staging_bytes < kStagingMin || options.staging_bytes % kWalBlockBytes != 0) {
+    return Error(ErrorCode::kInvalidArgument, "staging_bytes must be a multiple of 4,096, at least 16 KiB");
+  }
+  return {};
+}
+
+std::uint64_t FileBytes(const WalOptions& options) {
+  const std::uint64_t bytes =
+      options.file_bytes != 0 ? options.file_bytes : std::min(options.wal_bytes_max / 8, kFileBytesMax);
+  return std::max(bytes / kWalBlockBytes * kWalBlockBytes, 2 * kWalBlockBytes) - kWalFileHeaderBytes;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Wal>> Wal::Open(const WalOptions& options, FileSystem& file_system, Clock& clock,
+                                       WalReplay& replay) {
+  MR_TRY(CheckOptions(options));
+  auto wal = std::make_unique<DiskWal>(options, file_system, clock);
+  MR_TRY(wal->Recover(replay));
+  return wal;
+}
+
+DiskWal::DiskWal(const WalOptions& options, FileSystem& file_system, Clock& clock)
+    : options_(options),
+      file_system_(file_system),
+      clock_(clock),
+      file_bytes_max_(FileBytes(options)),
+      factory_(file_system, options.directory) {}
+
+Result<void> DiskWal::Recover(WalReplay& replay) {
+  MR_TRY(file_system_.CreateDirectories(options_.directory));
+  WalRecovery recovery(
+      file_system_, options_.directory, [this](const std::string& name) { return factory_.OpenExisting(name); },
+      replay);
+  MR_ASSIGN_OR_RETURN(RecoveredLog log, recovery.Run());
+  report_ = std::move(log.report);
+  may_continue_ = log.may_continue && !log.files.empty();
+  {
+    MutexLock lock(mutex_);
+    next_generation_ = log.next_generation;
+    next_slot_ = log.next_slot;
+    for (const auto& disk : log.left_aside) {
+      if (!WalFileFactory::Reserve(*disk, next_generation_++)) MR_TRY(factory_.Remove(*disk));
+    }
+    rework_ = std::move(log.reusable);
+    rework_.insert(rework_.end(), log.left_aside.begin(), log.left_aside.end());
+    for (RecoveredFile& file : log.files) {
+      files_.push_back(std::make_shared<WalFile>(std::move(file.disk), file.header));
+      files_.back()->MarkBegun();
+      files_.back()->payload_end = file.payload_end;
+      built_capacity_ = std::max(built_capacity_, std::min(files_.back()->header().capacity, file_bytes_max_));
+    }
+    begin_.store(files_.empty() ? log.end.value() : files_.front()->header().predecessor_end.value());
+    for (auto* position : {&durable_end_, &end_, &announced_end_}) position->store(log.end.value());
+    written_end_ = closed_end_ = payload_end_ = proved_ = log.end;
+    last_frame_ = log.last_frame;
+  }
+  if (!log.carried.empty()) {
+    // They are acknowledged (kOs) and lie in no file: nothing goes on before they do.
+    MR_TRY(BeginFirstFile(log.end, log.carried.front().header.previous, log.carried));
+    MutexLock lock(mutex_);
+    active_usable_ = false;  // until there is a ring
+    may_continue_ = true;
+  }
+  auto usable = EnsureUsable();
+  // On a full disk the log opens and reads; appends try again.
+  if (!usable && usable.error().code() != ErrorCode::kOutOfSpace) return usable.error();
+  return {};
+}
+
+WalPosition DiskWal::begin() const { return WalPosition(begin_.load(std::memory_order_acquire)); }
+WalPosition DiskWal::durable_end() const { return WalPosition(durable_end_.load(std::memory_order_acquire)); }
+WalPosition DiskWal::end() const { return WalPosition(end_.load(std::memory_order_acquire)); }
+
+void DiskWal::SetDurableListener(std::function<void(WalPosition durable_end)> listener) {
+  listener_ = std::move(listener);
+}
+
+WalStats DiskWal::Stats() const {
+  MutexLock lock(mutex_);
+  WalStats stats = stats_;
+  stats.files = files_.size();
+  stats.pool_files = ready_.size() + rework_.size();
+  stats.file_bytes = HeldBytes();
+  const bool mapped = ring_ && ring_->mapped();
+  stats.io_path = !mapped ? "buffered" : factory_.direct() ? "staging ring, direct I/O" : "staging ring, buffered";
+  if (!mapped && factory_.direct()) stats.io_path = "staging file, direct I/O";
+  return stats;
+}
+
+Result<void> DiskWal::Close() {
+  {
+    MutexLock lock(mutex_);
+    if (closing_) return Error(ErrorCode::kClosed, "the WAL is closed");
+    closing_ = true;
+    ++wakes_;
+    work_.NotifyAll();
+    room_.NotifyAll();
+    while (!TryLead()) led_.Wait(mutex_);
+  }
+  auto closed = LeadGroup(Lead::kSync);
+  bool mark = false;
+  {
+    MutexLock lock(mutex_);
+    while (!TryLead()) led_.Wait(mutex_);
+    mark = closed && MarkNeeded() && StageMark();
+    if (!mark) EndLeadership();
+  }
+  if (mark) closed = LeadGroup(Lead::kSync);
+  {
+    MutexLock lock(mutex_);
+    closed_ = true;
+    const Error error(ErrorCode::kClosed, "the WAL is closed");
+    completions_.Release(durable_end(), poison_ ? &*poison_ : &error);
+    room_.NotifyAll();
+    led_.NotifyAll();
+  }
+  completions_.RunReleased();
+  return closed;
+}
+
+}  // namespace millrace

@@ -1,0 +1,178 @@
+// The WAL over a directory of files: puts the pieces of this room together.
+//
+//   durable_end_ <= written_end_ <= closed_end_ <= end_           (all on the line)
+//        |              |              |            `-- next frame goes here
+//        |              |              `-- the group being written ends here; a multiple of a block
+//        |              `-- in its file; the staging ring holds the rest
+//        `-- synced
+//
+// One leader at a time writes, syncs and rolls files; leadership (`leading_`) passes through the mutex, and what only
+// the leader touches is marked so.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/mutex.h"
+#include "wal/completion_queue.h"
+#include "wal/group_gate.h"
+#include "wal/staging_ring.h"
+#include "wal/wal.h"
+#include "wal/wal_file.h"
+#include "wal/wal_file_factory.h"
+#include "wal/wal_recovery.h"
+
+namespace millrace {
+
+class DiskWal final : public Wal {
+ public:
+  DiskWal(const WalOptions& options, FileSystem& file_system, Clock& clock);
+
+  /// Once, before everything else.
+  Result<void> Recover(WalReplay& replay);
+
+  Result<WalExtent> TryAppend(WalStream stream, std::span<const std::span<const std::byte>> pieces) override;
+  Result<void> AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanoseconds deadline) override;
+  Result<void> AwaitDurable(WalPosition end, std::optional<std::chrono::nanoseconds> deadline) override;
+  void OnDurable(WalPosition end, std::move_only_function<void(const Result<void>&)> done) override;
+  [[nodiscard]] WalPosition begin() const override;
+  [[nodiscard]] WalPosition durable_end() const override;
+  [[nodiscard]] WalPosition end() const override;
+  void SetDurableListener(std::function<void(WalPosition durable_end)> listener) override;
+  Result<Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) override;
+  Result<void> Recycle(WalPosition position, Seal seal) override;
+  [[nodiscard]] Space space() const override;
+  Result<bool> CommitOnce() override;
+  Result<bool> SyncDueOnce() override;
+  Result<bool> PrepareFilesOnce() override;
+  void AwaitWork(std::optional<std::chrono::nanoseconds> deadline) override;
+  void Wake() override;
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDue() const override;
+  [[nodiscard]] const WalRecoveryReport& recovery() const override { return report_; }
+  [[nodiscard]] WalStats Stats() const override;
+  Result<void> Close() override;
+
+ private:
+  enum class Lead { kDrain, kSync };
+  enum class Missing { kNothing, kUsableFile, kStaging, kLargeArea, kFile, kBudget };
+  struct Piece {
+    std::shared_ptr<WalFile> file;
+    WalPosition begin, end;  // what to write; may be nothing
+  };
+  struct Group {
+    std::vector<std::uint64_t> numbers;
+    WalPosition begin, end;
+    std::vector<Piece> pieces;
+    bool sync = false;
+    std::uint64_t written_bytes = 0, syncs = 0;
+  };
+  struct ReadyFile {
+    std::shared_ptr<WalDiskFile> disk;
+    std::uint64_t generation = 0;
+  };
+
+  // Reading (disk_wal_read.cc).
+  Result<Frames> ReadFile(const WalFile& file, WalStream stream, WalExtent range, std::uint64_t bytes_max);
+  Result<Frames> ReadStaged(WalStream stream, WalExtent range, std::uint64_t bytes_max);
+  Error DamageAt(const WalFile& file, WalExtent range) const;
+
+  // Appending (disk_wal_append.cc).
+  [[nodiscard]] Result<void> CheckUsable() const MR_REQUIRES(mutex_);
+  /// What a frame of this size lacks; rolls to the next file if that is all it takes.
+  Missing MakePlace(std::uint64_t frame_bytes) MR_REQUIRES(mutex_);
+  [[nodiscard]] bool IsLarge(std::uint64_t frame_bytes) const MR_REQUIRES(mutex_);
+  WalExtent Stage(WalFrameHeader header, std::span<const std::span<const std::byte>> pieces) MR_REQUIRES(mutex_);
+  void PadToBlock() MR_REQUIRES(mutex_);
+  Missing Roll(std::uint64_t frame_bytes) MR_REQUIRES(mutex_);
+  Result<void> SupplyMissing(Missing missing, std::uint64_t frame_bytes);
+  Result<void> MakeLargeArea(std::uint64_t frame_bytes);
+
+  // Committing (disk_wal_commit.cc).
+  [[nodiscard]] bool TryLead() MR_REQUIRES(mutex_);
+  /// Precondition: this thread leads. Ends the leadership.
+  Result<void> LeadGroup(Lead lead);
+  void AwaitJoiners();
+  Group CloseGroup(Lead lead) MR_REQUIRES(mutex_);
+  std::vector<Piece> PiecesOf(WalPosition begin, WalPosition end) MR_REQUIRES(mutex_);
+  static Result<void> WriteGroup(Group& group, StagingRing& ring);
+  /// The group's file failed: everything not durable goes to a fresh file, once.
+  Result<void> Rescue(Group& group, StagingRing& ring, const Error& error);
+  /// Gives the staged frames of [begin, end) another generation; returns where the frame before them begins.
+  WalPosition Reframe(WalPosition begin, WalPosition end, std::uint64_t generation) MR_REQUIRES(mutex_);
+  void FinishGroup(const Group& group, const Result<void>& result);
+  void EndLeadership() MR_REQUIRES(mutex_);
+
+  // Files (disk_wal_files.cc).
+  Result<void> BeginFirstFile(WalPosition start, WalPosition last_frame, const std::vector<StagedFrame>& carried);
+  Result<void> EnsureUsable();
+  [[nodiscard]] std::optional<ReadyFile> TakeReady(std::uint64_t frame_bytes) MR_REQUIRES(mutex_);
+  [[nodiscard]] bool BudgetAllows(std::uint64_t file_bytes) const MR_REQUIRES(mutex_);
+  [[nodiscard]] bool WantsFile() const MR_REQUIRES(mutex_);
+  [[nodiscard]] std::uint64_t NextCapacity(std::uint64_t frame_bytes) const MR_REQUIRES(mutex_);
+  /// One step of making a file that holds `frame_bytes`. Precondition: building_ was set by this thread.
+  Result<void> BuildStep(std::uint64_t frame_bytes, std::uint64_t step_bytes);
+  Result<void> BuildUntilReady(std::uint64_t frame_bytes);
+  Result<void> SealActive(WalPosition position);
+  Result<void> FreeFile(const std::shared_ptr<WalFile>& file);
+  [[nodiscard]] std::uint64_t HeldBytes() const MR_REQUIRES(mutex_);
+  [[nodiscard]] std::uint64_t PoolBytes() const MR_REQUIRES(mutex_);
+
+  // Steps (disk_wal_steps.cc).
+  [[nodiscard]] bool IdleWork() const MR_REQUIRES(mutex_);      // to be done after some quiet
+  [[nodiscard]] bool IntervalWork() const MR_REQUIRES(mutex_);  // to be synced by the clock
+  [[nodiscard]] bool DrainDue() const MR_REQUIRES(mutex_);
+  [[nodiscard]] bool HasWork() const MR_REQUIRES(mutex_);
+  [[nodiscard]] bool MarkNeeded() const MR_REQUIRES(mutex_);
+  void WakeSleeper() MR_REQUIRES(mutex_);
+  bool StageMark() MR_REQUIRES(mutex_);
+  std::optional<Lead> LeadWhenIdle() MR_REQUIRES(mutex_);
+  Result<bool> DropLargeArea();
+
+  // Constant after construction (and after Recover).
+  const WalOptions options_;
+  FileSystem& file_system_;
+  Clock& clock_;
+  std::uint64_t file_bytes_max_;
+  bool may_continue_ = false;  // recovery left the newest file fit for more
+  WalRecoveryReport report_;
+  std::function<void(WalPosition)> listener_;
+
+  // Own synchronization.
+  CompletionQueue completions_;
+  GroupGate gate_;
+  std::atomic<std::int64_t> begin_{0}, durable_end_{0}, end_{0};  // written under the mutex
+  std::atomic<std::int64_t> announced_end_{0};                    // durable, and the listener knows
+  // Building only: whoever set building_.
+  WalFileFactory factory_;
+
+  mutable Mutex mutex_;
+  CondVar room_, work_, led_;
+  std::unique_ptr<StagingRing> ring_ MR_GUARDED_BY(mutex_);  // never replaced; a leader reads its group from it
+  std::deque<std::shared_ptr<WalFile>> files_ MR_GUARDED_BY(mutex_);  // the chain; the last one takes frames
+  bool active_usable_ MR_GUARDED_BY(mutex_) = false;
+  std::deque<ReadyFile> ready_ MR_GUARDED_BY(mutex_);                       // generations ascending
+  std::vector<std::shared_ptr<WalDiskFile>> rework_ MR_GUARDED_BY(mutex_);  // need a generation before use
+  std::deque<std::shared_ptr<WalFile>> unfreed_ MR_GUARDED_BY(mutex_);      // left the chain, not yet marked free
+  std::uint64_t next_generation_ MR_GUARDED_BY(mutex_) = 1;
+  std::uint64_t next_slot_ MR_GUARDED_BY(mutex_) = 1;
+  std::uint64_t built_capacity_ MR_GUARDED_BY(mutex_) = 0;  // of the last file made; the next is larger
+  WalPosition written_end_ MR_GUARDED_BY(mutex_), closed_end_ MR_GUARDED_BY(mutex_);
+  WalPosition last_frame_ MR_GUARDED_BY(mutex_){-1}, payload_end_ MR_GUARDED_BY(mutex_);
+  WalPosition proved_ MR_GUARDED_BY(mutex_);  // synced_to of the last frame
+  bool leading_ MR_GUARDED_BY(mutex_) = false, building_ MR_GUARDED_BY(mutex_) = false;
+  bool closing_ MR_GUARDED_BY(mutex_) = false, closed_ MR_GUARDED_BY(mutex_) = false;
+  std::optional<Error> poison_ MR_GUARDED_BY(mutex_);
+  std::uint64_t sleepers_ MR_GUARDED_BY(mutex_) = 0, wakes_ MR_GUARDED_BY(mutex_) = 0;
+  std::uint64_t rolls_ MR_GUARDED_BY(mutex_) = 0;
+  bool timer_armed_ MR_GUARDED_BY(mutex_) = false, wake_pending_ MR_GUARDED_BY(mutex_) = false;
+  std::uint64_t seen_frames_ MR_GUARDED_BY(mutex_) = 0;
+  std::chrono::nanoseconds idle_since_ MR_GUARDED_BY(mutex_){}, last_sync_at_ MR_GUARDED_BY(mutex_){};
+  std::optional<std::chrono::nanoseconds> build_again_at_ MR_GUARDED_BY(mutex_);  // after a failure
+  std::chrono::nanoseconds sync_time_ MR_GUARDED_BY(mutex_){};                    // of recent groups
+  WalStats stats_ MR_GUARDED_BY(mutex_);
+};
+
+}  // namespace millrace

@@ -1,0 +1,190 @@
+// Appending: a place on the line, a copy into the staging ring, and what to do when there is no room.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/bugs.h"
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "base/try.h"
+#include "wal/disk_wal.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr std::chrono::milliseconds kRetryBuild{50};
+
+Error NoRoomNow() { return Error(ErrorCode::kUnavailable, "the WAL's staging buffer has no room at the moment"); }
+
+Error BudgetUsedUp() {
+  return Error(ErrorCode::kOutOfSpace, "the WAL's budget is used up",
+               "Wait for uploads, run `wal recycle`, or raise wal_bytes_max.");
+}
+
+}  // namespace
+
+Result<void> DiskWal::CheckUsable() const {
+  if (closing_) return Error(ErrorCode::kClosed, "the WAL is closed");
+  if (poison_) return *poison_;
+  return {};
+}
+
+bool DiskWal::IsLarge(std::uint64_t frame_bytes) const { return frame_bytes > ring_->size() / 2; }
+
+Result<WalExtent> DiskWal::TryAppend(WalStream stream, std::span<const std::span<const std::byte>> pieces) {
+  WalFrameHeader header = {.kind = WalFrameKind::kPayload, .stream = stream};
+  std::uint64_t payload_bytes = 0;
+  for (const auto piece : pieces) {
+    payload_bytes += piece.size();
+    header.payload_crc = Crc32c(piece, header.payload_crc);
+  }
+  if (payload_bytes > options_.frame_bytes_max) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("a WAL frame of {} bytes exceeds {}", payload_bytes, options_.frame_bytes_max));
+  }
+  header.payload_bytes = static_cast<std::uint32_t>(payload_bytes);
+
+  MutexLock lock(mutex_);
+  MR_TRY(CheckUsable());
+  const std::uint64_t frame_bytes = WalFrameBytes(payload_bytes);
+  if (MakePlace(frame_bytes) != Missing::kNothing) return NoRoomNow();
+  if (IsLarge(frame_bytes)) {
+    PadToBlock();
+    const WalPosition begin(end_.load(std::memory_order_relaxed));
+    ring_->BeginLarge(begin, begin + static_cast<std::int64_t>(AlignUp(frame_bytes, kWalBlockBytes)));
+  }
+  const WalExtent extent = Stage(header, pieces);
+  stats_.payload_bytes += payload_bytes;
+  payload_end_ = extent.end;
+  if (poison_) return *poison_;  // staging could not be written
+  if (sleepers_ > 0 && (!timer_armed_ || DrainDue())) WakeSleeper();
+  return extent;
+}
+
+DiskWal::Missing DiskWal::MakePlace(std::uint64_t frame_bytes) {
+  if (!active_usable_) return Missing::kUsableFile;
+  if (ring_->holds_large()) return Missing::kStaging;  // it is alone until it is written
+  const WalPosition end(end_.load(std::memory_order_relaxed));
+  const bool large = IsLarge(frame_bytes);
+  const auto bytes = static_cast<std::int64_t>(frame_bytes);
+  const bool fits_file = (large ? BlockUp(end) : end) + bytes <= files_.back()->limit();
+  const WalPosition begin = fits_file && !large ? end : BlockUp(end);
+  const WalPosition staged_end = large ? begin : BlockUp(begin + bytes);
+  if (staged_end - written_end_ > static_cast<std::int64_t>(ring_->size())) return Missing::kStaging;
+  if (large && ring_->large_size() < AlignUp(frame_bytes, kWalBlockBytes)) return Missing::kLargeArea;
+  return fits_file ? Missing::kNothing : Roll(frame_bytes);
+}
+
+void DiskWal::PadToBlock() {
+  const WalPosition end(end_.load(std::memory_order_relaxed));
+  const WalPosition padded = BlockUp(end);
+  if (padded == end) return;
+  ring_->Zero(end, static_cast<std::uint64_t>(padded - end));
+  end_.store(padded.value(), std::memory_order_release);
+}
+
+WalExtent DiskWal::Stage(WalFrameHeader header, std::span<const std::span<const std::byte>> pieces) {
+  const WalPosition begin(end_.load(std::memory_order_relaxed));
+  const auto frame_bytes = static_cast<std::int64_t>(WalFrameBytes(header.payload_bytes));
+  MR_CHECK(begin >= closed_end_ && begin + frame_bytes <= files_.back()->limit(), begin.value(), frame_bytes);
+  header.generation = files_.back()->generation();
+  header.position = begin;
+  header.previous = last_frame_;
+  header.synced_to = WalPosition(durable_end_.load(std::memory_order_relaxed));
+  if (Planted(Bug::kWalWrongSyncedTo)) header.synced_to = begin;
+  std::array<std::byte, kWalFrameHeaderBytes> encoded;
+  EncodeWalFrameHeader(header, encoded);
+  // Header first: a process that dies in between leaves a payload that fails its CRC.
+  ring_->CopyIn(begin, encoded);
+  WalPosition at = begin + static_cast<std::int64_t>(kWalFrameHeaderBytes);
+  for (const auto piece : pieces) {
+    ring_->CopyIn(at, piece);
+    at += static_cast<std::int64_t>(piece.size());
+  }
+  const WalPosition end = begin + frame_bytes;
+  ring_->Zero(at, static_cast<std::uint64_t>(end - at));
+  if (auto published = ring_->Publish(begin, static_cast<std::uint64_t>(frame_bytes)); !published) {
+    poison_ = published.error().WithContext("the WAL's staging file").WithRetryable(false);
+  }
+  last_frame_ = begin;
+  proved_ = header.synced_to;
+  ++stats_.frames;
+  end_.store(end.value(), std::memory_order_release);
+  return {begin, end};
+}
+
+Result<void> DiskWal::AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanoseconds deadline) {
+  const std::uint64_t frame_bytes = WalFrameBytes(payload_bytes);
+  std::chrono::nanoseconds patience = deadline - clock_.Monotonic();
+  for (;;) {
+    Missing missing;
+    {
+      MutexLock lock(mutex_);
+      MR_TRY(CheckUsable());
+      missing = MakePlace(frame_bytes);
+      if (missing == Missing::kNothing) return {};
+      if (missing == Missing::kBudget) {
+        if (patience <= std::chrono::nanoseconds(0)) return BudgetUsedUp();
+        if (room_.WaitFor(mutex_, patience)) {
+          patience = std::min(patience, deadline - clock_.Monotonic());
+        } else {
+          patience = {};
+        }
+        continue;
+      }
+    }
+    auto supplied = SupplyMissing(missing, frame_bytes);
+    if (supplied) continue;
+    if (supplied.error().code() != ErrorCode::kOutOfSpace) return supplied.error();
+    if (patience <= std::chrono::nanoseconds(0)) return supplied.error();
+    // The disk is full. Nobody tells when it is not any more: look again.
+    const auto pause = std::min<std::chrono::nanoseconds>(patience, kRetryBuild);
+    MutexLock lock(mutex_);
+    if (!room_.WaitFor(mutex_, pause)) patience -= pause;
+  }
+}
+
+Result<void> DiskWal::SupplyMissing(Missing missing, std::uint64_t frame_bytes) {
+  switch (missing) {
+    case Missing::kUsableFile:
+      return EnsureUsable();
+    case Missing::kFile:
+      return BuildUntilReady(frame_bytes);
+    case Missing::kLargeArea:
+      return MakeLargeArea(frame_bytes);
+    default:
+      break;
+  }
+  {
+    MutexLock lock(mutex_);
+    if (!TryLead()) {
+      led_.Wait(mutex_);
+      return {};
+    }
+  }
+  return LeadGroup(Lead::kDrain);
+}
+
+Result<void> DiskWal::MakeLargeArea(std::uint64_t frame_bytes) {
+  StagingRing* ring = nullptr;
+  {
+    MutexLock lock(mutex_);
+    if (!TryLead()) {
+      led_.Wait(mutex_);
+      return {};
+    }
+    ring = ring_.get();
+  }
+  // Leadership keeps the area from being filled or dropped meanwhile.
+  auto area = ring->MakeLarge(frame_bytes);
+  std::unique_ptr<StagingArea> old;
+  MutexLock lock(mutex_);
+  EndLeadership();
+  if (!area) return area.error();
+  if (!ring->holds_large()) old = ring->ExchangeLarge(*std::move(area));
+  return {};
+}
+
+}  // namespace millrace

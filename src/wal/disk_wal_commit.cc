@@ -1,0 +1,307 @@
+// Group commit: one leader writes and syncs what everybody staged, then wakes them all.
+#include <algorithm>
+#include <array>
+#include <thread>
+
+#include "base/bugs.h"
+#include "base/check.h"
+#include "base/try.h"
+#include "wal/disk_wal.h"
+
+namespace millrace {
+
+namespace {
+
+/// A leader waits for callers on their way at most this part of a sync.
+constexpr double kJoinWaitOfSync = 0.8;
+/// And so often, should the clock stand still.
+constexpr int kJoinYieldsMax = 10'000;
+
+}  // namespace
+
+bool DiskWal::TryLead() {
+  if (leading_) return false;
+  leading_ = true;
+  return true;
+}
+
+void DiskWal::EndLeadership() {
+  MR_CHECK(leading_);
+  leading_ = false;
+  led_.NotifyAll();
+}
+
+Result<void> DiskWal::AwaitDurable(WalPosition end, std::optional<std::chrono::nanoseconds> deadline) {
+  std::uint64_t counted_in = 0;
+  for (;;) {
+    if (announced_end_.load(std::memory_order_acquire) >= end.value()) return {};
+    GroupGate::Ticket ticket;
+    bool lead = false;
+    {
+      MutexLock lock(mutex_);
+      if (announced_end_.load(std::memory_order_relaxed) >= end.value()) return {};
+      if (poison_) return *poison_;
+      if (closed_) return Error(ErrorCode::kClosed, "the WAL is closed");
+      MR_CHECK(end.value() <= end_.load(std::memory_order_relaxed), end.value());
+      lead = TryLead();
+      const bool in_open_group = lead || end > closed_end_;
+      const std::uint64_t group = in_open_group ? gate_.open_group() : gate_.open_group() - 1;
+      if (counted_in != group) {
+        gate_.Join(group);
+        counted_in = group;
+      }
+      if (!lead) ticket = gate_.Enter(group);
+    }
+    if (lead) {
+      AwaitJoiners();
+      MR_TRY(LeadGroup(Lead::kSync));
+      continue;
+    }
+    std::optional<std::chrono::nanoseconds> left;
+    if (deadline) left = *deadline - clock_.Monotonic();
+    if (!gate_.Wait(ticket, left)) {
+      return Error(ErrorCode::kTimeout, "the sync of the WAL did not end in time");
+    }
+  }
+}
+
+void DiskWal::AwaitJoiners() {
+  const std::uint32_t expected = gate_.expected();
+  if (expected <= 1 || gate_.joined_open() >= expected) return;
+  std::chrono::nanoseconds patience;
+  {
+    MutexLock lock(mutex_);
+    patience = std::chrono::duration_cast<std::chrono::nanoseconds>(sync_time_ * kJoinWaitOfSync);
+  }
+  const auto begun = clock_.Monotonic();
+  for (int i = 0; i < kJoinYieldsMax; ++i) {
+    std::this_thread::yield();
+    if (gate_.joined_open() >= expected || clock_.Monotonic() - begun >= patience) return;
+  }
+}
+
+std::vector<DiskWal::Piece> DiskWal::PiecesOf(WalPosition begin, WalPosition end) {
+  std::vector<Piece> pieces;
+  const WalPosition durable(durable_end_.load(std::memory_order_relaxed));
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    const auto& file = files_[i];
+    const WalPosition file_end = i + 1 < files_.size() ? files_[i + 1]->base() : end;
+    // A file whose bytes are all synced is out of this, unless it has not even begun.
+    if (file->begun() && file_end <= durable) continue;
+    const WalPosition from = std::max(begin, file->base()), to = std::min(end, file_end);
+    pieces.push_back({file, from, std::max(from, to)});
+  }
+  return pieces;
+}
+
+DiskWal::Group DiskWal::CloseGroup(Lead lead) {
+  PadToBlock();
+  Group group;
+  group.begin = written_end_;
+  group.end = WalPosition(end_.load(std::memory_order_relaxed));
+  group.pieces = PiecesOf(group.begin, group.end);
+  group.sync = lead == Lead::kSync || options_.sync.kind == SyncPolicy::Kind::kEach || gate_.joined_open() > 0 ||
+               !completions_.empty();
+  group.numbers.push_back(gate_.Close());
+  closed_end_ = group.end;
+  return group;
+}
+
+Result<void> DiskWal::LeadGroup(Lead lead) {
+  Group group;
+  StagingRing* ring = nullptr;
+  {
+    MutexLock lock(mutex_);
+    if (poison_) {
+      EndLeadership();
+      return *poison_;
+    }
+    if (!active_usable_) {
+      EndLeadership();
+      return {};
+    }
+    ring = ring_.get();
+    group = CloseGroup(lead);
+  }
+  const auto begun = clock_.Monotonic();
+  auto written = WriteGroup(group, *ring);
+  if (!written) written = Rescue(group, *ring, written.error());
+  if (group.sync && written) {
+    const auto took = clock_.Monotonic() - begun;
+    MutexLock lock(mutex_);
+    sync_time_ = sync_time_.count() == 0 ? took : sync_time_ - sync_time_ / 8 + took / 8;
+  }
+  FinishGroup(group, written);
+  return written;
+}
+
+Result<void> DiskWal::WriteGroup(Group& group, StagingRing& ring) {
+  WalFile* before = nullptr;
+  for (const Piece& piece : group.pieces) {
+    if (!piece.file->begun()) {
+      // Its header says that all before was synced; so it must be.
+      if (before != nullptr && before->dirty()) {
+        MR_TRY(before->Sync());
+        ++group.syncs;
+      }
+      MR_TRY(piece.file->BeginWriting());
+    }
+    for (WalPosition at = piece.begin; at < piece.end;) {
+      const auto bytes = ring.Contiguous(at, static_cast<std::uint64_t>(piece.end - at));
+      MR_TRY(piece.file->Write(at, bytes));
+      group.written_bytes += bytes.size();
+      at += static_cast<std::int64_t>(bytes.size());
+    }
+    before = piece.file.get();
+  }
+  if (!group.sync) return {};
+  for (const Piece& piece : group.pieces) {
+    if (!piece.file->dirty()) continue;
+    MR_TRY(piece.file->Sync());
+    ++group.syncs;
+  }
+  return {};
+}
+
+void DiskWal::FinishGroup(const Group& group, const Result<void>& result) {
+  bool moved = false;
+  {
+    MutexLock lock(mutex_);
+    ++stats_.groups;
+    stats_.written_bytes += group.written_bytes;
+    stats_.syncs += group.syncs;
+    if (result) {
+      written_end_ = group.end;
+      if (ring_->holds_large()) ring_->EndLarge();
+      if (group.sync) {
+        const std::int64_t end =
+            Planted(Bug::kWalAckOutOfOrder) ? end_.load(std::memory_order_relaxed) : group.end.value();
+        moved = end > durable_end_.load(std::memory_order_relaxed);
+        durable_end_.store(end, std::memory_order_release);
+        last_sync_at_ = clock_.Monotonic();
+      }
+    } else if (!poison_) {
+      poison_ = result.error().WithRetryable(false);
+    }
+  }
+  // Before anybody learns that his bytes are durable, whoever shows them to readers must know.
+  const WalPosition durable(durable_end_.load(std::memory_order_relaxed));
+  if (moved && listener_) listener_(durable);
+  std::vector<std::uint64_t> wake;
+  bool hand_over = false;
+  {
+    MutexLock lock(mutex_);
+    announced_end_.store(durable.value(), std::memory_order_release);
+    completions_.Release(durable, poison_ ? &*poison_ : nullptr);
+    for (const std::uint64_t number : group.numbers) {
+      if (gate_.Complete(number)) wake.push_back(number);
+    }
+    hand_over = gate_.OpenGroupHasWaiters();
+    EndLeadership();
+    room_.NotifyAll();
+    if (sleepers_ > 0 && HasWork()) WakeSleeper();
+  }
+  for (const std::uint64_t number : wake) gate_.WakeAll(number);
+  if (hand_over) {
+    if (result) {
+      gate_.WakeOne(group.numbers.back() + 1);
+    } else {
+      gate_.WakeAll(group.numbers.back() + 1);
+    }
+  }
+  completions_.RunReleased();
+}
+
+Result<void> DiskWal::Rescue(Group& group, StagingRing& ring, const Error& error) {
+  const std::uint64_t needed = ring.size() + ring.large_size() + kWalBlockBytes;
+  {
+    MutexLock lock(mutex_);
+    // Only what still lies in memory can go elsewhere; what the failed file was given before is gone with it.
+    if (written_end_ > WalPosition(durable_end_.load(std::memory_order_relaxed))) return error;
+  }
+  if (auto built = BuildUntilReady(needed); !built) return error;
+  std::vector<std::shared_ptr<WalFile>> dropped;
+  {
+    MutexLock lock(mutex_);
+    auto fresh = TakeReady(needed);
+    if (!fresh) return error;
+    PadToBlock();
+    const WalPosition begin(durable_end_.load(std::memory_order_relaxed)), end(end_.load(std::memory_order_relaxed));
+    if (end - begin > static_cast<std::int64_t>(fresh->disk->capacity)) return error;
+    // The open group goes along: its frames are in the ring and named by the old generation.
+    group.numbers.push_back(gate_.Close());
+    group.end = closed_end_ = end;
+    while (!files_.empty() && files_.back()->base() >= begin) {
+      dropped.push_back(files_.back());
+      files_.pop_back();
+    }
+    const WalPosition before = Reframe(begin, end, fresh->generation);
+    if (!files_.empty()) files_.back()->payload_end = begin;
+    const std::uint64_t predecessor =
+        !files_.empty() ? files_.back()->generation() : dropped.back()->header().predecessor_generation;
+    files_.push_back(std::make_shared<WalFile>(fresh->disk, WalFileHeader{.state = WalFileState::kLive,
+                                                                          .generation = fresh->generation,
+                                                                          .base = begin,
+                                                                          .capacity = fresh->disk->capacity,
+                                                                          .predecessor_generation = predecessor,
+                                                                          .predecessor_end = begin,
+                                                                          .last_frame = before}));
+    group.pieces = {{files_.back(), begin, end}};
+    for (const auto& file : dropped) {
+      // Never given to the disk: nothing is wrong with it, but its generation is below the fresh one now.
+      if (!file->begun() && !file->failed()) rework_.push_back(file->disk());
+    }
+  }
+  auto written = WriteGroup(group, ring);
+  for (const auto& file : dropped) {
+    if (written && (file->begun() || file->failed())) [[maybe_unused]]
+      const auto removed = factory_.Remove(*file->disk());
+  }
+  return written;
+}
+
+WalPosition DiskWal::Reframe(WalPosition begin, WalPosition end, std::uint64_t generation) {
+  std::vector<WalFrameHeader> frames;
+  WalPosition before = last_frame_;
+  std::array<std::byte, kWalFrameHeaderBytes> bytes;
+  for (WalPosition at = begin; at + static_cast<std::int64_t>(kWalFrameHeaderBytes) <= end;) {
+    ring_->CopyOut(at, bytes);
+    const auto header = DecodeWalFrameHeader(bytes);
+    if (!header || header->position != at) {
+      const WalPosition next = BlockUp(at);
+      MR_CHECK(next != at, at.value());
+      at = next;
+      continue;
+    }
+    if (frames.empty()) before = header->previous;
+    frames.push_back(*header);
+    at = WalFrameEnd(*header);
+  }
+  // Last to first: a process that dies in between leaves old generations before new ones, as recovery expects.
+  for (auto header = frames.rbegin(); header != frames.rend(); ++header) {
+    header->generation = generation;
+    EncodeWalFrameHeader(*header, bytes);
+    ring_->CopyIn(header->position, bytes);
+    // Of no account if it fails: the frames go to a file right now.
+    [[maybe_unused]] const auto published = ring_->Publish(header->position, bytes.size());
+  }
+  return before;
+}
+
+void DiskWal::OnDurable(WalPosition end, std::move_only_function<void(const Result<void>&)> done) {
+  completions_.Add(end, std::move(done));
+  {
+    MutexLock lock(mutex_);
+    const WalPosition announced(announced_end_.load(std::memory_order_relaxed));
+    const Error closed(ErrorCode::kClosed, "the WAL is closed");
+    if (announced < end && !poison_ && !closed_) {
+      if (!leading_) WakeSleeper();
+      return;
+    }
+    const Error* failure = poison_ ? &*poison_ : closed_ ? &closed : nullptr;
+    completions_.Release(announced, failure);
+  }
+  completions_.RunReleased();
+}
+
+}  // namespace millrace

@@ -1,0 +1,164 @@
+// Reading by position: from files in big pieces, and from the staging ring what no file has yet.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/try.h"
+#include "wal/disk_wal.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr std::uint64_t kPieceBytes = 1 << 20;
+constexpr std::uint64_t kSmallPieceBytes = 64 << 10;
+
+/// Room for `bytes_max` of payload and the headers and padding that come with it.
+std::uint64_t PieceFor(std::uint64_t bytes_max) {
+  if (bytes_max >= kPieceBytes) return kPieceBytes;
+  return std::clamp(AlignUp(bytes_max + bytes_max / 8, kWalBlockBytes), kSmallPieceBytes, kPieceBytes);
+}
+
+}  // namespace
+
+Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) {
+  Frames all{.frames = {}, .next = range.begin};
+  while (all.next < range.end) {
+    std::shared_ptr<WalFile> file;
+    WalPosition until = range.end;
+    {
+      MutexLock lock(mutex_);
+      if (all.next.value() < begin_.load(std::memory_order_relaxed)) {
+        return Error(ErrorCode::kOutOfRange, fmt::format("position {} is no longer in the WAL", all.next.value()));
+      }
+      if (all.next.value() >= end_.load(std::memory_order_relaxed)) break;
+      if (all.next < written_end_) {
+        const auto after = std::ranges::find_if(
+            files_, [&](const auto& candidate) { return candidate->header().predecessor_end > all.next; });
+        if (after != files_.end()) until = std::min(until, (*after)->header().predecessor_end);
+        file = *std::prev(after);
+        until = std::min(until, written_end_);
+      }
+    }
+    const WalExtent part{all.next, until};
+    auto found = file ? ReadFile(*file, stream, part, bytes_max) : ReadStaged(stream, part, bytes_max);
+    if (!found) {
+      // Recycled meanwhile, the file holds somebody else's frames.
+      if (begin() > part.begin) continue;
+      if (!all.frames.empty()) break;
+      return found.error();
+    }
+    std::uint64_t bytes = 0;
+    for (Frame& frame : found->frames) {
+      bytes += frame.payload.size();
+      all.frames.push_back(std::move(frame));
+    }
+    all.next = found->next;
+    if (bytes >= bytes_max) break;
+    bytes_max -= bytes;
+  }
+  return all;
+}
+
+Result<Wal::Frames> DiskWal::ReadFile(const WalFile& file, WalStream stream, WalExtent range, std::uint64_t bytes_max) {
+  Frames found{.frames = {}, .next = range.begin};
+  std::uint64_t frame_bytes = kWalFrameHeaderBytes, bytes = 0;
+  // Frames that begin before the range's end may lie over it; they never lie over the file's.
+  const auto room = static_cast<std::uint64_t>(file.limit() - range.begin);
+  while (found.next < range.end && bytes < bytes_max) {
+    const auto done = static_cast<std::uint64_t>(found.next - range.begin);
+    const std::uint64_t left = static_cast<std::uint64_t>(range.end - found.next);
+    Buffer buffer(std::min(std::max(std::min(PieceFor(bytes_max), left), frame_bytes), room - done));
+    MR_ASSIGN_OR_RETURN(const std::size_t got, file.Read(found.next, buffer.bytes()));
+    buffer.Shrink(got);
+    const SharedBytes piece = std::move(buffer).Freeze();
+    const WalPosition origin = found.next;
+    std::uint64_t at = 0;
+    frame_bytes = kWalFrameHeaderBytes;
+    while (found.next < range.end && bytes < bytes_max) {
+      at = static_cast<std::uint64_t>(found.next - origin);
+      if (at + kWalFrameHeaderBytes > piece.size()) break;
+      const auto header = DecodeWalFrameHeader(piece.bytes().subspan(at));
+      const bool in_place = header && header->position == found.next && header->generation == file.generation();
+      const std::uint64_t length = in_place ? kWalFrameHeaderBytes + header->payload_bytes : 0;
+      if (in_place && at + length > piece.size()) {
+        if (at == 0 && length > room - done) return DamageAt(file, {found.next, range.end});
+        frame_bytes = length;
+        break;
+      }
+      if (in_place && header->stream != stream && header->kind == WalFrameKind::kPayload) {
+        found.next = WalFrameEnd(*header);
+        continue;
+      }
+      if (in_place && DecodeWalFrame(piece.bytes().subspan(at), file.generation(), found.next)) {
+        if (header->kind == WalFrameKind::kPayload) {
+          found.frames.push_back(
+              {{found.next, WalFrameEnd(*header)}, piece.Slice(at + kWalFrameHeaderBytes, header->payload_bytes)});
+          bytes += header->payload_bytes;
+        }
+        found.next = WalFrameEnd(*header);
+        continue;
+      }
+      if (!header && BlockUp(found.next) != found.next) {
+        found.next = std::min(BlockUp(found.next), range.end);  // the group ended here
+        continue;
+      }
+      if (!found.frames.empty()) return found;
+      return DamageAt(file, {found.next, range.end});
+    }
+    if (piece.size() < kWalFrameHeaderBytes && found.next < range.end) {
+      // Less than a header before the end of what this file holds: padding.
+      found.next = std::min(BlockUp(found.next + 1), range.end);
+    }
+  }
+  return found;
+}
+
+Error DiskWal::DamageAt(const WalFile& file, WalExtent range) const {
+  for (const WalDamage& known : report_.damage) {
+    if (known.extent.begin <= range.begin && range.begin < known.extent.end) range = known.extent;
+  }
+  DamagedRange damage;
+  damage.place = file.name();
+  damage.byte_begin = file.FileOffset(range.begin);
+  damage.byte_end = std::min(file.FileOffset(range.end), file.disk()->bytes());
+  return Error(ErrorCode::kCorruption,
+               fmt::format("WAL file {} is damaged in bytes {} to {}", file.name(), damage.byte_begin, damage.byte_end))
+      .WithDamage(std::move(damage));
+}
+
+Result<Wal::Frames> DiskWal::ReadStaged(WalStream stream, WalExtent range, std::uint64_t bytes_max) {
+  Frames found{.frames = {}, .next = range.begin};
+  std::uint64_t bytes = 0;
+  MutexLock lock(mutex_);
+  if (found.next < written_end_) return found;  // written meanwhile: the caller looks again
+  const WalPosition end = std::min(range.end, WalPosition(end_.load(std::memory_order_relaxed)));
+  std::array<std::byte, kWalFrameHeaderBytes> encoded;
+  while (found.next < end && bytes < bytes_max) {
+    const WalPosition at = found.next;
+    if (at + static_cast<std::int64_t>(kWalFrameHeaderBytes) <= WalPosition(end_.load(std::memory_order_relaxed))) {
+      ring_->CopyOut(at, encoded);
+      const auto header = DecodeWalFrameHeader(encoded);
+      if (header && header->position == at) {
+        if (header->kind == WalFrameKind::kPayload && header->stream == stream) {
+          Buffer payload(header->payload_bytes);
+          ring_->CopyOut(at + static_cast<std::int64_t>(kWalFrameHeaderBytes), payload.bytes());
+          found.frames.push_back({{at, WalFrameEnd(*header)}, std::move(payload).Freeze()});
+          bytes += header->payload_bytes;
+        }
+        found.next = WalFrameEnd(*header);
+        continue;
+      }
+    }
+    if (BlockUp(at) == at) {
+      return Error(ErrorCode::kCorruption, fmt::format("no frame is staged at position {}", at.value()));
+    }
+    found.next = BlockUp(at);
+  }
+  found.next = std::min(found.next, range.end);
+  return found;
+}
+
+}  // namespace millrace

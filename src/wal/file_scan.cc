@@ -1,0 +1,247 @@
+#include "wal/file_scan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bugs.h"
+#include "base/check.h"
+#include "base/try.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr std::uint64_t kWritePieceBytes = 1 << 20;
+
+}  // namespace
+
+WalFileScan::WalFileScan(RecoveredFile& file, const std::optional<WalFileHeader>& successor, WalFileImage& image,
+                         WalReplay& replay, RecoveredLog& log)
+    : file_(file),
+      successor_(successor),
+      image_(image),
+      replay_(replay),
+      log_(log),
+      limit_(successor ? std::min(successor->predecessor_end, file.end) : file.end),
+      position_(file.header.predecessor_end),
+      synced_to_(file.header.predecessor_end),
+      generation_(file.header.generation) {
+  if (file.header.last_frame.value() >= 0) previous_ = file.header.last_frame;
+}
+
+std::uint64_t WalFileScan::OffsetOf(WalPosition position) const {
+  return kWalFileHeaderBytes + static_cast<std::uint64_t>(position - file_.header.base);
+}
+
+std::optional<WalFileScan::Found> WalFileScan::FrameInFile(WalPosition position) {
+  if (position + static_cast<std::int64_t>(kWalFrameHeaderBytes) > limit_) return std::nullopt;
+  const auto head = image_.At(OffsetOf(position), kWalFrameHeaderBytes);
+  const auto header = DecodeWalFrameHeader(head);
+  if (!header) return std::nullopt;
+  const std::uint64_t length = kWalFrameHeaderBytes + header->payload_bytes;
+  if (length > static_cast<std::uint64_t>(limit_ - position)) return std::nullopt;
+  const auto bytes = image_.At(OffsetOf(position), length);
+  if (!DecodeWalFrame(bytes, file_.header.generation, position)) return std::nullopt;
+  return Found{*header, bytes};
+}
+
+std::optional<WalFileScan::Found> WalFileScan::FrameAt(WalPosition position) {
+  if (generation_ == file_.header.generation) {
+    if (auto found = FrameInFile(position)) return found;
+  }
+  if (!newest()) return std::nullopt;
+  const StagedFrame* staged = log_.staging.Find(position);
+  if (staged == nullptr || staged->header.generation < generation_) return std::nullopt;
+  const bool of_this_file = staged->header.generation == file_.header.generation;
+  if (of_this_file && WalFrameEnd(staged->header) > limit_) return std::nullopt;
+  return Found{staged->header, staged->bytes, true};
+}
+
+/// The frame that continues the chain: here, or at the next block if a group ended here.
+std::optional<WalFileScan::Found> WalFileScan::NextFrame() {
+  for (const WalPosition place : {position_, BlockUp(position_)}) {
+    auto found = FrameAt(place);
+    if (found && (!previous_ || found->header.previous == *previous_)) return found;
+  }
+  return std::nullopt;
+}
+
+Result<void> WalFileScan::Accept(const Found& found) {
+  Count(WalVerdict::kGood);
+  if (found.staged) {
+    Count(WalVerdict::kFromStaging);
+    ++log_.report.frames_from_staging;
+    if (found.header.generation != file_.header.generation) {
+      if (log_.carried.empty()) clean_ = false;
+      log_.carried.push_back({found.header, found.bytes});
+      generation_ = found.header.generation;
+    } else {
+      if (!staged_from_) staged_from_ = found.header.position;
+      image_.Overlay(OffsetOf(found.header.position), found.bytes);
+    }
+  }
+  ++log_.report.frames;
+  position_ = WalFrameEnd(found.header);
+  previous_ = found.header.position;
+  log_.last_frame = found.header.position;
+  synced_to_ = std::max(synced_to_, found.header.synced_to);
+  if (found.header.kind != WalFrameKind::kPayload) return {};
+  file_.payload_end = position_;
+  return replay_.OnFrame(found.header.stream, {found.header.position, position_},
+                         found.bytes.subspan(kWalFrameHeaderBytes));
+}
+
+WalFileScan::Later WalFileScan::Search(WalPosition from) {
+  Later later{.synced_to = WalPosition(-1), .end = from};
+  for (WalPosition place = from; place + static_cast<std::int64_t>(kWalFrameHeaderBytes) <= limit_;
+       place += static_cast<std::int64_t>(kWalFrameAlignment)) {
+    const auto head = image_.At(OffsetOf(place), kWalFrameHeaderBytes);
+    if (!MayBeWalFrameAt(head.data(), place)) continue;
+    const auto header = DecodeWalFrameHeader(head);
+    if (!header || header->generation != file_.header.generation) continue;
+    later.synced_to = std::max(later.synced_to, header->synced_to);
+    later.end = std::max(later.end, std::min(WalFrameEnd(*header), limit_));
+    // A frame may stand at `from` itself: whole, but not the one that follows what was found.
+    if (!later.first) later.first = FrameInFile(place);
+  }
+  if (newest()) {
+    for (const auto& [place, staged] : log_.staging.frames()) {
+      if (place < from) continue;
+      later.synced_to = std::max(later.synced_to, staged.header.synced_to);
+      later.end = std::max(later.end, WalFrameEnd(staged.header));
+      if (!later.first || place < later.first->header.position) {
+        later.first = Found{staged.header, staged.bytes, true};
+      }
+    }
+  }
+  return later;
+}
+
+void WalFileScan::CountWhatStandsAt(WalPosition position) {
+  if (position >= limit_) return;
+  const auto header = DecodeWalFrameHeader(image_.At(OffsetOf(position), kWalFrameHeaderBytes));
+  if (!header) return;
+  if (header->generation != file_.header.generation) {
+    Count(WalVerdict::kStaleFrame);
+  } else if (header->position != position) {
+    Count(WalVerdict::kDuplicateFrame);
+  }
+}
+
+Result<bool> WalFileScan::Judge() {
+  CountWhatStandsAt(position_);
+  if (BlockUp(position_) != position_) CountWhatStandsAt(BlockUp(position_));
+  if (newest() && Planted(Bug::kWalStopAtZeroBlock)) {
+    const auto block = image_.At(OffsetOf(BlockUp(position_)), kWalBlockBytes);
+    if (std::ranges::all_of(block, [](std::byte b) { return b == std::byte{0}; })) {
+      Cut({.end = position_});
+      return false;
+    }
+  }
+  const Later later = Search(position_);
+  const WalPosition until = later.first ? later.first->header.position : limit_;
+  const WalEvidence evidence = {
+      .unreadable = position_ < until && image_.Unreadable(OffsetOf(position_), OffsetOf(until)),
+      .later_frames = later.first.has_value(),
+      .known_synced = !newest() || later.synced_to > position_};
+  const WalVerdict verdict = JudgeInvalidPlace(evidence);
+  Count(verdict);
+  switch (verdict) {
+    case WalVerdict::kDamage:
+    case WalVerdict::kReadError: {
+      if (!later.first && !newest()) return false;  // lost up to the next file: Run says so
+      WalPosition end = until;
+      if (!later.first) {
+        const std::uint64_t unreadable = image_.unreadable_end();
+        end = unreadable > kWalFileHeaderBytes
+                  ? file_.header.base + static_cast<std::int64_t>(unreadable - kWalFileHeaderBytes)
+                  : later.end;
+        end = std::max(BlockUp(end), BlockUp(later.end));
+      }
+      MR_TRY(ReportDamage(end, verdict == WalVerdict::kDamage ? "synced bytes hold no valid frame"
+                                                              : "the disk cannot read these bytes"));
+      clean_ = false;
+      position_ = end;
+      previous_.reset();
+      return later.first.has_value();
+    }
+    default:
+      Cut(later);
+      return false;
+  }
+}
+
+void WalFileScan::Cut(const Later& later) {
+  log_.report.bytes_cut += static_cast<std::uint64_t>(later.end - position_);
+  if (later.end > position_) clean_ = false;  // something whole enough to be mistaken later stands there
+}
+
+Result<void> WalFileScan::ReportDamage(WalPosition end, std::string reason) {
+  WalDamage damage = {.extent = {position_, end},
+                      .file = file_.disk->name(),
+                      .byte_begin = OffsetOf(position_),
+                      .byte_end = std::min(OffsetOf(end), file_.disk->bytes()),
+                      .reason = std::move(reason)};
+  log_.report.damage.push_back(damage);
+  return replay_.OnDamage(damage);
+}
+
+Result<void> WalFileScan::LoadStaging(FileSystem& file_system, const std::filesystem::path& directory) {
+  if (Planted(Bug::kWalIgnoreStaging)) return {};
+  MR_ASSIGN_OR_RETURN(log_.staging, StagingImage::Load(file_system, directory, position_, file_.header.generation));
+  return {};
+}
+
+Result<void> WalFileScan::Run(FileSystem& file_system, const std::filesystem::path& directory) {
+  bool staging_loaded = !newest();
+  for (;;) {
+    if (!newest() && position_ >= limit_) break;
+    if (const auto found = NextFrame()) {
+      MR_TRY(Accept(*found));
+      continue;
+    }
+    if (!staging_loaded) {
+      staging_loaded = true;
+      MR_TRY(LoadStaging(file_system, directory));
+      continue;
+    }
+    const bool all_there = !newest() && BlockUp(position_) == BlockUp(successor_->predecessor_end) &&
+                           (!previous_ || *previous_ == successor_->last_frame);
+    if (all_there) break;
+    MR_ASSIGN_OR_RETURN(const bool goes_on, Judge());
+    if (!goes_on) break;
+  }
+  log_.report.bytes_scanned += image_.bytes_read();
+  if (!newest()) {
+    const bool lost = BlockUp(position_) < BlockUp(successor_->predecessor_end) ||
+                      (previous_ && *previous_ != successor_->last_frame);
+    return lost ? ReportDamage(std::max(successor_->predecessor_end, position_), "synced bytes hold no valid frame")
+                : Result<void>();
+  }
+  if (!log_.carried.empty()) {
+    log_.end = log_.carried.front().header.position;
+  } else {
+    log_.end = BlockUp(position_);
+  }
+  log_.may_continue = clean_;
+  return MakeDurable();
+}
+
+Result<void> WalFileScan::MakeDurable() {
+  const WalPosition end = std::min(log_.carried.empty() ? BlockUp(position_) : BlockUp(log_.end), file_.end);
+  WalPosition begin = std::max(BlockDown(synced_to_), file_.header.base);
+  if (staged_from_) begin = std::min(begin, BlockDown(*staged_from_));
+  const std::uint64_t unreadable = image_.unreadable_end();
+  if (unreadable > kWalFileHeaderBytes) {
+    begin = std::max(begin, file_.header.base + static_cast<std::int64_t>(unreadable - kWalFileHeaderBytes));
+  }
+  if (begin >= end || synced_to_ >= position_) return {};
+  File& file = *file_.disk->writer;
+  for (std::uint64_t at = OffsetOf(begin); at < OffsetOf(end); at += kWritePieceBytes) {
+    const auto piece = image_.At(at, std::min(kWritePieceBytes, OffsetOf(end) - at));
+    MR_TRY(file.WriteAt(at, piece));
+  }
+  return file.Sync();
+}
+
+}  // namespace millrace

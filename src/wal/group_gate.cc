@@ -1,0 +1,64 @@
+#include "wal/group_gate.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <ctime>
+
+namespace millrace {
+
+namespace {
+
+static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "the kernel looks at the word itself");
+
+void FutexWake(std::atomic<std::uint32_t>& word, int count) {
+  ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+}
+
+}  // namespace
+
+GroupGate::Ticket GroupGate::Enter(std::uint64_t group) {
+  waiting_[group & 1].fetch_add(1, std::memory_order_relaxed);
+  return {group, words_[group & 1].value.load(std::memory_order_relaxed)};
+}
+
+bool GroupGate::Wait(const Ticket& ticket, std::optional<std::chrono::nanoseconds> timeout) {
+  auto& word = words_[ticket.group & 1].value;
+  bool in_time = true;
+  if (word.load(std::memory_order_acquire) == ticket.seen) {
+    timespec limit = {};
+    if (timeout) {
+      const auto left = std::max(*timeout, std::chrono::nanoseconds(0));
+      limit.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000);
+      limit.tv_nsec = static_cast<long>(left.count() % 1'000'000'000);
+    }
+    const long result =
+        ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, ticket.seen, timeout ? &limit : nullptr, nullptr, 0);
+    in_time = result == 0 || errno != ETIMEDOUT;
+  }
+  waiting_[ticket.group & 1].fetch_sub(1, std::memory_order_relaxed);
+  return in_time;
+}
+
+std::uint64_t GroupGate::Close() {
+  const std::uint64_t closed = open_group_++;
+  joined(open_group_).store(0, std::memory_order_relaxed);
+  return closed;
+}
+
+bool GroupGate::Complete(std::uint64_t group) {
+  const std::uint32_t came = joined(group).load(std::memory_order_relaxed) * 16;
+  // The largest recent group, forgotten by a sixteenth at a time.
+  expected_sixteenths_ = std::max({came, expected_sixteenths_ - expected_sixteenths_ / 16, 16U});
+  words_[group & 1].value.fetch_add(1, std::memory_order_release);
+  return waiters(group) > 0;
+}
+
+void GroupGate::WakeAll(std::uint64_t group) { FutexWake(words_[group & 1].value, INT_MAX); }
+void GroupGate::WakeOne(std::uint64_t group) { FutexWake(words_[group & 1].value, 1); }
+
+}  // namespace millrace

@@ -1,0 +1,152 @@
+#include "wal/staging_ring.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/try.h"
+#include "wal/frame.h"
+
+namespace millrace {
+
+namespace {
+
+Result<void> MakeLongEnough(File& file, std::uint64_t size) {
+  MR_ASSIGN_OR_RETURN(const std::uint64_t present, file.Size());
+  if (present == size) return {};
+  if (present > size) MR_TRY(file.Truncate(size));
+  if (auto allocated = file.Allocate(size); allocated) return {};
+  // No reservation here, or none that worked: writing every byte reserves just as well, and says if it cannot.
+  const std::vector<std::byte> zeros(std::min<std::uint64_t>(size, 256 << 10));
+  for (std::uint64_t at = std::min(present, size); at < size; at += zeros.size()) {
+    MR_TRY(file.WriteAt(at, std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), size - at))));
+  }
+  return {};
+}
+
+}  // namespace
+
+void StagingArea::FreeAligned::operator()(std::byte* memory) const { std::free(memory); }
+
+Result<std::unique_ptr<StagingArea>> StagingArea::Open(FileSystem& file_system, const std::filesystem::path& path,
+                                                       std::uint64_t size) {
+  MR_CHECK(size > 0 && size % kWalBlockBytes == 0, size);
+  std::unique_ptr<StagingArea> area(new StagingArea);
+  MR_ASSIGN_OR_RETURN(
+      area->file_, file_system.Open(path, {.access = FileAccess::kReadWrite, .creation = FileCreation::kOpenOrCreate}));
+  MR_TRY(MakeLongEnough(*area->file_, size));
+  if (auto region = area->file_->Map(size); region) {
+    area->region_ = *std::move(region);
+    area->bytes_ = area->region_->bytes();
+    // The first store into a page costs microseconds; pay here, not in an append.
+    for (std::uint64_t at = 0; at < size; at += kWalBlockBytes) {
+      volatile std::byte* touched = area->bytes_.data() + at;
+      *touched = *touched;
+    }
+  } else if (region.error().code() == ErrorCode::kUnsupported) {
+    auto* memory = static_cast<std::byte*>(std::aligned_alloc(kWalBlockBytes, size));
+    if (memory == nullptr) throw std::bad_alloc();
+    area->heap_.reset(memory);
+    area->bytes_ = {memory, size};
+    std::memset(memory, 0, size);
+  } else {
+    return region.error();
+  }
+  return area;
+}
+
+Result<void> StagingArea::Publish(std::uint64_t offset, std::uint64_t length) {
+  if (region_) return {};
+  return file_->WriteAt(offset, bytes_.subspan(offset, length));
+}
+
+Result<std::unique_ptr<StagingRing>> StagingRing::Open(FileSystem& file_system, const std::filesystem::path& directory,
+                                                       std::uint64_t size) {
+  std::unique_ptr<StagingRing> ring(new StagingRing(file_system, directory));
+  MR_ASSIGN_OR_RETURN(ring->ring_, StagingArea::Open(file_system, directory / kStagingFileName, size));
+  return ring;
+}
+
+template <class Visit>
+void StagingRing::VisitPieces(WalPosition position, std::uint64_t length, Visit visit) {
+  if (holds_large() && position >= large_begin_ && position < large_end_) {
+    const auto offset = static_cast<std::uint64_t>(position - large_begin_);
+    MR_CHECK(offset + length <= large_->size(), offset, length, large_->size());
+    visit(*large_, offset, 0, length);
+    return;
+  }
+  if (holds_large() && position < large_begin_) {
+    // A group may go on into the large frame; only its part in the ring is meant here.
+    length = std::min(length, static_cast<std::uint64_t>(large_begin_ - position));
+  }
+  MR_CHECK(length <= ring_->size(), length, ring_->size());
+  const std::uint64_t offset = static_cast<std::uint64_t>(position.value()) % ring_->size();
+  const std::uint64_t first = std::min(length, ring_->size() - offset);
+  visit(*ring_, offset, 0, first);
+  if (first < length) visit(*ring_, 0, first, length - first);
+}
+
+void StagingRing::CopyIn(WalPosition position, std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
+  VisitPieces(position, bytes.size(), [&](StagingArea& area, std::uint64_t to, std::uint64_t from, std::uint64_t n) {
+    std::memcpy(area.bytes().data() + to, bytes.data() + from, n);
+  });
+}
+
+void StagingRing::Zero(WalPosition position, std::uint64_t length) {
+  if (length == 0) return;
+  VisitPieces(position, length, [&](StagingArea& area, std::uint64_t to, std::uint64_t, std::uint64_t n) {
+    std::memset(area.bytes().data() + to, 0, n);
+  });
+}
+
+void StagingRing::CopyOut(WalPosition position, std::span<std::byte> out) {
+  if (out.empty()) return;
+  VisitPieces(position, out.size(), [&](StagingArea& area, std::uint64_t at, std::uint64_t to, std::uint64_t n) {
+    std::memcpy(out.data() + to, area.bytes().data() + at, n);
+  });
+}
+
+std::span<const std::byte> StagingRing::Contiguous(WalPosition position, std::uint64_t length) {
+  std::span<const std::byte> found;
+  VisitPieces(position, length, [&](StagingArea& area, std::uint64_t at, std::uint64_t to, std::uint64_t n) {
+    if (to == 0) found = area.bytes().subspan(at, n);
+  });
+  return found;
+}
+
+Result<void> StagingRing::Publish(WalPosition position, std::uint64_t length) {
+  Result<void> published;
+  VisitPieces(position, length, [&](StagingArea& area, std::uint64_t at, std::uint64_t, std::uint64_t n) {
+    if (published) published = area.Publish(at, n);
+  });
+  return published;
+}
+
+Result<std::unique_ptr<StagingArea>> StagingRing::MakeLarge(std::uint64_t bytes) const {
+  return StagingArea::Open(file_system_, directory_ / kLargeStagingFileName, AlignUp(bytes, kWalBlockBytes));
+}
+
+std::unique_ptr<StagingArea> StagingRing::ExchangeLarge(std::unique_ptr<StagingArea> area) {
+  MR_CHECK(!holds_large());
+  return std::exchange(large_, std::move(area));
+}
+
+void StagingRing::BeginLarge(WalPosition begin, WalPosition end) {
+  MR_CHECK(!holds_large() && begin == BlockDown(begin), begin.value());
+  large_begin_ = begin;
+  large_end_ = end;
+}
+
+void StagingRing::EndLarge() { large_begin_ = large_end_ = WalPosition(); }
+
+void StagingRing::RemoveLarge() const {
+  // What is left behind if this fails is stale: its frame is in a WAL file.
+  [[maybe_unused]] const auto removed = file_system_.Remove(directory_ / kLargeStagingFileName);
+}
+
+}  // namespace millrace

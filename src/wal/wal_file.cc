@@ -1,0 +1,62 @@
+#include "wal/wal_file.h"
+
+#include <utility>
+
+#include "base/bugs.h"
+#include "base/check.h"
+#include "base/try.h"
+
+namespace millrace {
+
+Result<void> WalDiskFile::WriteHeader(const WalFileHeader& header) const {
+  alignas(kWalBlockBytes) std::byte block[kWalFileHeaderBytes];
+  EncodeWalFileHeader(header, block);
+  return writer->WriteAt(0, block);
+}
+
+WalFile::WalFile(std::shared_ptr<WalDiskFile> disk, const WalFileHeader& header)
+    : disk_(std::move(disk)), header_(header) {
+  MR_CHECK(header_.base == BlockDown(header_.base), header_.base.value());
+  MR_CHECK(header_.capacity <= disk_->capacity, header_.capacity, disk_->capacity);
+}
+
+Result<std::size_t> WalFile::Read(WalPosition position, std::span<std::byte> out) const {
+  return disk_->reader->ReadAt(FileOffset(position), out);
+}
+
+Result<void> WalFile::BeginWriting() {
+  MR_CHECK(!begun_, name());
+  if (failure_) return *failure_;
+  if (auto written = disk_->WriteHeader(header_); !written) return Failed(written.error());
+  begun_ = true;
+  dirty_ = true;
+  return {};
+}
+
+Result<void> WalFile::Write(WalPosition position, std::span<const std::byte> bytes) {
+  MR_CHECK(begun_, name());
+  MR_CHECK(position >= base() && position + static_cast<std::int64_t>(bytes.size()) <= limit(), position.value(),
+           bytes.size(), base().value(), limit().value());
+  if (failure_) return *failure_;
+  dirty_ = true;
+  if (auto written = disk_->writer->WriteAt(FileOffset(position), bytes); !written) return Failed(written.error());
+  return {};
+}
+
+Result<void> WalFile::Sync() {
+  if (failure_) return *failure_;
+  if (Planted(Bug::kWalAckBeforeSync)) return {};
+  if (auto synced = disk_->writer->Sync(); !synced) {
+    if (Planted(Bug::kWalRetryAfterFailedSync)) return disk_->writer->Sync();
+    return Failed(synced.error());
+  }
+  dirty_ = false;
+  return {};
+}
+
+Result<void> WalFile::Failed(Error error) {
+  failure_ = std::make_unique<const Error>(error.WithContext("WAL file " + name()).WithRetryable(false));
+  return *failure_;
+}
+
+}  // namespace millrace

@@ -1,0 +1,78 @@
+// One WAL file on disk, and one life of it. A WalDiskFile is the open file, whoever uses it; a WalFile is its use for
+// one generation of frames, from the moment it leaves the pool to its recycling.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "millrace/file_system.h"
+#include "millrace/result.h"
+#include "wal/file_header.h"
+#include "wal/wal.h"
+
+namespace millrace {
+
+/// Open handles: frames are written through one (direct where the file system has it) and read through another, by the
+/// page cache. Immutable after construction; safe from any thread.
+struct WalDiskFile {
+  std::filesystem::path path;
+  std::uint64_t slot = 0;      // the number in its name
+  std::uint64_t capacity = 0;  // bytes for frames; the file is one block longer
+  std::unique_ptr<File> writer, reader;
+
+  [[nodiscard]] std::string name() const { return path.filename().string(); }
+  [[nodiscard]] std::uint64_t bytes() const { return capacity + kWalFileHeaderBytes; }
+  /// Not synced.
+  Result<void> WriteHeader(const WalFileHeader& header) const;
+};
+
+/// Constant but for what the leader of a group alone touches (leadership passes through the log's mutex).
+class WalFile {
+ public:
+  WalFile(std::shared_ptr<WalDiskFile> disk, const WalFileHeader& header);
+
+  [[nodiscard]] std::uint64_t generation() const { return header_.generation; }
+  [[nodiscard]] WalPosition base() const { return header_.base; }
+  /// The first position that has no room in it.
+  [[nodiscard]] WalPosition limit() const { return header_.base + static_cast<std::int64_t>(header_.capacity); }
+  [[nodiscard]] const WalFileHeader& header() const { return header_; }
+  [[nodiscard]] const std::shared_ptr<WalDiskFile>& disk() const { return disk_; }
+  [[nodiscard]] std::string name() const { return disk_->name(); }
+  [[nodiscard]] std::uint64_t FileOffset(WalPosition position) const {
+    return kWalFileHeaderBytes + static_cast<std::uint64_t>(position - header_.base);
+  }
+
+  /// Where its last payload ends; guarded by the log's mutex.
+  WalPosition payload_end;
+
+  /// From any thread. Fewer bytes than asked: the file is shorter than it should be.
+  Result<std::size_t> Read(WalPosition position, std::span<std::byte> out) const;
+
+  // Leader only.
+  /// Writes the live header before the first frames.
+  Result<void> BeginWriting();
+  /// Whole blocks.
+  Result<void> Write(WalPosition position, std::span<const std::byte> bytes);
+  /// After a failure of a write or a sync it answers that error for ever and never touches the file again.
+  Result<void> Sync();
+  [[nodiscard]] bool begun() const { return begun_; }
+  [[nodiscard]] bool dirty() const { return dirty_; }
+  [[nodiscard]] bool failed() const { return failure_ != nullptr; }
+  /// Recovery found the header in place.
+  void MarkBegun() { begun_ = true; }
+
+ private:
+  Result<void> Failed(Error error);
+
+  const std::shared_ptr<WalDiskFile> disk_;
+  const WalFileHeader header_;
+  // Leader only.
+  bool begun_ = false;
+  bool dirty_ = false;
+  std::unique_ptr<const Error> failure_;
+};
+
+}  // namespace millrace

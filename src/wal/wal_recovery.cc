@@ -1,0 +1,142 @@
+#include "wal/wal_recovery.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <utility>
+
+#include "base/try.h"
+#include "wal/file_scan.h"
+
+namespace millrace {
+
+std::string WalFileName(std::uint64_t slot) { return fmt::format("{:08}.wal", slot); }
+
+std::optional<std::uint64_t> WalFileSlot(std::string_view name) {
+  constexpr std::string_view kEnding = ".wal";
+  if (!name.ends_with(kEnding)) return std::nullopt;
+  name.remove_suffix(kEnding.size());
+  std::uint64_t slot = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), slot);
+  if (error != std::errc() || end != name.data() + name.size() || WalFileName(slot) != std::string(name) + ".wal") {
+    return std::nullopt;
+  }
+  return slot;
+}
+
+WalRecovery::WalRecovery(FileSystem& file_system, std::filesystem::path directory, OpenFile open_file,
+                         WalReplay& replay)
+    : file_system_(file_system), directory_(std::move(directory)), open_file_(std::move(open_file)), replay_(replay) {}
+
+Result<void> WalRecovery::LoadCandidates() {
+  MR_ASSIGN_OR_RETURN(const auto entries, file_system_.List(directory_));
+  for (const DirectoryEntry& entry : entries) {
+    const auto slot = WalFileSlot(entry.name);
+    if (!slot || entry.is_directory) continue;
+    log_.next_slot = std::max(log_.next_slot, *slot + 1);
+    MR_ASSIGN_OR_RETURN(auto disk, open_file_(entry.name));
+    WalFileImage image(*disk->reader, disk->bytes(), memory_);
+    const auto block = image.At(0, kWalFileHeaderBytes);
+    Candidate candidate{.disk = std::move(disk), .header = DecodeWalFileHeader(block)};
+    if (candidate.header && candidate.header->capacity > candidate.disk->capacity) {
+      candidate.header->capacity = candidate.disk->capacity;  // cut short from outside: what is missing is damage
+    }
+    if (candidate.header) log_.next_generation = std::max(log_.next_generation, candidate.header->generation + 1);
+    candidates_.push_back(std::move(candidate));
+  }
+  return {};
+}
+
+/// Reads from the frames what a lost header said.
+Result<void> WalRecovery::IdentifyByFrames(Candidate& candidate) {
+  WalFileImage image(*candidate.disk->reader, candidate.disk->bytes(), memory_);
+  for (std::uint64_t at = kWalFileHeaderBytes; at + kWalFrameHeaderBytes <= image.size(); at += kWalFrameAlignment) {
+    const auto header = DecodeWalFrameHeader(image.At(at, kWalFrameHeaderBytes));
+    if (!header) continue;
+    const WalPosition base = header->position - static_cast<std::int64_t>(at - kWalFileHeaderBytes);
+    if (base != BlockDown(base) || base.value() < 0) continue;
+    log_.next_generation = std::max(log_.next_generation, header->generation + 1);
+    candidate.header = WalFileHeader{.state = WalFileState::kLive,
+                                     .generation = header->generation,
+                                     .base = base,
+                                     .capacity = candidate.disk->capacity,
+                                     .predecessor_end = at == kWalFileHeaderBytes ? base : header->position,
+                                     .last_frame = at == kWalFileHeaderBytes ? header->previous : WalPosition(-1)};
+    return {};
+  }
+  return {};
+}
+
+void WalRecovery::BuildChain() {
+  std::map<std::uint64_t, Candidate> live;
+  std::vector<Candidate> lost;
+  for (Candidate& candidate : candidates_) {
+    if (!candidate.header) {
+      lost.push_back(std::move(candidate));
+    } else if (candidate.header->state == WalFileState::kFree) {
+      log_.reusable.push_back(std::move(candidate.disk));
+    } else if (!live.emplace(candidate.header->generation, candidate).second) {
+      Count(WalVerdict::kDuplicateFile);
+    }
+  }
+  for (Candidate& candidate : lost) {
+    static_cast<void>(IdentifyByFrames(candidate));
+    const std::uint64_t generation = candidate.header ? candidate.header->generation : 0;
+    const bool named = std::ranges::any_of(
+        live, [&](const auto& entry) { return entry.second.header->predecessor_generation == generation; });
+    const bool newest = live.empty() || generation > live.rbegin()->first;
+    if (generation == 0 || live.contains(generation) || (!named && !newest)) {
+      Count(WalVerdict::kInterruptedCreation);
+      log_.reusable.push_back(std::move(candidate.disk));
+      continue;
+    }
+    const auto older = live.lower_bound(generation);
+    if (older != live.begin()) candidate.header->predecessor_generation = std::prev(older)->first;
+    Count(WalVerdict::kRepairedHeader);
+    live.emplace(generation, std::move(candidate));
+  }
+  std::uint64_t wanted = live.empty() ? 0 : live.rbegin()->first;
+  for (auto entry = live.rbegin(); entry != live.rend(); ++entry) {
+    Candidate& candidate = entry->second;
+    const WalFileHeader& header = *candidate.header;
+    if (header.generation > wanted || wanted == 0) {
+      Count(WalVerdict::kVoidFile);
+      log_.left_aside.push_back(std::move(candidate.disk));
+      continue;
+    }
+    log_.files.push_back({.disk = std::move(candidate.disk),
+                          .header = header,
+                          .end = header.base + static_cast<std::int64_t>(header.capacity)});
+    wanted = header.predecessor_generation;
+  }
+  std::ranges::reverse(log_.files);
+}
+
+Result<RecoveredLog> WalRecovery::Run() {
+  MR_TRY(LoadCandidates());
+  BuildChain();
+  log_.report.files = log_.files.size();
+  for (std::size_t i = 0; i < log_.files.size(); ++i) {
+    RecoveredFile& file = log_.files[i];
+    std::optional<WalFileHeader> successor;
+    if (i + 1 < log_.files.size()) successor = log_.files[i + 1].header;
+    const bool gap_follows = successor && successor->predecessor_generation != file.header.generation;
+    if (gap_follows) {
+      // The file that came next is gone: this one is judged as if it had been full.
+      Count(WalVerdict::kMissingFile);
+    }
+    const std::uint64_t bytes = kWalFileHeaderBytes + static_cast<std::uint64_t>(file.end - file.header.base);
+    WalFileImage image(*file.disk->reader, bytes, memory_);
+    WalFileScan scan(file, successor, image, replay_, log_);
+    MR_TRY(scan.Run(file_system_, directory_));
+    if (successor) file.end = std::min(file.end, successor->predecessor_end);
+  }
+  for (const auto& [position, staged] : log_.staging.frames()) {
+    log_.next_generation = std::max(log_.next_generation, staged.header.generation + 1);
+  }
+  return std::move(log_);
+}
+
+}  // namespace millrace

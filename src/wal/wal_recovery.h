@@ -1,0 +1,79 @@
+// What was in the directory: the chain of files, every frame in order, damage told apart from tails, and where to go
+// on. Writes only what makes the found frames durable: the unproven rest of the newest file, and staged frames.
+//
+// Files are read in order; at position p the stored position must equal the place, which makes the search for later
+// frames cheap. The verdicts are the table in recovery_verdict.h.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "millrace/file_system.h"
+#include "millrace/result.h"
+#include "wal/file_image.h"
+#include "wal/staging_image.h"
+#include "wal/wal.h"
+#include "wal/wal_file.h"
+
+namespace millrace {
+
+struct RecoveredFile {
+  std::shared_ptr<WalDiskFile> disk;
+  WalFileHeader header;
+  WalPosition end;          // where the line leaves it
+  WalPosition payload_end;  // where its last payload ends
+};
+
+struct RecoveredLog {
+  std::vector<RecoveredFile> files;                      // the chain, oldest first
+  std::vector<std::shared_ptr<WalDiskFile>> reusable;    // free or never begun; need a new generation first
+  std::vector<std::shared_ptr<WalDiskFile>> left_aside;  // void: must be marked free before the chain gets shorter
+  std::uint64_t next_generation = 1;                     // above all that was ever seen here
+  std::uint64_t next_slot = 1;
+  WalPosition end;             // where the line goes on
+  WalPosition last_frame{-1};  // where the last frame found begins
+  bool may_continue = false;   // in the newest file, at `end`; else a fresh file begins there
+  /// Frames at and after `end` that were staged for a file never begun; their bytes live in `staging`.
+  std::vector<StagedFrame> carried;
+  StagingImage staging;
+  WalRecoveryReport report;
+};
+
+class WalRecovery {
+ public:
+  using OpenFile = std::function<Result<std::shared_ptr<WalDiskFile>>(const std::string& name)>;
+  WalRecovery(FileSystem& file_system, std::filesystem::path directory, OpenFile open_file, WalReplay& replay);
+
+  /// Errors: kUnavailable (a directory, header or staging file that cannot be read, or a write), what replay answers.
+  Result<RecoveredLog> Run();
+
+ private:
+  struct Candidate {
+    std::shared_ptr<WalDiskFile> disk;
+    std::optional<WalFileHeader> header;
+  };
+  Result<void> LoadCandidates();
+  Result<void> IdentifyByFrames(Candidate& candidate);
+  void BuildChain();
+  void ReportMissing(const RecoveredFile& older, const WalFileHeader& newer);
+  void Count(WalVerdict verdict) { ++log_.report.verdicts[static_cast<std::size_t>(verdict)]; }
+
+  FileSystem& file_system_;
+  const std::filesystem::path directory_;
+  const OpenFile open_file_;
+  WalReplay& replay_;
+  std::vector<Candidate> candidates_;
+  WalFileImage::Memory memory_;
+  RecoveredLog log_;
+};
+
+/// A slot's file name, and back; none for other files.
+std::string WalFileName(std::uint64_t slot);
+std::optional<std::uint64_t> WalFileSlot(std::string_view name);
+
+}  // namespace millrace
