@@ -49,7 +49,9 @@ Result<void> ObjectCollector::Delete(const ObjectRow& object) {
   MR_TRY(objects_.Delete(object.key));
   ++deleted_;
   if (Planted(Bug::kTierRowsLeftBehind)) return {};
-  return metadata_.ForgetObject(object.id);
+  auto forgotten = metadata_.ForgetObject(object.id);
+  if (!forgotten && forgotten.error().code() == ErrorCode::kNotFound) return {};  // somebody else did it meanwhile
+  return forgotten;
 }
 
 Result<std::uint64_t> ObjectCollector::ProposeOrphans() {

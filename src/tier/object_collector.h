@@ -6,6 +6,7 @@
 //   listed, unknown to metadata, older than the grace ──► prepared (and so on from the top)
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -25,7 +26,7 @@ struct ObjectCollectorOptions {
   std::chrono::milliseconds prepared_grace = std::chrono::minutes(10);
 };
 
-/// One call at a time.
+/// Safe from any thread: two that collect the same object do no harm.
 class ObjectCollector {
  public:
   ObjectCollector(const ObjectCollectorOptions& options, ObjectStore& objects, MetadataStore& metadata, Clock& clock);
@@ -37,7 +38,7 @@ class ObjectCollector {
   /// anywhere proposes nothing.
   Result<std::uint64_t> ProposeOrphans();
 
-  [[nodiscard]] std::uint64_t deleted() const { return deleted_; }
+  [[nodiscard]] std::uint64_t deleted() const { return deleted_.load(std::memory_order_relaxed); }
 
  private:
   Result<void> Delete(const ObjectRow& object);
@@ -46,7 +47,7 @@ class ObjectCollector {
   ObjectStore& objects_;
   MetadataStore& metadata_;
   Clock& clock_;
-  std::uint64_t deleted_ = 0;
+  std::atomic<std::uint64_t> deleted_{0};
 };
 
 }  // namespace millrace

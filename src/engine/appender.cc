@@ -1,0 +1,169 @@
+#include "engine/appender.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/try.h"
+#include "engine/topic.h"
+#include "record/record_batch_builder.h"
+
+namespace millrace {
+namespace {
+
+std::string At(const Partition& partition, Offset base) {
+  return fmt::format("{}/{} offset {}", partition.name().topic, partition.name().partition.value(), base.value());
+}
+
+}  // namespace
+
+Appender::Appender(const Options& options, Wal& wal, UploadSchedule& uploads, Clock& clock,
+                   std::function<void()> on_pressure)
+    : options_(options),
+      wal_(wal),
+      uploads_(uploads),
+      clock_(clock),
+      on_pressure_(std::move(on_pressure)),
+      async_(wal, uploads) {}
+
+Result<Buffer> Appender::Encode(std::span<const Record> records, const AppendOptions& options,
+                                std::int64_t now_ms) const {
+  return BuildRecordBatch(records, {.compression = options.compression,
+                                    .now_ms = now_ms,
+                                    .record_bytes_max = options_.limits.record_bytes_max,
+                                    .batch_bytes_max = options_.limits.batch_bytes_max});
+}
+
+Appender::Deadlines Appender::DeadlinesOf(const AppendOptions& options) const {
+  const auto now = clock_.Monotonic();
+  Deadlines deadlines{.room = now + options_.append_wait_max};
+  if (options.timeout) {
+    deadlines.done = now + *options.timeout;
+    deadlines.room = std::min(deadlines.room, *deadlines.done);
+  }
+  return deadlines;
+}
+
+AppendReceipt Appender::EmptyReceipt(Partition& partition, Durability durability) const {
+  const Offset end = partition.log().offsets().log_end;
+  return {.base_offset = end,
+          .last_offset = end - 1,
+          .timestamp_ms = clock_.WallMs(),
+          .reached = durability,
+          .partition = partition.name().partition};
+}
+
+Result<AppendReceipt> Appender::Append(Partition& partition, std::span<const Record> records,
+                                       const AppendOptions& options) {
+  MR_TRY(partition.CheckAlive());
+  if (records.empty()) return EmptyReceipt(partition, options.durability.value_or(partition.topic().durability()));
+  const std::int64_t now_ms = clock_.WallMs();
+  MR_ASSIGN_OR_RETURN(Buffer batch, Encode(records, options, now_ms));
+  const std::int64_t last_ms = records.back().timestamp_ms;
+  return Finish(partition, std::move(batch), last_ms != 0 ? last_ms : now_ms, options);
+}
+
+Result<AppendReceipt> Appender::AppendBatch(Partition& partition, std::span<const std::byte> batch,
+                                            const AppendOptions& options) {
+  MR_TRY(partition.CheckAlive());
+  MR_ASSIGN_OR_RETURN(const RecordBatchView view, ValidateBatch(batch, options_.limits));
+  Buffer copy(batch.size());
+  std::ranges::copy(batch, copy.bytes().begin());
+  return Finish(partition, std::move(copy), view.max_timestamp_ms(), options);
+}
+
+Result<AppendReceipt> Appender::Finish(Partition& partition, Buffer batch, std::int64_t timestamp_ms,
+                                       const AppendOptions& options) {
+  const Durability durability = options.durability.value_or(partition.topic().durability());
+  const Deadlines deadlines = DeadlinesOf(options);
+  MR_ASSIGN_OR_RETURN(const AppendedBatch appended, Stage(partition, batch, deadlines.room));
+  AppendReceipt receipt{.base_offset = appended.base,
+                        .last_offset = appended.end - 1,
+                        .timestamp_ms = timestamp_ms,
+                        .reached = Durability::kOs,
+                        .partition = partition.name().partition};
+  if (durability == Durability::kOs) return receipt;
+  if (durability == Durability::kObject) uploads_.Demand(partition.lane(), appended.end);
+  if (auto synced = wal_.AwaitDurable(appended.wal_end, deadlines.done); !synced)
+    return synced.error().WithContext(At(partition, appended.base) + " is appended but not known to be synced");
+  receipt.reached = Durability::kDisk;
+  if (durability == Durability::kDisk) return receipt;
+  if (auto tiered = AwaitTiered(partition, appended.end, deadlines.done); !tiered)
+    return tiered.error().WithContext(At(partition, appended.base) +
+                                      " is synced to this disk but not known to be in the object store");
+  receipt.reached = Durability::kObject;
+  return receipt;
+}
+
+/// Stages `batch`, waiting for room up to `deadline`.
+Result<AppendedBatch> Appender::Stage(Partition& partition, Buffer& batch, std::chrono::nanoseconds deadline) {
+  const std::uint64_t bytes = batch.size();
+  while (true) {
+    auto appended = partition.log().TryAppend(batch);
+    if (appended) {
+      partition.OnAppended(bytes);
+      return appended;
+    }
+    MR_TRY(AwaitRoom(appended.error(), bytes, deadline));
+  }
+}
+
+/// After `refusal`: success means that the append is worth another try.
+Result<void> Appender::AwaitRoom(const Error& refusal, std::uint64_t bytes, std::chrono::nanoseconds deadline) {
+  if (refusal.code() != ErrorCode::kUnavailable && refusal.code() != ErrorCode::kOutOfSpace) return refusal;
+  on_pressure_();
+  MR_TRY(wal_.AwaitRoom(bytes, deadline));
+  if (clock_.Monotonic() > deadline) return refusal;
+  return {};
+}
+
+Result<void> Appender::AwaitTiered(Partition& partition, Offset end, std::optional<std::chrono::nanoseconds> deadline) {
+  struct Outcome {  // shared: the schedule may call when we have stopped waiting
+    Mutex mutex;
+    CondVar changed;
+    std::optional<Result<void>> result MR_GUARDED_BY(mutex);
+  };
+  const auto outcome = std::make_shared<Outcome>();
+  uploads_.OnTiered(partition.lane(), end, [outcome](const Result<void>& result) {
+    MutexLock lock(outcome->mutex);
+    outcome->result = result;
+    outcome->changed.NotifyAll();
+  });
+  MutexLock lock(outcome->mutex);
+  while (!outcome->result) {
+    if (!deadline) {
+      outcome->changed.Wait(outcome->mutex);
+      continue;
+    }
+    const auto left = *deadline - clock_.Monotonic();
+    if (left <= left.zero()) return Error(ErrorCode::kTimeout, "the upload took longer than the append's timeout");
+    outcome->changed.WaitFor(outcome->mutex, left);
+  }
+  return *outcome->result;
+}
+
+void Appender::AppendAsync(Partition& partition, std::span<const Record> records, const AppendOptions& options,
+                           AsyncAppends::Done done) {
+  if (auto alive = partition.CheckAlive(); !alive) return done(alive.error());
+  const Durability durability = options.durability.value_or(partition.topic().durability());
+  if (records.empty()) return async_.AddEmpty(partition, EmptyReceipt(partition, durability), std::move(done));
+  const std::int64_t now_ms = clock_.WallMs();
+  auto batch = Encode(records, options, now_ms);
+  if (!batch) return done(std::move(batch).error());
+  const std::uint64_t bytes = batch->size();
+  async_.Reserve(bytes);
+  const std::int64_t last_ms = records.back().timestamp_ms;
+  const std::chrono::nanoseconds deadline = DeadlinesOf(options).room;
+  while (true) {
+    auto staged = async_.TryAppend(partition, *batch, last_ms != 0 ? last_ms : now_ms, durability, done);
+    if (staged) return;
+    if (auto room = AwaitRoom(staged.error(), bytes, deadline); !room) {
+      async_.Release(bytes);
+      return done(room.error());
+    }
+  }
+}
+
+}  // namespace millrace

@@ -1,0 +1,59 @@
+// Appends whose callers do not wait: each is told once, in the offset order of its partition, on one thread of ours.
+//
+//   TryAppend ─► queue of the partition ─► (WAL or upload schedule says: further) ─► CompleteOnce ─► done
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+#include "engine/partition.h"
+#include "millrace/engine.h"
+#include "tier/upload_schedule.h"
+#include "wal/wal.h"
+
+namespace millrace {
+
+/// Safe from any thread, CompleteOnce apart: one call at a time.
+class AsyncAppends {
+ public:
+  using Done = std::move_only_function<void(Result<AppendReceipt>)>;
+
+  AsyncAppends(Wal& wal, UploadSchedule& uploads) : wal_(wal), uploads_(uploads) {}
+
+  /// Takes `bytes` of the budget; blocks while it is used up, except inside a `done`.
+  void Reserve(std::uint64_t bytes);
+  void Release(std::uint64_t bytes);
+  /// Stages `batch`, whose bytes are reserved, and takes `done`; or leaves both as they were, with PartitionLog's
+  /// error.
+  Result<void> TryAppend(Partition& partition, Buffer& batch, std::int64_t timestamp_ms, Durability durability,
+                         Done& done);
+  /// Nothing to append: told when what came before is.
+  void AddEmpty(Partition& partition, const AppendReceipt& receipt, Done done);
+
+  /// Tells what is complete of the partitions that were signalled; true: somebody was told.
+  bool CompleteOnce();
+  void AwaitWork();
+  void Wake();
+
+ private:
+  using Item = AsyncQueue::Item;
+  void Signal(Partition& partition);
+  void Arm(Partition& partition);
+  bool Complete(Partition& partition);
+  std::optional<Result<AppendReceipt>> Outcome(Partition& partition, AsyncQueue& queue, const Item& item)
+      MR_REQUIRES(queue.mutex);
+
+  Wal& wal_;
+  UploadSchedule& uploads_;
+  Mutex mutex_;
+  CondVar work_, room_;
+  std::vector<Partition*> signalled_ MR_GUARDED_BY(mutex_);
+  std::uint64_t bytes_ MR_GUARDED_BY(mutex_) = 0, wakes_ MR_GUARDED_BY(mutex_) = 0;
+  std::thread::id completer_ MR_GUARDED_BY(mutex_);  // inside CompleteOnce
+};
+
+}  // namespace millrace

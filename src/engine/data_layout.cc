@@ -1,0 +1,38 @@
+#include "engine/data_layout.h"
+
+#include <algorithm>
+
+#include "base/hex.h"
+#include "millrace/bytes.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t kPieceDigits = 200;  // what every file system and object store takes
+
+/// "ns/61626364/", or "" for the empty name space.
+std::string PrefixOf(std::string_view name_space) {
+  if (name_space.empty()) return {};
+  const std::string digits = ToHex(AsBytes(name_space));
+  std::string prefix = "ns/";
+  for (std::size_t at = 0; at < digits.size(); at += kPieceDigits) prefix += digits.substr(at, kPieceDigits) + "/";
+  return prefix;
+}
+
+}  // namespace
+
+DataLayout DataLayout::Of(const EngineOptions& options) {
+  DataLayout layout;
+  layout.key_prefix = PrefixOf(options.name_space);
+  std::string folder = layout.key_prefix;
+  if (!folder.empty()) folder.pop_back();
+  layout.root = folder.empty() ? options.data_dir : options.data_dir / folder;
+  layout.wal = layout.root / "wal";
+  layout.meta = layout.root / "meta.db";
+  layout.marker = layout.root / "engine";
+  layout.lock = layout.root / "lock";
+  layout.cache = options.read.cache_dir.empty() ? layout.root / "cache" : options.read.cache_dir;
+  return layout;
+}
+
+}  // namespace millrace

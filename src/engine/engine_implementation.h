@@ -1,0 +1,145 @@
+// The composition root: opens, wires and closes what stands below it, and forwards the calls of Engine.
+//
+//   lock ─► stores ─► identity ─► topics ─► WAL recovery into the partitions ─► threads
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/gate.h"
+#include "base/mutex.h"
+#include "consumer/position_store.h"
+#include "engine/appender.h"
+#include "engine/components.h"
+#include "engine/data_layout.h"
+#include "engine/housekeeper.h"
+#include "engine/identity.h"
+#include "engine/late_wal.h"
+#include "engine/topic_registry.h"
+#include "log/tail_cache.h"
+#include "millrace/engine.h"
+#include "read/block_cache.h"
+#include "read/read_memory.h"
+#include "store/metered_object_store.h"
+#include "store/retrying_object_store.h"
+#include "tier/object_collector.h"
+#include "tier/retention_policy.h"
+#include "tier/segment_uploader.h"
+#include "tier/wal_recycler.h"
+
+namespace millrace {
+
+class ThreadPool;
+
+/// kNone: whoever opened calls the steps (`steps()`, `housekeeper()`); no thread is started.
+enum class Background { kThreads, kNone };
+
+class Engine::Implementation {
+ public:
+  /// `random` is for tests; null: the machine's.
+  static Result<std::unique_ptr<Implementation>> Open(EngineOptions options, Background background,
+                                                      std::shared_ptr<Random> random = {});
+  /// The engine's public face over it.
+  static std::unique_ptr<Engine> Wrap(std::unique_ptr<Implementation> implementation);
+  ~Implementation();
+
+  // Topics (engine_topics.cc).
+  Result<void> CreateTopic(std::string_view name, const TopicOptions& options);
+  Result<void> AlterTopic(std::string_view name, const TopicOptions& options);
+  Result<void> DeleteTopic(std::string_view name);
+  Result<std::vector<TopicDescription>> DescribeTopics();
+  Result<PartitionId> PartitionFor(std::string_view topic, std::optional<std::string_view> key);
+
+  // Append and read (engine_data.cc).
+  Result<AppendReceipt> Append(const TopicPartition& partition, std::span<const Record> records,
+                               const AppendOptions& options);
+  Result<AppendReceipt> Append(std::string_view topic, const Record& record, const AppendOptions& options);
+  Result<AppendReceipt> AppendBatch(const TopicPartition& partition, std::span<const std::byte> batch,
+                                    const AppendOptions& options);
+  void AppendAsync(const TopicPartition& partition, std::span<const Record> records, const AppendOptions& options,
+                   AsyncAppends::Done done);
+  Result<ReadResult> Read(const TopicPartition& partition, Offset begin, const ReadLimits& limits);
+  Result<BatchReadResult> ReadBatches(const TopicPartition& partition, Offset begin, const ReadLimits& limits);
+  std::vector<Result<ReadResult>> ReadMany(std::span<const ReadRequest> requests, const ReadLimits& limits);
+  Result<Offset> OffsetForTime(const TopicPartition& partition, std::int64_t timestamp_ms);
+
+  // Consumers and groups (engine_groups.cc).
+  Result<std::unique_ptr<Consumer>> OpenConsumer(const ConsumerOptions& options);
+  Result<std::vector<std::string>> ListGroups();
+  Result<std::vector<GroupPosition>> DescribeGroup(std::string_view group);
+  Result<void> SeekGroup(std::string_view group, const TopicPartition& partition, Offset position);
+  Result<void> DeleteGroup(std::string_view group);
+
+  // Tiers (engine_tiers.cc).
+  Result<void> Upload();
+  Result<void> Recycle();
+  Result<std::vector<SegmentDescription>> DescribeSegments(const TopicPartition& partition);
+  Result<SharedBytes> ReadSegment(const SegmentDescription& segment, ByteRange range);
+  Result<Offset> DeleteRecords(const TopicPartition& partition, Offset before);
+  Result<PartitionOffsets> Offsets(const TopicPartition& partition);
+  [[nodiscard]] EngineStats Stats() const;
+  Result<void> Close();
+
+  [[nodiscard]] HousekeeperSteps steps();
+  [[nodiscard]] Housekeeper& housekeeper() { return housekeeper_; }
+
+ private:
+  class Replay;
+  Implementation(EngineOptions options, DataLayout layout, Components components, std::unique_ptr<FileLock> lock,
+                 std::string identity);
+  Result<void> Recover();
+  Result<Topic*> AddTopic(const TopicRow& row);
+  [[nodiscard]] Result<void> CheckOpen() const;
+  std::shared_ptr<ObjectStore> Retrying();
+  void PauseRetry(std::chrono::nanoseconds pause);
+  Result<Topic*> FindTopic(std::string_view name);
+  Result<Partition*> FindPartition(const TopicPartition& name);
+  /// For appends: creates the topic under auto_create_topics.
+  Result<Topic*> FindOrCreateTopic(std::string_view name);
+  Result<Partition*> FindForAppend(const TopicPartition& name);
+  Error NotFound(const TopicPartition& name) const;
+  Result<ThreadPool*> ReadPool();
+  /// What was just forgotten goes now where nothing speaks for waiting.
+  void CollectIfNear();
+
+  // Constant after Open.
+  const EngineOptions options_;
+  const DataLayout layout_;
+  const Components components_;
+  const std::unique_ptr<FileLock> lock_;
+  const std::string identity_;
+
+  // Own synchronization; from below upwards.
+  LateWal wal_;
+  const std::shared_ptr<MeteredObjectStore> metered_;
+  const std::shared_ptr<IdentityCheckedObjectStore> objects_;
+  TailCache tail_cache_;
+  BlockCache blocks_;
+  ReadMemory read_memory_;
+  ReadCounters read_counters_;
+  ReadContext read_context_;
+  SegmentUploader uploader_;
+  PartitionContext partition_context_;
+  TopicRegistry registry_;
+  RetentionPolicy retention_;
+  ObjectCollector collector_;
+  WalRecycler recycler_;
+  MetadataPositionStore positions_;
+  Appender appender_;
+  Housekeeper housekeeper_;
+  Gate async_calls_;
+  std::atomic<bool> closed_{false};
+
+  Mutex topics_mutex_;  // one change of topics at a time, I/O included
+  Mutex mutex_;
+  CondVar closing_changed_;
+  bool closing_ MR_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<ThreadPool> read_pool_ MR_GUARDED_BY(mutex_);  // made when first needed
+};
+
+}  // namespace millrace

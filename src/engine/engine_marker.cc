@@ -1,0 +1,78 @@
+#include "engine/engine_marker.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/crc32c.h"
+#include "base/try.h"
+#include "millrace/bytes.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t kMarkerBytesMax = 4'096;
+constexpr std::string_view kMagic = "millrace ";
+
+std::string Body(std::string_view identity) {
+  return fmt::format("{}{}\nidentity {}\n", kMagic, kDataVersion, identity);
+}
+
+std::string WithCrc(const std::string& body) { return fmt::format("{}crc {:08x}\n", body, Crc32c(AsBytes(body))); }
+
+/// What stands behind the magic, if the first line is whole.
+std::optional<std::uint32_t> VersionOf(std::string_view text) {
+  if (!text.starts_with(kMagic)) return {};
+  std::uint32_t version = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data() + kMagic.size(), end, version);
+  if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '\n') return {};
+  return version;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> ReadEngineMarker(FileSystem& file_system, const std::filesystem::path& path) {
+  auto file = file_system.Open(path, {});
+  if (!file) {
+    if (file.error().code() == ErrorCode::kNotFound) return std::nullopt;
+    return std::move(file).error();
+  }
+  std::string text(kMarkerBytesMax, '\0');
+  MR_ASSIGN_OR_RETURN(const std::size_t size, (*file)->ReadAt(0, std::as_writable_bytes(std::span(text))));
+  text.resize(size);
+  const std::size_t crc_at = text.rfind("crc ");
+  const bool whole = crc_at != std::string::npos && WithCrc(text.substr(0, crc_at)) == text;
+  const auto version = VersionOf(text);
+  if (whole && version && *version > kDataVersion)
+    return Error(ErrorCode::kUnsupported,
+                 fmt::format("{} was written by a newer release: version {} of the data, this one reads up to {}",
+                             path.parent_path().string(), *version, kDataVersion),
+                 fmt::format("use a release that reads version {}", *version));
+  constexpr std::string_view kIdentity = "identity ";
+  const std::size_t identity_at = text.find(kIdentity);
+  if (!whole || !version || identity_at == std::string::npos) {
+    const DamagedRange damage{.place = path.string(), .byte_begin = 0, .byte_end = size};
+    return Error(ErrorCode::kCorruption, fmt::format("{} is damaged: it fails its CRC", path.string()),
+                 "put back its copy; it holds the identity that metadata and object store hold too")
+        .WithDamage(damage);
+  }
+  const std::size_t begin = identity_at + kIdentity.size();
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+Result<void> WriteEngineMarker(FileSystem& file_system, const std::filesystem::path& path, std::string_view identity) {
+  const std::string text = WithCrc(Body(identity));
+  const std::filesystem::path aside = path.string() + ".new";
+  {
+    MR_ASSIGN_OR_RETURN(const auto file, file_system.Open(aside, {.access = FileAccess::kReadWrite,
+                                                                  .creation = FileCreation::kOpenOrCreate}));
+    MR_TRY(file->Truncate(0));
+    MR_TRY(file->WriteAt(0, AsBytes(text)));
+    MR_TRY(file->Sync());
+  }
+  MR_TRY(file_system.Rename(aside, path));
+  return file_system.SyncDirectory(path.parent_path());
+}
+
+}  // namespace millrace

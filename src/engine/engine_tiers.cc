@@ -1,0 +1,138 @@
+// What moves between tiers on demand, what is forgotten, and how all of it stands.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/try.h"
+#include "engine/engine_implementation.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t kSegmentsPage = 10'000;
+
+}  // namespace
+
+Result<void> Engine::Implementation::Upload() {
+  MR_TRY(CheckOpen());
+  return uploader_.UploadAll(registry_);
+}
+
+Result<void> Engine::Implementation::Recycle() {
+  MR_TRY(CheckOpen());
+  MR_TRY(recycler_.RecycleOnce(registry_, Wal::Seal::kSealActive));
+  return {};
+}
+
+Result<std::vector<SegmentDescription>> Engine::Implementation::DescribeSegments(const TopicPartition& partition) {
+  MR_TRY(CheckOpen());
+  MR_ASSIGN_OR_RETURN(Partition * found, FindPartition(partition));
+  std::vector<SegmentDescription> descriptions;
+  Offset from(0);
+  while (true) {
+    MR_ASSIGN_OR_RETURN(const auto rows, components_.metadata->Segments(found->key(), from, kSegmentsPage));
+    for (const SegmentRow& row : rows) {
+      MR_ASSIGN_OR_RETURN(const auto object, components_.metadata->FindObject(row.object));
+      if (!object)
+        return Error(ErrorCode::kCorruption,
+                     fmt::format("metadata has a segment of {}/{} at offset {} and no object "
+                                 "it lies in",
+                                 partition.topic, partition.partition.value(), row.base.value()));
+      descriptions.push_back({.partition = partition,
+                              .base = row.base,
+                              .end = row.end,
+                              .object = object->key,
+                              .byte_begin = row.byte_begin,
+                              .byte_size = row.byte_size,
+                              .records = row.records,
+                              .timestamp_min_ms = row.timestamp_min_ms,
+                              .timestamp_max_ms = row.timestamp_max_ms});
+    }
+    if (rows.size() < kSegmentsPage) return descriptions;
+    from = rows.back().end;
+  }
+}
+
+Result<SharedBytes> Engine::Implementation::ReadSegment(const SegmentDescription& segment, ByteRange range) {
+  MR_TRY(CheckOpen());
+  if (range.offset > segment.byte_size || range.length > segment.byte_size - range.offset)
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("bytes [{}, {}) are not within a segment of {} bytes", range.offset,
+                             range.offset + range.length, segment.byte_size));
+  if (range.length == 0) return SharedBytes();
+  auto bytes = objects_->Get(segment.object, {segment.byte_begin + range.offset, range.length});
+  const bool is_short = bytes ? bytes->size() < range.length : bytes.error().code() == ErrorCode::kOutOfRange;
+  if (!is_short) return bytes;
+  const std::uint64_t begin = segment.byte_begin + range.offset;
+  return Error(ErrorCode::kCorruption,
+               fmt::format("object {} ends before byte {}, where a segment of {}/{} goes on", segment.object,
+                           begin + range.length, segment.partition.topic, segment.partition.partition.value()))
+      .WithDamage({.partition = segment.partition,
+                   .begin = segment.base,
+                   .end = segment.end,
+                   .place = segment.object,
+                   .byte_begin = begin,
+                   .byte_end = begin + range.length});
+}
+
+Result<Offset> Engine::Implementation::DeleteRecords(const TopicPartition& partition, Offset before) {
+  MR_TRY(CheckOpen());
+  MR_ASSIGN_OR_RETURN(Partition * found, FindPartition(partition));
+  PartitionLog& log = found->log();
+  MR_TRY(log.Sync({}));
+  const OffsetBounds bounds{log.offsets().log_start, log.visible_end()};
+  if (before < Offset(0) || before > bounds.end)
+    return Error(ErrorCode::kOutOfRange,
+                 fmt::format("{}/{} has offsets {} to {}: nothing can be deleted up to {}", partition.topic,
+                             partition.partition.value(), bounds.log_start.value(), bounds.end.value(), before.value()))
+        .WithBounds(bounds);
+  if (before <= bounds.log_start) return bounds.log_start;
+  MR_ASSIGN_OR_RETURN(const PartitionRow row, components_.metadata->AdvanceLogStart(found->key(), log.epoch(), before,
+                                                                                    components_.clock->WallMs()));
+  found->OnRow(row);
+  CollectIfNear();
+  return row.log_start;
+}
+
+void Engine::Implementation::CollectIfNear() {
+  if (components_.objects_are_near && options_.upload.delete_grace.value_or(std::chrono::milliseconds(0)).count() == 0)
+    (void)collector_.CollectOnce();  // what fails now is tried again in the background
+  housekeeper_.Poke();
+}
+
+Result<PartitionOffsets> Engine::Implementation::Offsets(const TopicPartition& partition) {
+  MR_TRY(CheckOpen());
+  MR_ASSIGN_OR_RETURN(Partition * found, FindPartition(partition));
+  return found->log().offsets();
+}
+
+EngineStats Engine::Implementation::Stats() const {
+  EngineStats stats;
+  stats.read = {.tail = read_counters_.tail_bytes,
+                .wal = read_counters_.wal_bytes,
+                .block_cache = read_counters_.block_cache_bytes,
+                .segment_cache = read_counters_.segment_cache_bytes,
+                .object_store = read_counters_.object_store_bytes};
+  stats.corruptions = read_counters_.corruptions;
+  stats.block_cache = blocks_.Stats();
+  stats.read_memory_bytes = read_memory_.bytes();
+  for (Topic* topic : registry_.TopicsEver()) {
+    for (Partition* partition : topic->partitions()) {
+      stats.appends += partition->appends();
+      stats.appended_bytes += partition->appended_bytes();
+    }
+  }
+  for (Topic* topic : registry_.Topics())
+    for (Partition* partition : topic->partitions()) stats.upload_pending_bytes += partition->log().pending().bytes;
+  const WalStats wal = wal_.Stats();
+  stats.wal_syncs = wal.syncs;
+  stats.wal_bytes = wal_.space().used;
+  stats.io_path = wal.io_path;
+  const ObjectRequestCounts requests = metered_->Counts();
+  stats.object_puts = requests.puts;
+  stats.object_gets = requests.gets;
+  stats.object_lists = requests.lists;
+  return stats;
+}
+
+}  // namespace millrace

@@ -1,0 +1,56 @@
+// One random id kept in the data directory, in metadata and in the object store, so that none of the three is ever used
+// with another's rest. A place that holds data and no id, or another id, has been lost or mixed up: nothing is opened
+// over it.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/mutex.h"
+#include "env/random.h"
+#include "millrace/file_system.h"
+#include "millrace/metadata_store.h"
+#include "millrace/object_store.h"
+#include "millrace/result.h"
+
+namespace millrace {
+
+struct DataLayout;
+
+/// Data directory and metadata agree when this returns; the identity. Errors: kCorruption (names both and the remedy),
+/// kUnsupported (newer version).
+Result<std::string> EstablishIdentity(FileSystem& file_system, const DataLayout& layout, MetadataStore& metadata,
+                                      Random& random);
+
+/// An object store that is asked who it is before the first other request goes through: at first contact, so that an
+/// engine opens while its store cannot be reached. Safe from any thread.
+class IdentityCheckedObjectStore final : public ObjectStore {
+ public:
+  /// `metadata` says whether the store must hold data; it outlives the store.
+  IdentityCheckedObjectStore(std::shared_ptr<ObjectStore> inner, MetadataStore& metadata, std::string identity,
+                             const std::string& key_prefix)
+      : inner_(std::move(inner)), metadata_(metadata), identity_(std::move(identity)), key_(key_prefix + "identity") {}
+
+  Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
+  Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
+  Result<ObjectDescription> Head(std::string_view key) override;
+  Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override;
+  Result<void> Delete(std::string_view key) override;
+  [[nodiscard]] std::string Describe() const override { return inner_->Describe(); }
+
+  /// kCorruption: this is another's store, or it was lost. Otherwise the error of asking; the next request asks again.
+  Result<void> Check() MR_EXCLUDES(mutex_);
+
+ private:
+  Result<void> Ask() MR_REQUIRES(mutex_);
+
+  const std::shared_ptr<ObjectStore> inner_;
+  MetadataStore& metadata_;
+  const std::string identity_, key_;
+  std::atomic<bool> known_{false};
+  Mutex mutex_;
+};
+
+}  // namespace millrace

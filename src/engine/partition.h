@@ -1,0 +1,112 @@
+// One handle on a partition: its hot log, its reader over all tiers, its segment map, and what the uploader knows of
+// it. What consumers and tier steps see of the engine.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+
+#include "base/mutex.h"
+#include "consumer/partition_source.h"
+#include "log/partition_log.h"
+#include "millrace/engine.h"
+#include "read/partition_reader.h"
+#include "read/segment_map.h"
+#include "tier/tiered_partition.h"
+#include "tier/upload_schedule.h"
+
+namespace millrace {
+
+class TailCache;
+class Topic;
+
+/// What all partitions of an engine share; members outlive them.
+struct PartitionContext {
+  SyncPolicy sync;
+  Wal& wal;
+  TailCache& tail_cache;
+  Clock& clock;
+  MetadataStore& metadata;
+  ReadContext& read;
+  UploadSchedule& uploads;
+};
+
+/// Appends of AppendAsync that are staged and not told about yet, in offset order.
+struct AsyncQueue {
+  struct Item {
+    AppendReceipt receipt;
+    WalPosition wal_end;
+    std::uint64_t bytes = 0;
+    std::move_only_function<void(Result<AppendReceipt>)> done;
+  };
+  Mutex mutex;
+  std::deque<Item> items MR_GUARDED_BY(mutex);
+  bool disk_armed MR_GUARDED_BY(mutex) = false;    // the WAL will call
+  bool object_armed MR_GUARDED_BY(mutex) = false;  // the upload schedule will call
+  std::optional<Error> disk_error MR_GUARDED_BY(mutex), object_error MR_GUARDED_BY(mutex);
+};
+
+/// Safe from any thread.
+class Partition final : public TieredPartition, public PartitionSource {
+ public:
+  Partition(Topic& topic, TopicPartition name, const PartitionRow& row, PartitionContext& context);
+
+  /// Which WAL frames are this partition's.
+  static WalStream StreamOf(const PartitionKey& key);
+
+  // The rest of recovery, and being seen by the uploader.
+  Result<void> Start();
+  /// Waits and later calls answer `error`; the partition itself stays until the engine is destroyed.
+  void End(const Error& error);
+  [[nodiscard]] Result<void> CheckAlive() const {
+    if (const Error* ended = ended_.load(std::memory_order_acquire)) [[unlikely]]
+      return *ended;
+    return {};
+  }
+
+  PartitionLog& log() override { return log_; }
+  UploadLane& lane() override { return lane_; }
+  PartitionReader& reader() { return reader_; }
+  SegmentMap& segments() { return segments_; }
+  Topic& topic() { return topic_; }
+  AsyncQueue& async() { return async_; }
+
+  [[nodiscard]] TopicOptions options() const override;
+  void OnSegment(const SegmentRow& segment) override;
+  void OnRow(const PartitionRow& row) override;
+
+  [[nodiscard]] const PartitionKey& key() const override { return log_.key(); }
+  [[nodiscard]] const TopicPartition& name() const override { return log_.name(); }
+  [[nodiscard]] OffsetBounds bounds() const override;
+  Result<ReadResult> Read(Offset begin, const ReadLimits& limits) override;
+  Result<BatchReadResult> ReadBatches(Offset begin, const ReadLimits& limits);
+  Result<Offset> OffsetForTime(std::int64_t timestamp_ms) override;
+  std::uint64_t AddWaiter(Offset offset, std::move_only_function<void()> wake) override;
+  void CancelWaiter(std::uint64_t ticket) override;
+
+  /// Counts an append and tells the uploader.
+  void OnAppended(std::uint64_t bytes) {
+    appends_.fetch_add(1, std::memory_order_relaxed);
+    appended_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    context_.uploads.OnAppend(lane_, bytes);
+  }
+  [[nodiscard]] std::uint64_t appends() const { return appends_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t appended_bytes() const { return appended_bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  Topic& topic_;
+  PartitionContext& context_;
+  PartitionLog log_;
+  SegmentMap segments_;
+  PartitionReader reader_;
+  UploadLane lane_;
+  AsyncQueue async_;
+  std::atomic<std::uint64_t> appends_{0}, appended_bytes_{0};
+  std::atomic<const Error*> ended_{nullptr};
+  Mutex mutex_;
+  std::unique_ptr<const Error> ended_owner_ MR_GUARDED_BY(mutex_);
+};
+
+}  // namespace millrace
