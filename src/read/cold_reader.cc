@@ -67,7 +67,8 @@ Result<std::shared_ptr<const OpenedSegment>> ColdReader::LoadSegment(const Segme
   Result<std::shared_ptr<const SegmentIndex>> index = SegmentIndex::Load(source, row.byte_size, kIndexGuessBytes);
   if (!index && index.error().code() == ErrorCode::kCorruption)  // once more: the damage may have been on the way
     index = SegmentIndex::Load(source, row.byte_size, kIndexGuessBytes);
-  if (index && ((*index)->partition() != row.partition || (*index)->base() < row.base || (*index)->end() > row.end))
+  // It may begin below its row, with a batch that log_start cut in two before it was uploaded.
+  if (index && ((*index)->partition() != row.partition || (*index)->end() <= row.base || (*index)->end() > row.end))
     index = Error(ErrorCode::kCorruption, "the segment is another one than metadata names")
                 .WithDamage({.byte_begin = 0, .byte_end = row.byte_size});
   if (index) return std::make_shared<const OpenedSegment>(OpenedSegment{*std::move(index), std::move(object)});

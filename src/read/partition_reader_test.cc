@@ -235,7 +235,7 @@ TEST(PartitionReaderTest, RecreatedTopicNeverSeesOldBlocks) {
   f.Recycle();
   ASSERT_TRUE(f.partition.reader->Read(Offset(0), {}));
   ASSERT_TRUE(f.metadata.DeleteTopic(f.partition.row.key.topic, 0));
-  TieredPartition again = f.Create("orders");
+  ReadablePartition again = f.Create("orders");
   f.Append(again, std::vector<Record>(10, Record{.timestamp_ms = 1, .value = "new"}));
   f.Upload(again, Offset(10));
   f.Recycle(again);

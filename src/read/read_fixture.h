@@ -35,7 +35,7 @@ struct ReadFixtureOptions {
 };
 
 /// One partition with all that stands behind its reader.
-struct TieredPartition {
+struct ReadablePartition {
   PartitionRow row;
   std::unique_ptr<PartitionLog> log;
   std::unique_ptr<SegmentMap> segments;
@@ -52,9 +52,9 @@ struct ReadFixture {
     partition = Create("orders");
   }
 
-  TieredPartition Create(const std::string& topic) {
+  ReadablePartition Create(const std::string& topic) {
     const TopicRow created = metadata.CreateTopic(topic, {}, std::string(32, 'a'), 0).value();
-    TieredPartition made;
+    ReadablePartition made;
     made.row = metadata.AcquireEpoch({created.id, PartitionId(0)}).value();
     const PartitionLog::Options log_options{.key = made.row.key,
                                             .name = {topic, PartitionId(0)},
@@ -67,13 +67,13 @@ struct ReadFixture {
     return made;
   }
 
-  AppendedBatch Append(TieredPartition& to, const std::vector<Record>& records) {
+  AppendedBatch Append(ReadablePartition& to, const std::vector<Record>& records) {
     Buffer batch = *BuildRecordBatch(records, {.record_bytes_max = 256 << 20, .batch_bytes_max = 256 << 20});
     return to.log->TryAppend(batch).value();
   }
   AppendedBatch Append(const std::vector<Record>& records) { return Append(partition, records); }
   /// `count` records whose values name their offset, `bytes` long or a little more.
-  AppendedBatch AppendNumbered(TieredPartition& to, int count, std::size_t bytes = 20) {
+  AppendedBatch AppendNumbered(ReadablePartition& to, int count, std::size_t bytes = 20) {
     std::vector<Record> records;
     const std::int64_t base = to.log->offsets().log_end.value();
     for (int i = 0; i < count; ++i) {
@@ -86,7 +86,7 @@ struct ReadFixture {
   AppendedBatch AppendNumbered(int count, std::size_t bytes = 20) { return AppendNumbered(partition, count, bytes); }
 
   /// Uploads [tiered_end, end) as one segment in an object of its own, and commits it.
-  std::string Upload(TieredPartition& of, Offset end) {
+  std::string Upload(ReadablePartition& of, Offset end) {
     const Offset durable_end = of.log->Sync({}).value();
     end = std::min(end, durable_end);
     SegmentBuilder builder(
@@ -116,12 +116,12 @@ struct ReadFixture {
   }
   std::string Upload() { return Upload(partition, Offset(INT64_MAX)); }
   /// Drops from the WAL and the tail what is in segments; the fixture's other partitions need not agree.
-  void Recycle(TieredPartition& of) {
+  void Recycle(ReadablePartition& of) {
     const WalPosition position = of.log->OldestNeeded().value_or(wal.end());
     of.log->OnRecycled(position);
   }
   void Recycle() { Recycle(partition); }
-  void Trim(TieredPartition& of, Offset log_start) {
+  void Trim(ReadablePartition& of, Offset log_start) {
     (void)of.log->Sync({});
     (void)metadata.AdvanceLogStart(of.row.key, of.row.epoch, log_start, 0);
     of.log->AdvanceLogStart(log_start);
@@ -139,7 +139,7 @@ struct ReadFixture {
   ReadCounters counters;
   ReadContext context;
   std::uint64_t objects_made = 0;
-  TieredPartition partition;
+  ReadablePartition partition;
 };
 
 inline std::vector<std::int64_t> OffsetsOf(const ReadResult& result) {
