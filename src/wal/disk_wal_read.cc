@@ -21,6 +21,19 @@ std::uint64_t PieceFor(std::uint64_t bytes_max) {
   return std::clamp(AlignUp(bytes_max + bytes_max / 8, kWalBlockBytes), kSmallPieceBytes, kPieceBytes);
 }
 
+/// Did a group end at `position`, where `bytes` begins, so that the line goes on at the next block? Zeros up to there
+/// say so, and so does the frame there: the one before it begins earlier. A damaged header does not pass for the end of
+/// a group, or its frame would be passed over in silence.
+bool GroupEndsAt(WalPosition position, std::span<const std::byte> bytes, std::uint64_t generation) {
+  const WalPosition next = BlockUp(position);
+  if (next == position) return false;
+  const auto rest = static_cast<std::size_t>(next - position);
+  const auto padding = bytes.first(std::min(rest, bytes.size()));
+  if (std::ranges::all_of(padding, [](std::byte byte) { return byte == std::byte{0}; })) return true;
+  const auto header = DecodeWalFrameHeader(bytes.subspan(padding.size()));
+  return header && header->position == next && header->generation == generation && header->previous < position;
+}
+
 }  // namespace
 
 Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) {
@@ -101,7 +114,7 @@ Result<Wal::Frames> DiskWal::ReadFile(const WalFile& file, WalStream stream, Wal
         found.next = WalFrameEnd(*header);
         continue;
       }
-      if (!header && BlockUp(found.next) != found.next) {
+      if (!header && GroupEndsAt(found.next, piece.bytes().subspan(at), file.generation())) {
         found.next = std::min(BlockUp(found.next), range.end);  // the group ended here
         continue;
       }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/bugs.h"
 #include "base/check.h"
@@ -236,6 +237,11 @@ Result<void> WalFileScan::MakeDurable() {
     begin = std::max(begin, file_.header.base + static_cast<std::int64_t>(unreadable - kWalFileHeaderBytes));
   }
   if (begin >= end || synced_to_ >= position_) return {};
+  if (log_.carried.empty() && position_ < end) {
+    // What is left of a torn frame would look like a damaged one to whoever reads by position.
+    const std::vector<std::byte> zeros(static_cast<std::size_t>(end - position_));
+    image_.Overlay(OffsetOf(position_), zeros);
+  }
   File& file = *file_.disk->writer;
   for (std::uint64_t at = OffsetOf(begin); at < OffsetOf(end); at += kWritePieceBytes) {
     const auto piece = image_.At(at, std::min(kWritePieceBytes, OffsetOf(end) - at));
