@@ -50,6 +50,8 @@ class Room {
     return true;
   }
   [[nodiscard]] SharedBytes Take(std::size_t used) && {
+    // Views keep the whole buffer alive for as long as they live: a poor guess must not stay.
+    if (used < buffer_.size() / 2) return SharedBytes::Copy(buffer_.bytes().first(used));
     buffer_.Shrink(used);
     return std::move(buffer_).Freeze();
   }
