@@ -128,6 +128,9 @@ Result<void> SqliteDatabase::OpenConnection() {
   MR_CHECK(sqlite3_db_config(connection_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr) == SQLITE_OK);
   MR_TRY(Execute(kSettings));
   sqlite3_wal_hook(connection_, OnCommit, this);
+  MR_ASSIGN_OR_RETURN(const std::optional<SqliteWalExtent> left,
+                      MeasureSqliteWal(file_system_, path_.string() + "-wal"));
+  if (!left) return {};
   // What an earlier process left is taken in now, so that its frames and ours never share a -wal file. A full disk must
   // not keep readers out: then the frames stay where they are.
   auto taken_in = Checkpoint();

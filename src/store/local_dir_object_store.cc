@@ -59,8 +59,11 @@ Result<void> LocalDirObjectStore::PutIfAbsent(std::string_view key, std::span<co
       outcome = Error(ErrorCode::kUnavailable, fmt::format("{}: another process is putting {}", Describe(), key));
     }
   } else {
-    if (IsFile(root_ / key)) {
+    const auto present = OpenObject(key);
+    if (present) {
       outcome = Error(ErrorCode::kAlreadyExists, fmt::format("{}: there is already an object {}", Describe(), key));
+    } else if (present.error().code() != ErrorCode::kNotFound) {
+      outcome = present.error();  // not known to be absent
     } else {
       outcome = PutOverwriting(key, pieces);
     }
@@ -192,8 +195,11 @@ Result<void> LocalDirObjectStore::Visit(const std::filesystem::path& directory, 
 }
 
 Result<void> LocalDirObjectStore::Delete(std::string_view key) {
-  MR_TRY(CheckObjectKey(key));
-  if (!IsFile(root_ / key)) return {};
+  // A folder is no object, and Remove might take an empty one.
+  if (auto present = OpenObject(key); !present) {
+    if (present.error().code() == ErrorCode::kNotFound) return {};
+    return std::move(present).error();
+  }
   if (auto removed = file_system_.Remove(root_ / key); !removed) {
     if (removed.error().code() == ErrorCode::kNotFound) return {};
     return std::move(removed).error();

@@ -14,6 +14,7 @@
 #include "env/posix_file_system.h"
 #include "env/seeded_random.h"
 #include "env/sim_clock.h"
+#include "env/sim_file_system.h"
 #include "store/faulty_object_store.h"
 #include "store/local_dir_object_store.h"
 #include "store/memory_object_store.h"
@@ -55,10 +56,16 @@ void OpenPosix(Bench& bench) {
   bench.store = OpenDir(bench.scratch / "objects", *bench.file_system);
 }
 
+void OpenSim(Bench& bench) {
+  bench.file_system = std::make_unique<SimFileSystem>(1);
+  bench.store = OpenDir("/data/objects", *bench.file_system);
+}
+
 void OpenMemory(Bench& bench) { bench.store = std::make_shared<MemoryObjectStore>(&bench.clock); }
 
 const Contender kContenders[] = {
     {"LocalDirPosix", OpenPosix},
+    {"LocalDirSim", OpenSim},
     {"Memory", OpenMemory},
     {"MeteredMemory",
      [](Bench& bench) {

@@ -1,0 +1,103 @@
+// What metadata costs: opening with a million segments, paging through them, committing a segment and a position.
+#include <benchmark/benchmark.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "env/posix_file_system.h"
+#include "meta/sqlite_metadata_store.h"
+
+namespace millrace {
+namespace {
+
+struct Scratch {
+  std::string directory = (std::filesystem::temp_directory_path() / "millrace-bench-XXXXXX").string();
+  Scratch() {
+    if (::mkdtemp(directory.data()) == nullptr) std::abort();
+  }
+  ~Scratch() { std::filesystem::remove_all(directory); }
+};
+
+ObjectRow Object(std::int64_t n) {
+  ObjectRow object;
+  for (int i = 0; i < 8; ++i) object.id[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(n >> (8 * i));
+  object.key = "objects/" + std::to_string(n);
+  object.size_bytes = 1 << 30;
+  return object;
+}
+
+void Fill(SqliteMetadataStore& store, const PartitionKey& key, std::int64_t begin, std::int64_t count) {
+  const ObjectRow object = Object(begin);
+  std::vector<SegmentCommit> commits;
+  for (std::int64_t i = begin; i < begin + count; ++i) {
+    commits.push_back({{key, Offset(i * 10), Offset(i * 10 + 10), object.id, 0, 100, 10, 0, 0}, LeaderEpoch(0)});
+  }
+  if (!store.PrepareObject(object) || !store.CommitSegments(object, commits)) std::abort();
+}
+
+void BM_OpenWithSegments(benchmark::State& state) {
+  Scratch scratch;
+  PosixFileSystem file_system;
+  const std::filesystem::path path = std::filesystem::path(scratch.directory) / "metadata.db";
+  PartitionKey key;
+  {
+    auto store = *SqliteMetadataStore::Open(path, file_system);
+    key = {store->CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
+    for (std::int64_t n = 0; n < state.range(0); n += 10'000) Fill(*store, key, n, 10'000);
+    if (!store->Close()) std::abort();
+  }
+  for (auto _ : state) {
+    auto store = *SqliteMetadataStore::Open(path, file_system);
+    std::size_t rows = 0;
+    for (Offset from{0}; state.range(1) != 0;) {
+      auto page = *store->Segments(key, from, 10'000);
+      if (page.empty()) break;
+      rows += page.size();
+      from = page.back().end;
+    }
+    state.counters["rows"] = static_cast<double>(rows);
+    if (!store->Close()) std::abort();
+  }
+  state.counters["file_bytes"] = static_cast<double>(std::filesystem::file_size(path));
+}
+BENCHMARK(BM_OpenWithSegments)
+    ->Args({10'000, 0})
+    ->Args({1'000'000, 0})
+    ->Args({1'000'000, 1})
+    ->Unit(benchmark::kMillisecond);
+
+void BM_CommitPosition(benchmark::State& state) {
+  Scratch scratch;
+  PosixFileSystem file_system;
+  auto store = *SqliteMetadataStore::Open(std::filesystem::path(scratch.directory) / "metadata.db", file_system);
+  const PartitionKey key{store->CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
+  std::int64_t at = 0;
+  for (auto _ : state) {
+    const PositionRow row{{"group", key}, Offset(++at)};
+    if (!store->CommitPositions(std::span(&row, 1))) std::abort();
+  }
+}
+BENCHMARK(BM_CommitPosition)->Unit(benchmark::kMicrosecond);
+
+void BM_PrepareAndCommitSegment(benchmark::State& state) {
+  Scratch scratch;
+  PosixFileSystem file_system;
+  auto store = *SqliteMetadataStore::Open(std::filesystem::path(scratch.directory) / "metadata.db", file_system);
+  const PartitionKey key{store->CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
+  std::int64_t n = 0;
+  for (auto _ : state) Fill(*store, key, n++, 1);
+}
+BENCHMARK(BM_PrepareAndCommitSegment)->Unit(benchmark::kMicrosecond);
+
+void BM_CreateAndOpenEmpty(benchmark::State& state) {
+  PosixFileSystem file_system;
+  for (auto _ : state) {
+    Scratch scratch;
+    auto store = *SqliteMetadataStore::Open(std::filesystem::path(scratch.directory) / "metadata.db", file_system);
+    if (!store->Close()) std::abort();
+  }
+}
+BENCHMARK(BM_CreateAndOpenEmpty)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace millrace

@@ -1,0 +1,151 @@
+// Goal: the schema in docs/format/metadata.md is the one in the code; a file of an older version opens and becomes a
+// present one with nothing lost; a newer one is refused by name; a million segments cost an open nothing.
+// Method: the documented statements are run beside the real ones and the catalogues compared; golden/metadata-v1.db was
+// written by the code as it was at version 1: the scenario of metadata_scenario.h, closed.
+#include "meta/sqlite_schema.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "base/coding.h"
+#include "base/crc32c.h"
+#include "env/posix_file_system.h"
+#include "env/sim_file_system.h"
+#include "meta/metadata_scenario.h"
+#include "meta/sqlite_metadata_store.h"
+#include "meta/sqlite_rows.h"
+#include "millrace/bytes.h"
+
+namespace millrace {
+namespace {
+
+constexpr const char* kDatabase = "/data/metadata.db";
+
+std::string ReadText(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// Type, name and columns of everything in a database made by `statements`.
+std::string Catalogue(const std::vector<std::string>& statements) {
+  sqlite3* connection = nullptr;
+  EXPECT_EQ(sqlite3_open(":memory:", &connection), SQLITE_OK);
+  for (const std::string& sql : statements) {
+    EXPECT_EQ(sqlite3_exec(connection, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(connection);
+  }
+  std::string text;
+  const auto collect = [](void* out, int columns, char** values, char**) {
+    for (int i = 0; i < columns; ++i) *static_cast<std::string*>(out) += std::string(values[i] ? values[i] : "-") + "|";
+    *static_cast<std::string*>(out) += "\n";
+    return 0;
+  };
+  sqlite3_exec(connection,
+               "SELECT m.type, m.name, m.tbl_name, c.name, c.type, c.\"notnull\", c.pk, l.wr, l.strict FROM "
+               "sqlite_schema m LEFT JOIN pragma_table_xinfo(m.name) c LEFT JOIN pragma_table_list(m.name) l "
+               "ORDER BY m.name, c.cid",
+               collect, &text, nullptr);
+  sqlite3_close(connection);
+  return text;
+}
+
+TEST(SqliteSchemaTest, TheDocumentedSchemaIsTheOneInTheCode) {
+  const std::string page = ReadText(MILLRACE_METADATA_PAGE);
+  ASSERT_FALSE(page.empty());
+  std::vector<std::string> documented, real;
+  constexpr std::string_view kOpen = "```sql\n", kClose = "```";
+  for (auto at = page.find(kOpen); at != std::string::npos; at = page.find(kOpen, at)) {
+    at += kOpen.size();
+    documented.push_back(page.substr(at, page.find(kClose, at) - at));
+  }
+  ASSERT_FALSE(documented.empty());
+  for (const char* sql : SqliteMigrations()) real.emplace_back(sql);
+  EXPECT_EQ(Catalogue(documented), Catalogue(real));
+  EXPECT_NE(page.find(fmt::format("Present version: {}", kSqliteSchemaVersion)), std::string::npos);
+}
+
+TEST(SqliteSchemaTest, TheWorkedExampleIsTrue) {
+  const PartitionRow row{{TopicId(7), PartitionId(2)}, LeaderEpoch(3), Offset(100), Offset(480), 4, 65536};
+  const RowCrc crc = RowCrc(SqliteTable::kPartitions)
+                         .Add(row.key.topic.value())
+                         .Add(std::int64_t{row.key.partition.value()})
+                         .Add(std::int64_t{row.epoch.value()})
+                         .Add(row.log_start.value())
+                         .Add(row.tiered_end.value())
+                         .Add(static_cast<std::int64_t>(row.segments))
+                         .Add(static_cast<std::int64_t>(row.segment_bytes));
+  // Independently: table 3, then each column as 1 and eight bytes.
+  std::vector<std::byte> bytes = {std::byte{3}};
+  for (const std::int64_t value : {7, 2, 3, 100, 480, 4, 65536}) {
+    bytes.push_back(std::byte{1});
+    bytes.resize(bytes.size() + 8);
+    PutLe(bytes.data() + bytes.size() - 8, value);
+  }
+  EXPECT_EQ(crc.value(), std::int64_t{Crc32c(bytes)});
+  const std::string page = ReadText(MILLRACE_METADATA_PAGE);
+  EXPECT_NE(page.find(fmt::format("{}", crc.value())), std::string::npos) << crc.value();
+  EXPECT_NE(RowCrc(SqliteTable::kTopics).Add(std::optional<std::int64_t>()).value(),
+            RowCrc(SqliteTable::kTopics).Add(std::int64_t{0}).value());
+  EXPECT_NE(RowCrc(SqliteTable::kTopics).Add(AsBytes("a")).Add(AsBytes("")).value(),
+            RowCrc(SqliteTable::kTopics).Add(AsBytes("")).Add(AsBytes("a")).value());
+}
+
+TEST(SqliteSchemaTest, AFileOfVersion1OpensAndBecomesAPresentOne) {
+  const std::string golden = ReadText(std::filesystem::path(MILLRACE_METADATA_GOLDEN) / "metadata-v1.db");
+  ASSERT_FALSE(golden.empty());
+  SimFileSystem disk(1);
+  ASSERT_TRUE(disk.CreateDirectories("/data"));
+  {
+    auto file = disk.Open(kDatabase, {FileAccess::kReadWrite, FileCreation::kCreateNew});
+    ASSERT_TRUE((*file)->WriteAt(0, AsBytes(golden)));
+  }
+  for (int opening = 0; opening < 2; ++opening) {
+    auto store = SqliteMetadataStore::Open(kDatabase, disk);
+    ASSERT_TRUE(store) << store.error().ToString();
+    EXPECT_EQ(*DumpMetadata(**store), ModelDumps(MetadataScenario()).back());
+    ASSERT_TRUE((*store)->Close());
+  }
+  auto database = SqliteDatabase::Open(kDatabase, disk, SqlitePurpose::kServe);
+  ASSERT_TRUE(database);
+  EXPECT_EQ(*(*database)->QueryInteger("PRAGMA user_version"), kSqliteSchemaVersion);
+  EXPECT_EQ(*(*database)->QueryInteger("SELECT count(*) FROM sqlite_schema WHERE name = 'objects_by_state'"), 1);
+  ASSERT_TRUE((*database)->Close());
+}
+
+TEST(SqliteSchemaTest, ANewerFileIsRefusedNamingTheVersionNeeded) {
+  SimFileSystem disk(1);
+  ASSERT_TRUE(disk.CreateDirectories("/data"));
+  ASSERT_TRUE(CreateSqliteFile(kDatabase, disk));
+  {
+    auto database = SqliteDatabase::Open(kDatabase, disk, SqlitePurpose::kServe);
+    ASSERT_TRUE(database);
+    ASSERT_TRUE((*database)->Execute("PRAGMA user_version=99"));
+    ASSERT_TRUE((*database)->Close());
+  }
+  auto store = SqliteMetadataStore::Open(kDatabase, disk);
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().code(), ErrorCode::kUnsupported);
+  EXPECT_NE(store.error().ToString().find("version 99"), std::string::npos);
+}
+
+TEST(SqliteSchemaTest, AMissingDatabaseBesideItsWalIsNotANewOne) {
+  SimFileSystem disk(1);
+  auto store = SqliteMetadataStore::Open(kDatabase, disk);
+  ASSERT_TRUE((*store)->CreateTopic("t", {}, "", 1));
+  disk.KillProcess();
+  ASSERT_TRUE(disk.Remove(kDatabase));
+  store = SqliteMetadataStore::Open(kDatabase, disk);
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().code(), ErrorCode::kCorruption);
+}
+
+}  // namespace
+}  // namespace millrace
