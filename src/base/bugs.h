@@ -2,8 +2,10 @@
 // In every other build Planted() is the constant false and the code behind it does not exist.
 #pragma once
 
-#include <string_view>
-#include <utility>
+#ifdef MILLRACE_BUGS
+#include <atomic>
+#include <cstdint>
+#endif
 
 namespace millrace {
 
@@ -51,9 +53,15 @@ enum class Bug {
 };
 
 #ifdef MILLRACE_BUGS
-/// The one bug that is switched on; set by the scoring program before a run.
+/// The one bug that is switched on; set by the scoring program before a run, which then knows whether any code acted on
+/// it.
 extern Bug active_bug;
-inline bool Planted(Bug bug) { return active_bug == bug; }
+extern std::atomic<std::uint64_t> planted_firings;
+inline bool Planted(Bug bug) {
+  if (active_bug != bug) return false;
+  planted_firings.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
 #else
 constexpr bool Planted(Bug) { return false; }
 #endif

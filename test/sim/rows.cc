@@ -1,0 +1,65 @@
+#include <algorithm>
+#include <array>
+
+#include "row.h"
+#include "wal_rows.h"
+
+namespace millrace::sim {
+namespace {
+
+constexpr std::uint64_t kFired = 100;  // the least a kind of fault must have happened in a CI run
+
+const std::array kRows = {
+    Row{.name = "1",
+        .property = "no acknowledged frame lost, no hole, no duplicate, after power loss at any boundary",
+        .run = &RunWalCrashStates,
+        .seeds = 180,
+        .floors = {.checked = 200'000,
+                   .fired = {{"boundary", 10'000},
+                             {"block-lost", kFired},
+                             {"block-kept", kFired},
+                             {"block-torn", kFired},
+                             {"block-overtaken", kFired},
+                             {"name-lost", kFired},
+                             {"name-kept", kFired},
+                             {"size-lost", kFired},
+                             {"size-kept", kFired},
+                             {"crash-in-recovery", kFired},
+                             {"lived-on", kFired},
+                             {"kill", kFired},
+                             {"power-loss", kFired},
+                             {"read-back", kFired},
+                             {"recycle", kFired}}}},
+    Row{.name = "10-wal",
+        .property = "every changed byte of the WAL is noticed",
+        .run = &RunWalRot,
+        .seeds = 12,
+        .floors = {.checked = 100'000,
+                   .fired = {{"flip", 50'000}, {"zeroed", kFired}, {"file-removed", 50}, {"read-refused", kFired}}}},
+    Row{.name = "11-wal",
+        .property = "the n-th failing call breaks nothing that was acknowledged",
+        .run = &RunWalNthFailure,
+        .seeds = 60,
+        .floors = {.checked = 10'000, .fired = {{"call-failed", 1'000}, {"call-full", 500}}}},
+    Row{.name = "12-wal",
+        .property = "a failed sync is final",
+        .run = &RunWalFailedSync,
+        .seeds = 60,
+        .floors = {.checked = 5'000, .fired = {{"sync-failed-clean", 500}, {"sync-failed-dirty", 500}}}},
+    Row{.name = "13-wal",
+        .property = "a full disk loses nothing and heals",
+        .run = &RunWalFullDisk,
+        .seeds = 200,
+        .floors = {.checked = 1'000, .fired = {{"disk-full", kFired}}}},
+};
+
+}  // namespace
+
+std::span<const Row> AllRows() { return kRows; }
+
+const Row* FindRow(std::string_view name) {
+  const auto found = std::ranges::find(kRows, name, &Row::name);
+  return found == kRows.end() ? nullptr : &*found;
+}
+
+}  // namespace millrace::sim
