@@ -129,6 +129,18 @@ void WalFileScan::CountWhatStandsAt(WalPosition position) {
   }
 }
 
+/// The rest of a block behind a group's last frame is synced with it, and empty; a frame that was lost there left
+/// bytes, or a successor that names it.
+bool WalFileScan::FrameStoodAt(WalPosition position) {
+  const WalPosition block_end = BlockUp(position);
+  const auto rest = image_.At(OffsetOf(position), static_cast<std::uint64_t>(block_end - position));
+  if (std::ranges::any_of(rest, [](std::byte byte) { return byte != std::byte{0}; })) return true;
+  if (block_end + static_cast<std::int64_t>(kWalFrameHeaderBytes) > limit_) return false;
+  const auto next = DecodeWalFrameHeader(image_.At(OffsetOf(block_end), kWalFrameHeaderBytes));
+  return next && next->generation == file_.header.generation && next->position == block_end &&
+         next->previous >= position;
+}
+
 Result<bool> WalFileScan::Judge() {
   CountWhatStandsAt(position_);
   if (BlockUp(position_) != position_) CountWhatStandsAt(BlockUp(position_));
@@ -144,7 +156,8 @@ Result<bool> WalFileScan::Judge() {
   const WalEvidence evidence = {
       .unreadable = position_ < until && image_.Unreadable(OffsetOf(position_), OffsetOf(until)),
       .later_frames = later.first.has_value(),
-      .known_synced = !newest() || later.synced_to > position_};
+      .known_synced = !newest() || later.synced_to > BlockUp(position_) ||
+                      (later.synced_to > position_ && FrameStoodAt(position_))};
   const WalVerdict verdict = JudgeInvalidPlace(evidence);
   Count(verdict);
   switch (verdict) {

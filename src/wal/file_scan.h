@@ -42,6 +42,7 @@ class WalFileScan {
   Result<void> Accept(const Found& found);
   Later Search(WalPosition from);
   void CountWhatStandsAt(WalPosition position);
+  [[nodiscard]] bool FrameStoodAt(WalPosition position);
   /// True: the scan goes on behind it.
   Result<bool> Judge();
   Result<void> ReportDamage(WalPosition end, std::string reason);
