@@ -13,6 +13,16 @@ constexpr std::uint64_t kMagic = 0x31307631'4157524dULL;
 constexpr std::size_t kCopyBytes = 64;
 constexpr std::size_t kSecondCopy = 2048;
 
+/// Could a log have written this? A right CRC alone does not make a place inside the file of a number.
+bool Consistent(const WalFileHeader& header) {
+  constexpr std::uint64_t kPositionMax = std::uint64_t{1} << 62;
+  if (header.generation == 0 || header.capacity > kPositionMax) return false;
+  if (header.state == WalFileState::kFree) return true;
+  return header.base.value() >= 0 && static_cast<std::uint64_t>(header.base.value()) <= kPositionMax &&
+         header.base == BlockDown(header.base) && header.base == BlockDown(header.predecessor_end) &&
+         header.last_frame < header.predecessor_end && header.predecessor_generation < header.generation;
+}
+
 std::optional<WalFileHeader> DecodeCopy(std::span<const std::byte> bytes) {
   if (bytes.size() < kCopyBytes) return std::nullopt;
   const std::byte* at = bytes.data();
@@ -31,6 +41,7 @@ std::optional<WalFileHeader> DecodeCopy(std::span<const std::byte> bytes) {
   header.predecessor_generation = GetLe<std::uint64_t>(at + 40);
   header.predecessor_end = WalPosition(GetLe<std::int64_t>(at + 48));
   header.last_frame = WalPosition(GetLe<std::int64_t>(at + 56));
+  if (!Consistent(header)) return std::nullopt;
   return header;
 }
 
