@@ -109,6 +109,7 @@ PartitionLog::State::Resumption PartitionLog::State::FindBehindDamage(WalPositio
     for (std::size_t i = 0; i < index.size(); ++i)
       if (index[i].begin > at) places_to_try.push_back(index[i].begin);
   }
+  std::ranges::sort(places_to_try);  // the nearest that can be read: no more is given up than must be
   for (const WalPosition place : places_to_try) {
     if (place >= wal_end) break;
     const Result<Wal::Frames> frames = wal.Read(options.stream, {place, wal_end}, 1);

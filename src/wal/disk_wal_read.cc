@@ -119,7 +119,7 @@ Result<Wal::Frames> DiskWal::ReadFile(const WalFile& file, WalStream stream, Wal
         continue;
       }
       if (!found.frames.empty()) return found;
-      return DamageAt(file, {found.next, range.end});
+      return DamageAt(file, {found.next, in_place ? WalFrameEnd(*header) : range.end});
     }
     if (piece.size() < kWalFrameHeaderBytes && found.next < range.end) {
       // Less than a header before the end of what this file holds: padding.
