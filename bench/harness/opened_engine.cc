@@ -8,7 +8,7 @@ EngineOptions QuietOptions(const std::filesystem::path& directory) {
   EngineOptions options;
   options.data_dir = directory;
   options.upload.segment_age_max = std::chrono::hours(24);
-  options.upload.segment_bytes_max = 8ull << 30;
+  options.upload.segment_bytes_max = 4ull << 30;
   return options;
 }
 
