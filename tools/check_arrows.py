@@ -7,7 +7,8 @@ The table there names each room, its floor and the rooms it may include besides 
 - the table and the folders under src/ agree, and no row points up or sideways;
 - a file of a room includes only its own room, `millrace/...`, `base/...` and the rooms of its row, by full path;
 - public headers include only public headers and the standard library;
-- headers of src/ include no third-party header: those stand in .cc files;
+- headers of src/ include no third-party header: those stand in .cc files. Only headers for tests (*_fixture.h, *_testing.h)
+  may include GoogleTest, and only tests include these;
 - nothing under src/ or include/ includes test/, bench/ or examples/, which the first two rules already forbid.
 """
 import os
@@ -18,6 +19,8 @@ ROW = re.compile(r"^\|\s*(\d+)\s*\|\s*([a-z]+)\s*\|[^|]*\|([^|]*)\|\s*$", re.MUL
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 # Headers of the C library and the kernel that headers of ours may include; C++ ones have no dot.
 SYSTEM_HEADER = re.compile(r"^(?:(?:sys|linux)/[a-z_]+\.h|(?:fcntl|unistd|errno|time|pthread|sched|poll|signal|dirent)\.h)$")
+TEST_HEADER = re.compile(r"_(?:fixture|testing)\.h$")
+TEST_LIBRARY = re.compile(r"^(?:gtest|gmock|rapidcheck)[/.]")
 
 
 def read_floors(text):
@@ -56,6 +59,7 @@ def check_public_header(path, includes):
 
 def check_room_file(path, room, includes, floors):
     may = floors[room][1] | {room, "base"}
+    for_tests = path.endswith("_test.cc") or bool(TEST_HEADER.search(path))
     for bracket, header in includes:
         if header.startswith("millrace/"):
             continue
@@ -65,7 +69,9 @@ def check_room_file(path, room, includes, floors):
                 yield f'{path}: "{header}" is not the full path of a header of a room'
             elif target not in may:
                 yield f"{path}: {room} may not include {header}"
-        elif path.endswith(".h") and not is_standard(header):
+            elif TEST_HEADER.search(header) and not for_tests:
+                yield f"{path}: only tests include {header}"
+        elif path.endswith(".h") and not is_standard(header) and not (for_tests and TEST_LIBRARY.match(header)):
             yield f"{path}: third-party header <{header}> in a header"
 
 

@@ -59,6 +59,12 @@ class ArrowsTest(unittest.TestCase):
     def test_a_third_party_header_in_a_header_is_seen(self):
         self.assert_seen("src/wal/bad.h", "#include <fmt/core.h>\n", "third-party header <fmt/core.h>")
 
+    def test_a_header_for_tests_may_use_googletest_and_only_tests_use_it(self):
+        fixture = {"src/wal/wal_fixture.h": "#include <gtest/gtest.h>\n", "src/wal/wal_test.cc": '#include "wal/wal_fixture.h"\n'}
+        self.assertEqual(self.problems(files=fixture), [])
+        problems = self.problems(files=fixture | {"src/wal/bad.cc": '#include "wal/wal_fixture.h"\n'})
+        self.assertEqual(problems, ["src/wal/bad.cc: only tests include wal/wal_fixture.h"])
+
     def test_a_public_header_that_leaves_include_is_seen(self):
         self.assert_seen("include/millrace/bad.h", '#include "base/mutex.h"\n', "a public header includes base/mutex.h")
         self.assert_seen("include/millrace/bad.h", "#include <fmt/core.h>\n", "a public header includes fmt/core.h")
