@@ -1,4 +1,4 @@
-// Writes the seeds of the corpora: batches and segments of each codec, as the real builders make them.
+// Writes the seeds of the corpora: batches and segments of each codec and files of a WAL, as the real code makes them.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -6,10 +6,13 @@
 #include <vector>
 
 #include "base/check.h"
+#include "env/sim_clock.h"
+#include "env/sim_file_system.h"
 #include "record/compressor.h"
 #include "record/record_batch_builder.h"
 #include "record/record_batch_view.h"
 #include "segment/segment_builder.h"
+#include "wal/wal.h"
 
 namespace millrace {
 namespace {
@@ -35,7 +38,45 @@ SharedBytes Batch(Compression compression, std::int64_t base) {
   return std::move(*built).Freeze();
 }
 
+class NoReplay final : public WalReplay {
+ public:
+  Result<void> OnFrame(WalStream, WalExtent, std::span<const std::byte>) override { return {}; }
+  Result<void> OnDamage(const WalDamage&) override { return {}; }
+};
+
+/// The file of a log with two groups of frames, closed cleanly (so with a mark) or not, in the target's raw form: a
+/// zero, the header's 64 bytes, and what lies behind the header's block up to the last byte in use.
+std::vector<std::byte> WalFileBytes(bool close) {
+  SimFileSystem files;
+  SimClock clock;
+  NoReplay replay;
+  const WalOptions options{.directory = "/wal",
+                           .wal_bytes_max = 16 << 20,
+                           .frame_bytes_max = 64 << 10,
+                           .staging_bytes = 16 << 10,
+                           .file_bytes = 64 << 10};
+  auto wal = Wal::Open(options, files, clock, replay);
+  MR_CHECK(wal, wal.error().message());
+  const SharedBytes batch = Batch(Compression::kNone, 0);
+  const std::span<const std::byte> piece(batch.bytes());
+  for (int group = 0; group < 2; ++group) {
+    for (int frame = 0; frame < 2; ++frame) MR_CHECK((*wal)->TryAppend(WalStream(7), std::span(&piece, 1)));
+    MR_CHECK((*wal)->AwaitDurable((*wal)->end()));
+  }
+  if (close) MR_CHECK((*wal)->Close());
+  const auto contents = files.Contents("/wal/00000001.wal");
+  if (!close) MR_CHECK((*wal)->Close());
+  std::vector<std::byte> bytes{std::byte{0}};
+  bytes.insert(bytes.end(), contents.begin(), contents.begin() + 64);
+  auto end = contents.end();
+  while (end != contents.begin() + 4096 && *std::prev(end) == std::byte{0}) --end;
+  bytes.insert(bytes.end(), contents.begin() + 4096, end);
+  return bytes;
+}
+
 void WriteSeeds(const std::filesystem::path& corpus) {
+  Write(corpus / "wal" / "closed", WalFileBytes(true));
+  Write(corpus / "wal" / "open", WalFileBytes(false));
   const std::string names[] = {"none", "gzip", "snappy", "lz4", "zstd"};
   for (int codec = 0; codec < 5; ++codec) {
     const SharedBytes batch = Batch(static_cast<Compression>(codec), 0);
