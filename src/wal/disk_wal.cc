@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bugs.h"
 #include "base/check.h"
 #include "base/try.h"
 
@@ -62,9 +63,12 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
     MutexLock lock(mutex_);
     next_generation_ = log.next_generation;
     next_slot_ = log.next_slot;
+    for (const auto& disk : log.unfinished) MR_TRY(factory_.Remove(*disk));
     for (const auto& disk : log.left_aside) {
       if (!WalFileFactory::Reserve(*disk, next_generation_++)) MR_TRY(factory_.Remove(*disk));
     }
+    // Whatever was made just before a crash is listed; from here on it is listed for good.
+    if (!Planted(Bug::kWalSkipDirectorySync)) MR_TRY(file_system_.SyncDirectory(options_.directory));
     rework_ = std::move(log.reusable);
     rework_.insert(rework_.end(), log.left_aside.begin(), log.left_aside.end());
     for (RecoveredFile& file : log.files) {

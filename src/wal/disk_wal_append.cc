@@ -177,13 +177,23 @@ Result<void> DiskWal::MakeLargeArea(std::uint64_t frame_bytes) {
     }
     ring = ring_.get();
   }
-  // Leadership keeps the area from being filled or dropped meanwhile.
-  auto area = ring->MakeLarge(frame_bytes);
+  // Leadership keeps the area from being filled or dropped meanwhile. The old one goes first: two mappings of one file
+  // with different lengths are more than some file systems bear.
   std::unique_ptr<StagingArea> old;
+  {
+    MutexLock lock(mutex_);
+    if (ring->holds_large()) {
+      EndLeadership();
+      return {};
+    }
+    old = ring->ExchangeLarge(nullptr);
+  }
+  old.reset();
+  auto area = ring->MakeLarge(frame_bytes);
   MutexLock lock(mutex_);
   EndLeadership();
   if (!area) return area.error();
-  if (!ring->holds_large()) old = ring->ExchangeLarge(*std::move(area));
+  ring->ExchangeLarge(*std::move(area));
   return {};
 }
 

@@ -28,6 +28,7 @@ WalFileScan::WalFileScan(RecoveredFile& file, const std::optional<WalFileHeader>
       synced_to_(file.header.predecessor_end),
       generation_(file.header.generation) {
   if (file.header.last_frame.value() >= 0) previous_ = file.header.last_frame;
+  log_.last_frame = file.header.last_frame;
 }
 
 std::uint64_t WalFileScan::OffsetOf(WalPosition position) const {
@@ -249,13 +250,16 @@ Result<void> WalFileScan::MakeDurable() {
   if (unreadable > kWalFileHeaderBytes) {
     begin = std::max(begin, file_.header.base + static_cast<std::int64_t>(unreadable - kWalFileHeaderBytes));
   }
-  if (begin >= end || synced_to_ >= position_) return {};
+  File& file = *file_.disk->writer;
+  // Nothing in this file knows of a sync: then its header may be in the page cache only, too.
+  const bool header_proven = synced_to_ > file_.header.predecessor_end;
+  if (!header_proven) MR_TRY(file_.disk->WriteHeader(file_.header));
+  if (begin >= end || synced_to_ >= position_) return header_proven ? Result<void>() : file.Sync();
   if (log_.carried.empty() && position_ < end) {
     // What is left of a torn frame would look like a damaged one to whoever reads by position.
     const std::vector<std::byte> zeros(static_cast<std::size_t>(end - position_));
     image_.Overlay(OffsetOf(position_), zeros);
   }
-  File& file = *file_.disk->writer;
   for (std::uint64_t at = OffsetOf(begin); at < OffsetOf(end); at += kWritePieceBytes) {
     const auto piece = image_.At(at, std::min(kWritePieceBytes, OffsetOf(end) - at));
     MR_TRY(file.WriteAt(at, piece));

@@ -89,7 +89,7 @@ void WalRecovery::BuildChain() {
     const bool newest = live.empty() || generation > live.rbegin()->first;
     if (generation == 0 || live.contains(generation) || (!named && !newest)) {
       Count(WalVerdict::kInterruptedCreation);
-      log_.reusable.push_back(std::move(candidate.disk));
+      log_.unfinished.push_back(std::move(candidate.disk));
       continue;
     }
     const auto older = live.lower_bound(generation);
