@@ -50,10 +50,11 @@ bool RunWithFault(std::uint64_t seed, const Fault& fault, std::string_view what,
   WalMachine machine(seed, DrawWalMachineOptions(seed), report);
   std::uint64_t counted = 0;
   bool fired = false;
-  machine.files().SetFaultPlan([&](SimOperation operation, const auto&, auto) -> std::optional<SimFault> {
+  machine.files().SetFaultPlan([&](SimOperation operation, const auto& path, auto) -> std::optional<SimFault> {
     if (fault.only_syncs && operation != SimOperation::kSync && operation != SimOperation::kSyncDirectory) return {};
     if (++counted != fault.at) return {};
     fired = true;
+    report.Event(fmt::format("fault in operation {} of {}", static_cast<int>(operation), path.native()));
     machine.AllowErrors(true);
     report.Fired(fault.only_syncs ? (fault.effect.pages_left_clean ? "sync-failed-clean" : "sync-failed-dirty")
                                   : (fault.effect.code == ErrorCode::kOutOfSpace ? "call-full" : "call-failed"));
