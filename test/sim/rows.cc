@@ -3,6 +3,7 @@
 
 #include "row.h"
 #include "wal_rows.h"
+#include "world_rows.h"
 
 namespace millrace::sim {
 namespace {
@@ -51,6 +52,29 @@ const std::array kRows = {
         .run = &RunWalFullDisk,
         .seeds = 200,
         .floors = {.checked = 1'000, .fired = {{"disk-full", kFired}}}},
+    Row{.name = "2",
+        .property = "the whole engine keeps its promises under all faults, and heals",
+        .run = &RunWorld,
+        .seeds = 300,
+        .floors = {.checked = 200'000,
+                   .fired = {{"append", kFired},
+                             {"append-async", kFired},
+                             {"kill", kFired},
+                             {"power-loss", kFired},
+                             {"error", kFired},
+                             {"segment-committed", kFired},
+                             {"read-tail", kFired},
+                             {"read-wal", kFired},
+                             {"read-cache", kFired},
+                             {"read-objects", kFired},
+                             {"object-deleted", kFired},
+                             {"records-deleted", kFired},
+                             {"topic-recreated", kFired},
+                             {"taken-over", kFired},
+                             {"position-committed", kFired},
+                             {"position-resumed", kFired},
+                             {"polled", kFired},
+                             {"healed", 250}}}},
 };
 
 }  // namespace

@@ -1,0 +1,227 @@
+#include "process_stores.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "wal_model.h"
+
+namespace millrace::sim {
+namespace {
+
+constexpr std::size_t kRowsMax = 100'000;
+
+Error DeadError() { return Error(ErrorCode::kUnavailable, "the process is dead"); }
+
+class ProcessObjects final : public ObjectStore {
+ public:
+  ProcessObjects(std::shared_ptr<ObjectStore> below, SharedTruth& truth, std::shared_ptr<const ProcessLife> life,
+                 Clock& clock, Report& report)
+      : below_(std::move(below)), truth_(truth), life_(std::move(life)), clock_(clock), report_(report) {}
+
+  Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override {
+    if (!life_->alive) return DeadError();
+    if (key.ends_with(".obj")) {
+      // The same bytes again are a retry of one attempt.
+      std::uint64_t fingerprint = 0;
+      for (const SharedBytes& piece : pieces) fingerprint = fingerprint * 31 + HashOf(piece.bytes());
+      const auto [entry, fresh] = truth_.keys_ever_put.emplace(key, fingerprint);
+      report_.Expect(fresh || entry->second == fingerprint, "key-reused", key);
+    }
+    return below_->Put(key, pieces, mode);
+  }
+  Result<SharedBytes> Get(std::string_view key, ByteRange range) override {
+    if (!life_->alive) return DeadError();
+    return below_->Get(key, range);
+  }
+  Result<ObjectDescription> Head(std::string_view key) override {
+    if (!life_->alive) return DeadError();
+    return below_->Head(key);
+  }
+  Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override {
+    if (!life_->alive) return DeadError();
+    return below_->List(prefix, continuation, max);
+  }
+  Result<void> Delete(std::string_view key) override {
+    if (!life_->alive) return DeadError();
+    if (key.ends_with(".obj")) JudgeDeletion(key);
+    return below_->Delete(key);
+  }
+  [[nodiscard]] std::string Describe() const override { return below_->Describe(); }
+
+ private:
+  void JudgeDeletion(std::string_view key) {
+    report_.Fired("object-deleted");
+    report_.Expect(!truth_.Refers(key), "referenced-object-deleted", key);
+    const auto deleting = truth_.metadata->ObjectsIn(ObjectState::kDeleting, INT64_MAX, kRowsMax);
+    const ObjectRow* row = nullptr;
+    for (const ObjectRow& candidate : deleting ? *deleting : std::vector<ObjectRow>()) {
+      if (candidate.key == key) row = &candidate;
+      if (row != nullptr) {
+        const std::int64_t age_ms = clock_.WallMs() - row->changed_ms;
+        report_.Expect(age_ms >= truth_.delete_grace.count(), "deleted-without-grace",
+                       fmt::format("{} after {} ms", key, age_ms));
+        return;
+      }
+    }
+    report_.Expect(false, "deleted-without-decision", fmt::format("{} is not marked as deleting in metadata", key));
+  }
+
+  const std::shared_ptr<ObjectStore> below_;
+  SharedTruth& truth_;
+  const std::shared_ptr<const ProcessLife> life_;
+  Clock& clock_;
+  Report& report_;
+};
+
+class ProcessMetadata final : public MetadataStore {
+ public:
+  ProcessMetadata(std::shared_ptr<MetadataStore> below, SharedTruth& truth, std::shared_ptr<const ProcessLife> life,
+                  Report& report)
+      : below_(std::move(below)), truth_(truth), life_(std::move(life)), report_(report) {}
+
+  Result<std::string> Identity() override {
+    return Pass([&] { return below_->Identity(); });
+  }
+  Result<void> SetIdentity(std::string_view identity) override {
+    return Pass([&] { return below_->SetIdentity(identity); });
+  }
+  Result<TopicRow> CreateTopic(std::string_view name, const TopicOptions& options, std::string_view uuid,
+                               std::int64_t now_ms) override {
+    return Pass([&] { return below_->CreateTopic(name, options, uuid, now_ms); });
+  }
+  Result<void> AlterTopic(TopicId topic, const TopicOptions& options) override {
+    return Pass([&] { return below_->AlterTopic(topic, options); });
+  }
+  Result<void> DeleteTopic(TopicId topic, std::int64_t now_ms) override {
+    return Pass([&] { return below_->DeleteTopic(topic, now_ms); });
+  }
+  Result<std::vector<TopicRow>> Topics() override {
+    return Pass([&] { return below_->Topics(); });
+  }
+  Result<std::vector<PartitionRow>> Partitions(TopicId topic) override {
+    return Pass([&] { return below_->Partitions(topic); });
+  }
+  Result<PartitionRow> AcquireEpoch(const PartitionKey& partition) override {
+    return Pass([&] { return below_->AcquireEpoch(partition); });
+  }
+  Result<PartitionRow> AdvanceLogStart(const PartitionKey& partition, LeaderEpoch epoch, Offset log_start,
+                                       std::int64_t now_ms) override {
+    auto row = Pass([&] { return below_->AdvanceLogStart(partition, epoch, log_start, now_ms); });
+    if (row) JudgeOwner(partition, epoch);
+    JudgeRow(partition);
+    return row;
+  }
+  Result<void> PrepareObject(const ObjectRow& object) override {
+    return Pass([&] { return below_->PrepareObject(object); });
+  }
+  Result<std::vector<PartitionRow>> CommitSegments(const ObjectRow& object,
+                                                   std::span<const SegmentCommit> segments) override {
+    auto rows = Pass([&] { return below_->CommitSegments(object, segments); });
+    for (const SegmentCommit& commit : segments) {
+      if (rows) JudgeOwner(commit.segment.partition, commit.epoch);
+      JudgeRow(commit.segment.partition);
+    }
+    if (rows) report_.Fired("segment-committed", segments.size());
+    return rows;
+  }
+  Result<std::vector<ObjectRow>> ObjectsIn(ObjectState state, std::int64_t changed_before_ms,
+                                           std::size_t max) override {
+    return Pass([&] { return below_->ObjectsIn(state, changed_before_ms, max); });
+  }
+  Result<void> AbandonObject(const ObjectId& id, std::int64_t now_ms) override {
+    return Pass([&] { return below_->AbandonObject(id, now_ms); });
+  }
+  Result<void> ForgetObject(const ObjectId& id) override {
+    return Pass([&] { return below_->ForgetObject(id); });
+  }
+  Result<std::optional<ObjectRow>> FindObject(const ObjectId& id) override {
+    return Pass([&] { return below_->FindObject(id); });
+  }
+  Result<std::vector<SegmentRow>> Segments(const PartitionKey& partition, Offset from, std::size_t max) override {
+    return Pass([&] { return below_->Segments(partition, from, max); });
+  }
+  Result<void> CommitPositions(std::span<const PositionRow> positions) override {
+    return Pass([&] { return below_->CommitPositions(positions); });
+  }
+  Result<std::vector<PositionRow>> Positions(std::string_view group) override {
+    return Pass([&] { return below_->Positions(group); });
+  }
+  Result<std::vector<std::string>> Groups() override {
+    return Pass([&] { return below_->Groups(); });
+  }
+  Result<void> DeleteGroup(std::string_view group) override {
+    return Pass([&] { return below_->DeleteGroup(group); });
+  }
+  /// The process lets go of it; the database stays.
+  Result<void> Close() override { return {}; }
+
+ private:
+  template <class Call>
+  auto Pass(Call&& call) -> decltype(call()) {
+    if (!life_->alive) return DeadError();
+    return call();
+  }
+
+  void JudgeOwner(const PartitionKey& partition, LeaderEpoch epoch) {
+    const auto row = truth_.RowOf(partition);
+    report_.Expect(!row || row->epoch == epoch, "zombie-committed",
+                   fmt::format("partition {}: epoch {} where {} owns", partition.partition.value(), epoch.value(),
+                               row ? row->epoch.value() : -1));
+  }
+
+  void JudgeRow(const PartitionKey& partition) {
+    const auto row = truth_.RowOf(partition);
+    if (!row) return;
+    Offset& tiered_end = truth_.tiered_end[partition];
+    Offset& log_start = truth_.log_start[partition];
+    report_.Expect(row->tiered_end >= tiered_end && row->log_start >= log_start && row->log_start <= row->tiered_end,
+                   "watermark-fell",
+                   fmt::format("log_start {} after {}, tiered_end {} after {}", row->log_start.value(),
+                               log_start.value(), row->tiered_end.value(), tiered_end.value()));
+    tiered_end = std::max(tiered_end, row->tiered_end);
+    log_start = std::max(log_start, row->log_start);
+  }
+
+  const std::shared_ptr<MetadataStore> below_;
+  SharedTruth& truth_;
+  const std::shared_ptr<const ProcessLife> life_;
+  Report& report_;
+};
+
+}  // namespace
+
+std::optional<PartitionRow> SharedTruth::RowOf(const PartitionKey& partition) const {
+  const auto rows = metadata->Partitions(partition.topic);
+  if (!rows) return std::nullopt;
+  for (const PartitionRow& row : *rows) {
+    if (row.key == partition) return row;
+  }
+  return std::nullopt;
+}
+
+bool SharedTruth::Refers(std::string_view key) const {
+  const auto topics = metadata->Topics();
+  for (const TopicRow& topic : topics ? *topics : std::vector<TopicRow>()) {
+    for (std::int32_t partition = 0; partition < topic.options.partitions; ++partition) {
+      const auto segments = metadata->Segments({topic.id, PartitionId(partition)}, Offset(0), kRowsMax);
+      for (const SegmentRow& segment : segments ? *segments : std::vector<SegmentRow>()) {
+        const auto object = metadata->FindObject(segment.object);
+        if (object && *object && (*object)->key == key) return true;
+      }
+    }
+  }
+  return false;
+}
+
+std::shared_ptr<ObjectStore> ObjectsOfProcess(std::shared_ptr<ObjectStore> faulty, SharedTruth& truth,
+                                              std::shared_ptr<const ProcessLife> life, Clock& clock, Report& report) {
+  return std::make_shared<ProcessObjects>(std::move(faulty), truth, std::move(life), clock, report);
+}
+
+std::shared_ptr<MetadataStore> MetadataOfProcess(std::shared_ptr<MetadataStore> faulty, SharedTruth& truth,
+                                                 std::shared_ptr<const ProcessLife> life, Report& report) {
+  return std::make_shared<ProcessMetadata>(std::move(faulty), truth, std::move(life), report);
+}
+
+}  // namespace millrace::sim

@@ -1,0 +1,42 @@
+// Object store and metadata store as one process sees them: when the process dies, nothing it still tries takes effect.
+// Whatever it did is watched: keys are never used twice, nothing referred to is deleted, watermarks only grow.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "millrace/clock.h"
+#include "millrace/metadata_store.h"
+#include "millrace/object_store.h"
+#include "report.h"
+
+namespace millrace::sim {
+
+/// What outlives processes: the stores themselves and what was seen of them.
+struct SharedTruth {
+  std::shared_ptr<ObjectStore> objects;
+  std::shared_ptr<MetadataStore> metadata;
+  std::string key_prefix;
+  std::chrono::milliseconds delete_grace{0};
+  std::map<std::string, std::uint64_t, std::less<>> keys_ever_put;  // with the fingerprint of what was put
+  std::map<PartitionKey, Offset> tiered_end, log_start;             // the highest ever seen
+
+  /// Nobody else's rows may be moved by whoever owns an older epoch.
+  [[nodiscard]] std::optional<PartitionRow> RowOf(const PartitionKey& partition) const;
+  /// Does a visible segment lie in the object?
+  [[nodiscard]] bool Refers(std::string_view key) const;
+};
+
+/// Alive until the process dies.
+struct ProcessLife {
+  bool alive = true;
+};
+
+std::shared_ptr<ObjectStore> ObjectsOfProcess(std::shared_ptr<ObjectStore> faulty, SharedTruth& truth,
+                                              std::shared_ptr<const ProcessLife> life, Clock& clock, Report& report);
+std::shared_ptr<MetadataStore> MetadataOfProcess(std::shared_ptr<MetadataStore> faulty, SharedTruth& truth,
+                                                 std::shared_ptr<const ProcessLife> life, Report& report);
+
+}  // namespace millrace::sim
