@@ -20,6 +20,7 @@ namespace {
 #ifdef MILLRACE_BUGS
 
 constexpr std::size_t kPlantedMin = 25;
+constexpr unsigned kSecondsMax = 60;  // of one bug
 
 /// Runs in a process of its own, so that a crash is seen and not suffered: "caught", "missed", "absent" and why.
 std::string TryBug(const BugCase& bug) {
@@ -53,6 +54,7 @@ std::string TryBugApart(const BugCase& bug) {
   if (child < 0) return "missed: no process";
   if (child == 0) {
     ::close(ends[0]);
+    ::alarm(kSecondsMax);  // a hang is a miss
     const std::string verdict = TryBug(bug);
     [[maybe_unused]] const ssize_t ignored =
         ::write(ends[1], verdict.data(), std::min<std::size_t>(verdict.size(), 600));

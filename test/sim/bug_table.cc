@@ -54,7 +54,7 @@ std::span<const BugCase> BugTable() {
       {Bug::kReadGapAtHotColdBorder, "gap at the hot/cold border", {"2"}, {"gap-in-read", "next-wrong"}},
       {Bug::kReadBudgetLeakOnError, "budget leak on error", {"2"}, {"read-budget-leak"}},
       {Bug::kPositionCommitIgnored, "position commit ignored", {"2"}, {"position-lost"}},
-      {Bug::kPositionClampedSilently, "position clamped silently", {"2"}, {"position-moved-silently"}},
+      {Bug::kPositionClampedSilently, "position clamped silently", {"2"}, {"gap-in-poll"}},
   };
   return table;
 }

@@ -107,8 +107,9 @@ class ProcessMetadata final : public MetadataStore {
   }
   Result<PartitionRow> AdvanceLogStart(const PartitionKey& partition, LeaderEpoch epoch, Offset log_start,
                                        std::int64_t now_ms) override {
+    const auto before = truth_.RowOf(partition);
     auto row = Pass([&] { return below_->AdvanceLogStart(partition, epoch, log_start, now_ms); });
-    if (row) JudgeOwner(partition, epoch);
+    JudgeOwner(partition, before);
     JudgeRow(partition);
     return row;
   }
@@ -117,10 +118,12 @@ class ProcessMetadata final : public MetadataStore {
   }
   Result<std::vector<PartitionRow>> CommitSegments(const ObjectRow& object,
                                                    std::span<const SegmentCommit> segments) override {
+    std::vector<std::optional<PartitionRow>> before;
+    for (const SegmentCommit& commit : segments) before.push_back(truth_.RowOf(commit.segment.partition));
     auto rows = Pass([&] { return below_->CommitSegments(object, segments); });
-    for (const SegmentCommit& commit : segments) {
-      if (rows) JudgeOwner(commit.segment.partition, commit.epoch);
-      JudgeRow(commit.segment.partition);
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      JudgeOwner(segments[i].segment.partition, before[i]);
+      JudgeRow(segments[i].segment.partition);
     }
     if (rows) report_.Fired("segment-committed", segments.size());
     return rows;
@@ -163,11 +166,12 @@ class ProcessMetadata final : public MetadataStore {
     return call();
   }
 
-  void JudgeOwner(const PartitionKey& partition, LeaderEpoch epoch) {
+  void JudgeOwner(const PartitionKey& partition, const std::optional<PartitionRow>& before) {
     const auto row = truth_.RowOf(partition);
-    report_.Expect(!row || row->epoch == epoch, "zombie-committed",
-                   fmt::format("partition {}: epoch {} where {} owns", partition.partition.value(), epoch.value(),
-                               row ? row->epoch.value() : -1));
+    if (!life_->fenced || !row || !before) return;
+    report_.Expect(row->tiered_end == before->tiered_end && row->log_start == before->log_start, "zombie-committed",
+                   fmt::format("partition {}: tiered_end {} after {} though another owns it",
+                               partition.partition.value(), row->tiered_end.value(), before->tiered_end.value()));
   }
 
   void JudgeRow(const PartitionKey& partition) {

@@ -29,9 +29,9 @@ struct SharedTruth {
   [[nodiscard]] bool Refers(std::string_view key) const;
 };
 
-/// Alive until the process dies.
 struct ProcessLife {
-  bool alive = true;
+  bool alive = true;    // until the process dies
+  bool fenced = false;  // others own its partitions: it may not move their rows
 };
 
 std::shared_ptr<ObjectStore> ObjectsOfProcess(std::shared_ptr<ObjectStore> faulty, SharedTruth& truth,

@@ -70,6 +70,7 @@ class World {
   void AppendAsync();
   void ReadSomewhere();
   void JudgeRead(PartitionModel& model, const TopicPartition& partition, Offset begin, const ReadResult& read);
+  void AdoptMaybe(const TopicPartition& partition, Offset end);
   void ReadAll(const TopicPartition& partition, std::string_view when);
   void FindTime();
   void Consume();
@@ -79,6 +80,7 @@ class World {
   void BackgroundStep();
   void RunTimers();
   void JudgeOffsets();
+  void JudgeRows();
   void NoteLogEnd(const TopicPartition& partition, std::span<const std::uint64_t> batch, bool acknowledged_os,
                   bool acknowledged_disk, std::optional<Offset> base);
 

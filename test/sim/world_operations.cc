@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "world.h"
 
@@ -48,7 +49,10 @@ void World::NoteLogEnd(const TopicPartition& partition, std::span<const std::uin
   } else {
     const auto offsets = engine_->Offsets(partition);
     const auto count = static_cast<std::int64_t>(batch.size());
-    if (!offsets || offsets->log_end < model.end() + count) return;  // it never was
+    if (!offsets || offsets->log_end < model.end() + count) {
+      model.maybe.emplace_back(batch.begin(), batch.end());
+      return;
+    }
   }
   model.Add(batch);
   if (acknowledged_os || acknowledged_disk) model.acknowledged_os = model.end();
@@ -122,6 +126,10 @@ void World::JudgeRead(PartitionModel& model, const TopicPartition& partition, Of
   report_.Expect(read.high_watermark >= model.acknowledged_disk, "acknowledged-not-visible",
                  fmt::format("{}: visible end {}, acknowledged to {}", Name(partition), read.high_watermark.value(),
                              model.acknowledged_disk.value()));
+  const auto offsets = engine_->Offsets(partition);
+  const bool each = options_.sync.kind == SyncPolicy::Kind::kEach;
+  report_.Expect(!each || !offsets || read.high_watermark <= offsets->durable_end, "visible-beyond-durable",
+                 fmt::format("{}: visible end {}", Name(partition), read.high_watermark.value()));
   Offset expected = begin;
   for (const RecordView& record : read.records) {
     const bool there = record.offset >= Offset(0) && record.offset < model.end();
@@ -177,6 +185,21 @@ void World::ReadSomewhere() {
   report_.Fired("read-wal", bytes.wal > 0 ? 1 : 0);
   report_.Fired("read-cache", bytes.block_cache > 0 ? 1 : 0);
   report_.Fired("read-objects", bytes.object_store > 0 ? 1 : 0);
+}
+
+/// Recovery found more than was known to be there: appends that had failed and were staged all the same.
+void World::AdoptMaybe(const TopicPartition& partition, Offset end) {
+  PartitionModel& model = Model(partition);
+  for (const auto& batch : std::exchange(model.maybe, {})) {
+    if (model.end() >= end) return;
+    const auto read = engine_->Read(partition, model.end(), {.records_max = batch.size()});
+    if (!read) return;
+    std::vector<std::uint64_t> seen;
+    for (const RecordView& record : read->records) seen.push_back(FingerprintOf(record));
+    if (seen != batch) continue;
+    model.Add(batch);
+    report_.Fired("failed-append-appeared");
+  }
 }
 
 void World::ReadAll(const TopicPartition& partition, std::string_view when) {
@@ -361,6 +384,8 @@ void World::RunTimers() {
 }
 
 void World::JudgeOffsets() {
+  report_.Expect(engine_->Stats().read_memory_bytes == 0, "read-budget-leak",
+                 fmt::format("{} bytes while nobody reads", engine_->Stats().read_memory_bytes));
   for (const auto& [partition, model] : models_) {
     const auto offsets = engine_->Offsets(partition);
     if (!offsets) continue;
@@ -373,6 +398,20 @@ void World::JudgeOffsets() {
     report_.Expect(
         offsets->log_end == model.end(), "offset-wrong",
         fmt::format("{} ends at {}, {} were appended", Name(partition), offsets->log_end.value(), model.end().value()));
+  }
+}
+
+/// Nothing below log_start is left in metadata.
+void World::JudgeRows() {
+  const auto topics = truth_.metadata->Topics();
+  for (const TopicRow& topic : topics ? *topics : std::vector<TopicRow>()) {
+    const auto partitions = truth_.metadata->Partitions(topic.id);
+    for (const PartitionRow& row : partitions ? *partitions : std::vector<PartitionRow>()) {
+      const auto segments = truth_.metadata->Segments(row.key, Offset(-1), 1);
+      report_.Expect(segments && (segments->empty() || segments->front().end > row.log_start), "rows-left",
+                     fmt::format("partition {} of {} has a segment below log_start {}", row.key.partition.value(),
+                                 topic.name, row.log_start.value()));
+    }
   }
 }
 
@@ -454,8 +493,8 @@ void World::HealAndJudge() {
   for (const auto& [partition, model] : models_) ReadAll(partition, "hot");
   Recycle();
   for (const auto& [partition, model] : models_) ReadAll(partition, "cold");
-  report_.Expect(engine_->Stats().read_memory_bytes == 0, "read-budget-leak",
-                 fmt::format("{} bytes", engine_->Stats().read_memory_bytes));
+  JudgeOffsets();
+  JudgeRows();
   Die(true);
   for (const auto& [partition, model] : models_) ReadAll(partition, "reopened");
   report_.Fired("healed");

@@ -125,6 +125,7 @@ void World::AfterRecovery(const TopicPartition& partition, bool power) {
     report_.Fired("unacknowledged-lost");
     model.Cut(end);
   }
+  AdoptMaybe(partition, end);
   report_.Expect(end <= model.end(), "offset-invented",
                  fmt::format("{} ends at {}, {} were appended", Name(partition), end.value(), model.end().value()));
   model.seen_end = std::min(model.seen_end, end);
@@ -182,7 +183,7 @@ void World::TakeOver() {
       (void)truth_.metadata->AcquireEpoch({topic.id, PartitionId(i)});
     }
   }
-  fenced_ = true;
+  fenced_ = life_->fenced = true;
   report_.Fired("taken-over");
   clock_.Advance(milliseconds(2'000));
   for (int i = 0; i < 4; ++i) (void)engine_->steps().uploader.UploadOnce();
