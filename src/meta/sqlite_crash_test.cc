@@ -174,6 +174,34 @@ TEST(SqliteCrashTest, AFullDiskStopsWritesAndNotReads) {
   EXPECT_FALSE(disk.Open("/data/metadata.db-wal", {}) && !disk.Contents("/data/metadata.db-wal").empty());
 }
 
+TEST(SqliteCrashTest, OnAFullDiskCommitsGoOnFromTheReserve) {
+  SimFileSystem disk(1);
+  auto store = SqliteMetadataStore::Open(kDatabase, disk);
+  ASSERT_TRUE(store);
+  auto topic = (*store)->CreateTopic("t", {}, "", 1);
+  ASSERT_TRUE(topic);
+  std::uint64_t used = 0;
+  for (const auto& file : disk.Files()) used += (disk.Contents(file).size() + 4095) / 4096 * 4096;
+  disk.SetCapacity(used);
+  constexpr int kCommits = 100;
+  for (int n = 0; n < kCommits; ++n) {
+    ObjectRow object;
+    object.id.fill(static_cast<std::uint8_t>(n));
+    object.key = "k" + std::to_string(n);
+    object.size_bytes = 100;
+    ASSERT_TRUE((*store)->PrepareObject(object)) << n;
+    const SegmentCommit commit{{{topic->id, PartitionId(0)}, Offset(n), Offset(n + 1), object.id, 0, 100, 1, 0, 0},
+                               LeaderEpoch(0)};
+    ASSERT_TRUE((*store)->CommitSegments(object, std::span(&commit, 1))) << n;
+  }
+  disk.Crash();
+  disk.SetCapacity(std::nullopt);
+  store = SqliteMetadataStore::Open(kDatabase, disk);
+  ASSERT_TRUE(store) << store.error().ToString();
+  EXPECT_EQ((*store)->Segments({topic->id, PartitionId(0)}, Offset(0), 1000)->size(),
+            static_cast<std::size_t>(kCommits));
+}
+
 TEST(SqliteCrashTest, TwoStoresOnOneFileAreRefused) {
   SimFileSystem disk(1);
   auto first = SqliteMetadataStore::Open(kDatabase, disk);

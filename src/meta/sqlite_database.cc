@@ -20,6 +20,7 @@ constexpr const char* kSettings =
 constexpr const char* kBuildSettings =
     "PRAGMA page_size=4096; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;"
     "PRAGMA temp_store=MEMORY;";
+constexpr std::uint64_t kReserveBytes = 1 << 20;
 constexpr std::uint64_t kCheckpointFrames = 1000;  // 4 MiB of -wal file
 
 ErrorCode CodeOf(int code) {
@@ -190,19 +191,44 @@ Result<std::int64_t> SqliteDatabase::QueryInteger(const char* sql) {
   return row ? statement.Integer(0) : 0;
 }
 
+void SqliteDatabase::TakeReserve() {
+  if (reserved_) return;
+  const std::filesystem::path path = path_.string() + "-reserve";
+  auto file = file_system_.Open(path, {FileAccess::kReadWrite, FileCreation::kOpenOrCreate});
+  if (!file) return;
+  reserved_ = (*file)->Allocate(kReserveBytes).has_value();
+  if (!reserved_) (void)file_system_.Remove(path);
+}
+
+bool SqliteDatabase::GiveUpReserve() {
+  reserved_ = false;
+  return file_system_.Remove(path_.string() + "-reserve").has_value();
+}
+
 Result<void> SqliteDatabase::Transact(const std::function<Result<void>()>& body) {
   MR_TRY(Heal());
+  Result<void> outcome = TransactOnce(body);
+  bool short_of_space = false;
+  if (!outcome && outcome.error().code() == ErrorCode::kOutOfSpace && !vfs_.broken() && GiveUpReserve()) {
+    short_of_space = true;
+    outcome = TransactOnce(body);
+  }
+  if (!outcome) return outcome;
+  // The commit stands whatever becomes of the checkpoint; a failed one is tried again after the next commit. Short of
+  // space it is made at once: the -wal file's bytes are the next commit's.
+  if ((short_of_space || wal_frames_ >= kCheckpointFrames) && !Checkpoint()) (void)vfs_.TakeError();
+  if (purpose_ == SqlitePurpose::kServe) TakeReserve();
+  return {};
+}
+
+Result<void> SqliteDatabase::TransactOnce(const std::function<Result<void>()>& body) {
   MR_TRY(Execute("BEGIN IMMEDIATE"));
   Result<void> outcome = body();
   if (outcome) outcome = Execute("COMMIT");
-  if (!outcome) {
-    if (sqlite3_get_autocommit(connection_) == 0) (void)Execute("ROLLBACK");
-    (void)vfs_.TakeError();
-    return outcome;
-  }
-  // The commit stands whatever becomes of the checkpoint; a failed one is tried again after the next commit.
-  if (wal_frames_ >= kCheckpointFrames && !Checkpoint()) (void)vfs_.TakeError();
-  return {};
+  if (outcome) return {};
+  if (sqlite3_get_autocommit(connection_) == 0) (void)Execute("ROLLBACK");
+  (void)vfs_.TakeError();
+  return outcome;
 }
 
 int SqliteDatabase::OnCommit(void* self, sqlite3*, const char*, int frames) {

@@ -72,7 +72,8 @@ class SqliteDatabase {
   Result<void> Execute(const char* sql);
   Result<std::int64_t> QueryInteger(const char* sql);
 
-  /// Runs `body` in one transaction: committed and synced if it succeeds, rolled back otherwise. After an error of the
+  /// Runs `body` in one transaction: committed and synced if it succeeds, rolled back otherwise; a second time, on the
+  /// space kept in reserve, if the disk was full. After an error of the
   /// commit itself the outcome is unknown.
   Result<void> Transact(const std::function<Result<void>()>& body);
   /// Moves everything from the -wal file into the database file, synced, and empties it.
@@ -89,6 +90,10 @@ class SqliteDatabase {
   SqliteDatabase(std::filesystem::path path, FileSystem& file_system, SqlitePurpose purpose)
       : path_(std::move(path)), file_system_(file_system), purpose_(purpose), vfs_(file_system) {}
   Result<void> OpenConnection();
+  Result<void> TransactOnce(const std::function<Result<void>()>& body);
+  /// A full disk must not stop uploads, and what they free has to be written down first: a file keeps space for that.
+  void TakeReserve();
+  bool GiveUpReserve();
   void CloseConnection();
   /// After a failed sync nothing may be synced again through the same handles.
   Result<void> Heal();
@@ -102,7 +107,7 @@ class SqliteDatabase {
   sqlite3* connection_ = nullptr;
   std::map<const char*, sqlite3_stmt*> statements_;
   std::uint64_t wal_frames_ = 0;
-  bool open_ = false;
+  bool open_ = false, reserved_ = false;
 };
 
 }  // namespace millrace

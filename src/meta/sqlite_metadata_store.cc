@@ -332,6 +332,7 @@ Result<std::vector<PartitionRow>> SqliteMetadataStore::CommitSegments(const Obje
   MutexLock lock(mutex_);
   std::vector<PartitionRow> rows;
   MR_TRY(database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    rows.clear();
     MR_ASSIGN_OR_RETURN(const std::optional<ObjectRow> present, GetObject(object.id));
     if (!present) return ObjectNotPrepared(object.id, "was not prepared");
     if (present->state == ObjectState::kDeleting) return ObjectNotPrepared(object.id, "was given up");
