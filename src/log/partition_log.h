@@ -35,6 +35,7 @@ struct HotBatches {
   std::vector<SharedBytes> batches;
   Offset next;  // where to go on
   std::uint64_t tail_bytes = 0, wal_bytes = 0;
+  bool full = false;  // the next batch does not fit bytes_max
 };
 
 class PartitionLog {

@@ -11,7 +11,8 @@ namespace millrace {
 
 namespace {
 
-constexpr std::size_t kSlicesPerLock = 256;      // appenders wait no longer than these take to copy
+constexpr std::size_t kSlicesPerLock = 256;  // appenders wait no longer than these take to copy
+constexpr std::uint64_t kLargeStretchBytes = 128 << 10;
 constexpr std::uint64_t kSlackBytes = 64 << 10;  // a stretch, which the first entry may lie before the offset by
 
 std::uint64_t BytesOf(const HotBatches& read) { return read.tail_bytes + read.wal_bytes; }
@@ -43,7 +44,11 @@ bool PartitionLog::State::TakeFromTail(HotBatches& read, Offset end, std::uint64
   std::size_t at = tail.Find(read.next);
   for (std::size_t taken = 0; taken < kSlicesPerLock && at < tail.size(); ++taken, ++at) {
     const SharedBytes& batch = tail.batch(at);
-    if (tail.base(at) >= end || !Fits(read, batch.size(), bytes_max)) return false;
+    if (tail.base(at) >= end) return false;
+    if (!Fits(read, batch.size(), bytes_max)) {
+      read.full = true;
+      return false;
+    }
     read.batches.push_back(batch);
     read.tail_bytes += batch.size();
     read.next = at + 1 < tail.size() ? tail.base(at + 1) : offsets.log_end();
@@ -51,7 +56,9 @@ bool PartitionLog::State::TakeFromTail(HotBatches& read, Offset end, std::uint64
   return true;
 }
 
-PartitionLog::State::WalPlan PartitionLog::State::PlanWalRead(Offset next, Offset end, std::uint64_t bytes_left) const {
+std::optional<PartitionLog::State::WalPlan> PartitionLog::State::PlanWalRead(Offset next, Offset end,
+                                                                             std::uint64_t bytes_left,
+                                                                             bool anything_read) const {
   WalPlan plan{.stop = end, .bytes_max = std::max<std::uint64_t>(bytes_left, 1)};
   if (!tail.empty()) plan.stop = std::min(plan.stop, tail.begin());
   for (const Hole& hole : holes)
@@ -63,16 +70,20 @@ PartitionLog::State::WalPlan PartitionLog::State::PlanWalRead(Offset next, Offse
     if (place.next == next && place.at >= plan.range.begin) plan.range.begin = place.at;
 
   // Not past the first stretch that begins behind `stop`, nor far past the bytes asked for.
-  std::size_t last = index.FindAtOrAbove(plan.stop);
-  const std::uint64_t enough = bytes_left > UINT64_MAX / 2 ? UINT64_MAX : index[first].bytes_before + bytes_left;
-  std::size_t low = first + 1;
-  while (low < last) {
-    const std::size_t middle = low + (last - low) / 2;
-    if (index[middle].bytes_before > enough + kSlackBytes)
-      last = middle;
-    else
-      low = middle + 1;
-  }
+  const auto bytes_before = [&](std::size_t entry) MR_REQUIRES(mutex) {
+    return entry < index.size() ? index[entry].bytes_before : index.bytes_total();
+  };
+  const std::size_t stop = std::max(index.FindAtOrAbove(plan.stop), first + 1);
+  const std::uint64_t enough = bytes_left > UINT64_MAX / 2 ? UINT64_MAX / 2 : bytes_before(first) + bytes_left;
+  std::size_t last = first + 1;
+  while (last < stop && bytes_before(last) <= enough + kSlackBytes) ++last;
+  // A stretch beyond the ordinary is one large batch: one that will not fit is not read in vain.
+  const auto is_large_and_too_much = [&](std::size_t entry) MR_REQUIRES(mutex) {
+    return bytes_before(entry + 1) > enough && bytes_before(entry + 1) - bytes_before(entry) >= kLargeStretchBytes;
+  };
+  while (last > first + 1 && is_large_and_too_much(last - 1)) --last;
+  if (last == first + 1 && anything_read && index[first].base == next && is_large_and_too_much(first))
+    return std::nullopt;
   plan.range.end = last < index.size() ? index[last].begin : index.end();
   return plan;
 }
@@ -151,7 +162,8 @@ Result<bool> PartitionLog::State::ReadFromWal(WalPlan plan, HotBatches& read, st
       if (view->end_offset() <= read.next) continue;
       if (view->base_offset() >= plan.stop || !Fits(read, frame.payload.size(), bytes_max)) {
         RememberPlace(read.next, frame.extent.begin);
-        return view->base_offset() >= plan.stop;
+        read.full = view->base_offset() < plan.stop;
+        return !read.full;
       }
       if (view->base_offset() > read.next)
         return lost(Error(ErrorCode::kCorruption, "the WAL lacks frames that were appended"), view->base_offset());
@@ -163,6 +175,7 @@ Result<bool> PartitionLog::State::ReadFromWal(WalPlan plan, HotBatches& read, st
     plan.bytes_max = std::max<std::uint64_t>(bytes_max - std::min(bytes_max, BytesOf(read)), 1);
     if (BytesOf(read) >= bytes_max && !read.batches.empty()) {
       RememberPlace(read.next, plan.range.begin);
+      read.full = true;
       return false;
     }
   }
@@ -173,7 +186,7 @@ Result<HotBatches> PartitionLog::ReadHot(Offset begin, Offset end, std::uint64_t
   State& s = *state_;
   HotBatches read{.next = begin};
   while (read.next < end) {
-    State::WalPlan plan;
+    std::optional<State::WalPlan> plan;
     {
       MutexLock lock(s.mutex);
       if (s.broken) return *s.broken;
@@ -193,10 +206,14 @@ Result<HotBatches> PartitionLog::ReadHot(Offset begin, Offset end, std::uint64_t
         continue;
       }
       MR_CHECK(!s.index.empty(), read.next.value(), end.value());
-      plan = s.PlanWalRead(read.next, end, bytes_max - std::min(bytes_max, BytesOf(read)));
+      plan = s.PlanWalRead(read.next, end, bytes_max - std::min(bytes_max, BytesOf(read)), !read.batches.empty());
+    }
+    if (!plan) {
+      read.full = true;
+      break;
     }
     const Offset before = read.next;
-    MR_ASSIGN_OR_RETURN(const bool go_on, s.ReadFromWal(plan, read, bytes_max));
+    MR_ASSIGN_OR_RETURN(const bool go_on, s.ReadFromWal(*plan, read, bytes_max));
     if (!go_on) break;
     if (read.next == before) {
       // Recycled between the plan and the read, or the WAL lost what its index says it holds.
@@ -204,7 +221,7 @@ Result<HotBatches> PartitionLog::ReadHot(Offset begin, Offset end, std::uint64_t
       MutexLock lock(s.mutex);
       if (before < s.offsets.hot_start()) continue;
       return s.DescribeDamage(Error(ErrorCode::kCorruption, "the WAL lacks frames that were appended"), before,
-                              std::min(end, plan.stop));
+                              std::min(end, plan->stop));
     }
   }
   return read;

@@ -56,7 +56,9 @@ struct PartitionLog::State final : TailOwner {
   [[nodiscard]] Error HoleError(const Hole& hole, Offset from) const;
   /// True: go on; false: a limit was reached.
   bool TakeFromTail(HotBatches& read, Offset end, std::uint64_t bytes_max) MR_REQUIRES(mutex);
-  [[nodiscard]] WalPlan PlanWalRead(Offset next, Offset end, std::uint64_t bytes_left) const MR_REQUIRES(mutex);
+  /// Nothing: what comes next does not fit.
+  [[nodiscard]] std::optional<WalPlan> PlanWalRead(Offset next, Offset end, std::uint64_t bytes_left,
+                                                   bool anything_read) const MR_REQUIRES(mutex);
   Result<bool> ReadFromWal(WalPlan plan, HotBatches& read, std::uint64_t bytes_max) MR_EXCLUDES(mutex);
   /// The first of our frames that can be read behind damage met when reading from `at`; log_end if there is none.
   struct Resumption {

@@ -103,7 +103,7 @@ Result<BatchRead::Next> BatchRead::Step() {
 }
 
 Result<BatchRead::Next> BatchRead::StepHot() {
-  const Result<HotBatches> hot = log_.ReadHot(cursor_, visible_end_, std::max<std::uint64_t>(bytes_left(), 1));
+  Result<HotBatches> hot = log_.ReadHot(cursor_, visible_end_, std::max<std::uint64_t>(bytes_left(), 1));
   if (!hot) {
     const bool tiered = cursor_ < log_.offsets().tiered_end;
     if (hot.error().code() == ErrorCode::kOutOfRange) {
@@ -120,13 +120,16 @@ Result<BatchRead::Next> BatchRead::StepHot() {
   // The WAL's batches come first: the tail cache holds the newest.
   std::uint64_t wal_left = hot->wal_bytes;
   BytesBySource& bytes = result_.explanation.bytes;
-  for (const SharedBytes& batch : hot->batches) {
+  result_.batches.reserve(result_.batches.size() + hot->batches.size());
+  for (SharedBytes& batch : hot->batches) {
     std::uint64_t& source = wal_left > 0 ? bytes.wal : bytes.tail;
     wal_left -= std::min<std::uint64_t>(wal_left, batch.size());
-    MR_ASSIGN_OR_RETURN(const Next next, Take(batch, source));
+    MR_ASSIGN_OR_RETURN(const Next next, Take(std::move(batch), source));
     if (next == Next::kStop) return next;
   }
-  return Next::kGoOn;
+  if (!hot->full) return Next::kGoOn;
+  if (Planted(Bug::kReadBudgetEndSkipsData)) cursor_ = std::min(cursor_ + 1, visible_end_);
+  return Next::kStop;
 }
 
 Result<bool> BatchRead::MovedMeanwhile() {
@@ -204,7 +207,7 @@ Result<BatchRead::Next> BatchRead::TakeBlocks(const SegmentRow& row, std::size_t
   return Next::kGoOn;
 }
 
-Result<BatchRead::Next> BatchRead::Take(const SharedBytes& batch, std::uint64_t& source) {
+Result<BatchRead::Next> BatchRead::Take(SharedBytes batch, std::uint64_t& source) {
   MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch.bytes()));
   if (view.end_offset() <= cursor_) return Next::kGoOn;
   if (Planted(Bug::kReadMidBatchReturnsNext) && view.base_offset() < begin_) {
@@ -219,7 +222,7 @@ Result<BatchRead::Next> BatchRead::Take(const SharedBytes& batch, std::uint64_t&
   bytes_taken_ += batch.size();
   source += batch.size();
   cursor_ = view.end_offset();
-  result_.batches.push_back(batch);
+  result_.batches.push_back(std::move(batch));
   retries_ = 0;
   return Next::kGoOn;
 }

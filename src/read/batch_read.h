@@ -36,7 +36,7 @@ class BatchRead {
   Result<Next> StepCold();
   Result<Next> TakeBlocks(const SegmentRow& row, std::size_t first_block, const OpenedSegment& segment);
   /// Takes the batch if it fits: kGoOn. Adds its bytes to `source`.
-  Result<Next> Take(const SharedBytes& batch, std::uint64_t& source);
+  Result<Next> Take(SharedBytes batch, std::uint64_t& source);
   /// `error` is kCorruption at the cursor: stops before it, steps over it, or is the answer.
   Result<Next> OnDamage(const Error& error, Offset end_if_unknown);
   /// An error that is no damage: what was read before it is the answer, and the next read meets it.

@@ -27,6 +27,7 @@ Result<ReadResult> DecodeBatches(BatchReadResult batches, Offset begin, const Re
     }
     const DecodeLimits wanted{.from = begin, .records_max = room, .decoded_bytes_max = 1ull << 30};
     const Result<Offset> next = DecodeRecords(batch, wanted, result.records);
+    if (next && result.records.size() < limits.records_max) continue;  // all of it
     MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch.bytes()));
     if (!next) {
       const DamagedRange damage{name,        std::max(begin, view.base_offset()), view.end_offset(), "record batch", 0,

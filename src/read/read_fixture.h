@@ -117,8 +117,8 @@ struct ReadFixture {
   std::string Upload() { return Upload(partition, Offset(INT64_MAX)); }
   /// Drops from the WAL and the tail what is in segments; the fixture's other partitions need not agree.
   void Recycle(ReadablePartition& of) {
-    const WalPosition position = of.log->OldestNeeded().value_or(wal.end());
-    of.log->OnRecycled(position);
+    const WalPosition end = wal.end();  // before the question: what is appended from now on lies past it
+    of.log->OnRecycled(of.log->OldestNeeded().value_or(end));
   }
   void Recycle() { Recycle(partition); }
   void Trim(ReadablePartition& of, Offset log_start) {
