@@ -1,0 +1,52 @@
+#include "cli/exit_code.h"
+
+namespace millrace {
+
+ExitCode ExitCodeOf(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+      return ExitCode::kUsage;
+    case ErrorCode::kNotFound:
+      return ExitCode::kNotFound;
+    case ErrorCode::kAlreadyExists:
+      return ExitCode::kExists;
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kTimeout:
+      return ExitCode::kUnreachable;
+    case ErrorCode::kCorruption:
+      return ExitCode::kDamaged;
+    default:
+      return ExitCode::kFailed;
+  }
+}
+
+int KafkaCodeOf(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kOutOfRange:
+      return 1;
+    case ErrorCode::kCorruption:
+      return 2;
+    case ErrorCode::kNotFound:
+      return 3;
+    case ErrorCode::kTimeout:
+      return 7;
+    case ErrorCode::kUnavailable:
+      return 8;
+    case ErrorCode::kUnsupported:
+      return 35;
+    case ErrorCode::kAlreadyExists:
+      return 36;
+    case ErrorCode::kInvalidArgument:
+      return 42;
+    case ErrorCode::kOutOfSpace:
+    case ErrorCode::kClosed:
+      return 56;
+    case ErrorCode::kFenced:
+      return 74;
+    case ErrorCode::kInternal:
+      return -1;
+  }
+  return -1;
+}
+
+}  // namespace millrace

@@ -1,0 +1,14 @@
+// --explain: where the bytes came from.
+#pragma once
+
+#include <string>
+
+#include "millrace/engine.h"
+
+namespace millrace {
+
+void AddExplanation(ReadExplanation& sum, const ReadExplanation& read);
+/// {"explain":{"bytes":{…},"requests":…,"shared":…,"wait_ms":…,"cost_usd":…}} and a newline.
+std::string ExplanationJson(const ReadExplanation& explanation);
+
+}  // namespace millrace
