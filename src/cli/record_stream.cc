@@ -13,7 +13,8 @@
 namespace millrace {
 namespace {
 
-constexpr std::uint64_t kReadBytes = 4 << 20;
+// One poll: what a commit covers, and what comes again if the process dies before it.
+constexpr std::uint64_t kReadBytes = 1 << 20;
 
 std::string Name(const TopicPartition& partition) {
   return fmt::format("{}/{}", partition.topic, partition.partition.value());

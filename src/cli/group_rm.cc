@@ -1,0 +1,36 @@
+#include <fmt/format.h>
+
+#include "base/try.h"
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/data_location.h"
+#include "cli/group_table.h"
+
+namespace millrace {
+namespace {
+
+Result<ExitCode> Run(Session& session) {
+  std::string group = session.arguments.Positional("GROUP");
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_TRY(FindGroup(*engine, group));
+  MR_TRY(engine->DeleteGroup(group));
+  session.Note(fmt::format("removed group {}", group));
+  MR_TRY(engine->Close());
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+Command GroupRemoveCommand() {
+  return {
+      .words = "group rm",
+      .summary = "Remove a group's positions; the records stay",
+      .place = Place::kEngine,
+      .positionals = {{"GROUP", "its name"}},
+      .flags = {{"--json", "", "errors are JSON"}},
+      .aliases = {"delete"},
+      .run = Run,
+  };
+}
+
+}  // namespace millrace

@@ -1,0 +1,101 @@
+#include "base/try.h"
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/data_location.h"
+#include "cli/table.h"
+#include "cli/topic_json.h"
+#include "cli/topic_settings.h"
+#include "cli/topics.h"
+
+namespace millrace {
+namespace {
+
+std::string_view DurabilityInWords(Durability durability) {
+  switch (durability) {
+    case Durability::kOs:
+      return "os: a receipt means the operating system has the bytes";
+    case Durability::kDisk:
+      return "disk: a receipt means the bytes are synced to this disk";
+    case Durability::kObject:
+      break;
+  }
+  return "object: a receipt means the bytes are in the object store";
+}
+
+void PrintSummary(Session& session, const TopicDescription& topic) {
+  TopicTotals totals = TotalsOf(topic);
+  Table table({"", ""});
+  table.Add({Cell::Text("name"), Cell::Text(topic.name)});
+  table.Add({Cell::Text("id"), Cell::Text(topic.id)});
+  table.Add({Cell::Text("partitions"), Cell::Count(topic.partitions.size())});
+  table.Add({Cell::Text("records"), Cell::Count(totals.records)});
+  for (const auto& [key, value] : TopicSettings(topic.options)) table.Add({Cell::Text(key), Cell::Text(value)});
+  Cell durability = Cell::Text(DurabilityName(topic.options.durability));
+  durability.pretty = DurabilityInWords(topic.options.durability);
+  table.Add({Cell::Text("durability"), durability});
+  for (auto& [name, cell] : {std::pair("bytes_local", Cell::Bytes(totals.bytes_local)),
+                             std::pair("bytes_object", Cell::Bytes(totals.bytes_object)),
+                             std::pair("segments", Cell::Count(totals.segments))}) {
+    table.Add({Cell::Text(name), cell});
+  }
+  table.Print(session.out);
+}
+
+void PrintPartitions(Session& session, const TopicDescription& topic) {
+  Table table({"PARTITION", "LOG START", "HOT START", "TIERED END", "DURABLE END", "LOG END"});
+  for (const PartitionDescription& partition : topic.partitions) {
+    const PartitionOffsets& offsets = partition.offsets;
+    table.Add({Cell::Number(partition.partition.value()), Cell::Number(offsets.log_start.value()),
+               Cell::Number(offsets.hot_start.value()), Cell::Number(offsets.tiered_end.value()),
+               Cell::Number(offsets.durable_end.value()), Cell::Number(offsets.log_end.value())});
+  }
+  table.Print(session.out);
+}
+
+void PrintStorage(Session& session, const TopicDescription& topic) {
+  Table table({"PARTITION", "LOCAL", "OBJECTS", "SEGMENTS", "NOT UPLOADED"});
+  for (const PartitionDescription& partition : topic.partitions) {
+    auto waiting = static_cast<std::uint64_t>(partition.offsets.log_end - partition.offsets.tiered_end);
+    table.Add({Cell::Number(partition.partition.value()), Cell::Bytes(partition.bytes_local),
+               Cell::Bytes(partition.bytes_object), Cell::Count(partition.segments), Cell::Count(waiting)});
+  }
+  table.Print(session.out);
+}
+
+Result<ExitCode> Run(Session& session) {
+  const Arguments& arguments = session.arguments;
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, arguments.Positional("TOPIC")));
+  MR_TRY(engine->Close());
+  if (arguments.Has("--json")) {
+    session.out.Write(TopicDocument(topic));
+    return ExitCode::kOk;
+  }
+  bool partitions = arguments.Has("--partitions"), storage = arguments.Has("--storage");
+  if (!partitions && !storage) PrintSummary(session, topic);
+  if (partitions) PrintPartitions(session, topic);
+  if (storage) PrintStorage(session, topic);
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+Command TopicDescribeCommand() {
+  return {
+      .words = "topic describe",
+      .summary = "Tell a topic's settings, offsets and where its bytes are",
+      .place = Place::kEngine,
+      .positionals = {{"TOPIC", "its name"}},
+      .flags =
+          {
+              {"--partitions", "", "a line for each partition: log start, hot start, tiered end, durable end, log end"},
+              {"--storage", "", "a line for each partition: bytes on this disk and in the object store, segments, offsets "
+                                "not uploaded"},
+              {"--json", "", "all of it as one JSON document; errors are JSON too"},
+          },
+      .examples = {"millrace topic describe orders --storage --data-dir ./log"},
+      .run = Run,
+  };
+}
+
+}  // namespace millrace

@@ -1,0 +1,22 @@
+// Topics as JSON: the same members wherever a topic is shown.
+#pragma once
+
+#include <string>
+
+#include "cli/json_writer.h"
+#include "millrace/engine.h"
+
+namespace millrace {
+
+/// {"name":…,"id":…,"partitions":[…],"config":{…}} without a schema, as a value.
+void WriteTopic(JsonWriter& json, const TopicDescription& topic);
+/// The same as a document of schema millrace.topic.v1, with a newline.
+std::string TopicDocument(const TopicDescription& topic);
+
+/// Sums over the partitions of a topic.
+struct TopicTotals {
+  std::uint64_t records = 0, bytes_local = 0, bytes_object = 0, segments = 0, unsent = 0;
+};
+TopicTotals TotalsOf(const TopicDescription& topic);
+
+}  // namespace millrace

@@ -1,0 +1,49 @@
+#include "base/try.h"
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/data_location.h"
+#include "cli/json_writer.h"
+#include "cli/table.h"
+#include "cli/topic_json.h"
+
+namespace millrace {
+namespace {
+
+Result<ExitCode> Run(Session& session) {
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::vector<TopicDescription> topics, engine->DescribeTopics());
+  MR_TRY(engine->Close());
+  if (session.arguments.Has("--json")) {
+    std::string text;
+    JsonWriter json(text);
+    json.BeginObject().Member("schema", "millrace.topics.v1").Key("topics").BeginArray();
+    for (const TopicDescription& topic : topics) WriteTopic(json, topic);
+    json.EndArray().EndObject();
+    session.out.Write(text + '\n');
+    return ExitCode::kOk;
+  }
+  Table table({"TOPIC", "PARTITIONS", "RECORDS", "LOCAL", "OBJECTS"});
+  for (const TopicDescription& topic : topics) {
+    TopicTotals totals = TotalsOf(topic);
+    table.Add({Cell::Text(topic.name), Cell::Count(topic.partitions.size()), Cell::Count(totals.records),
+               Cell::Bytes(totals.bytes_local), Cell::Bytes(totals.bytes_object)});
+  }
+  table.Print(session.out);
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+Command TopicListCommand() {
+  return {
+      .words = "topic ls",
+      .summary = "List the topics: name, partitions, offsets in use, bytes on this disk, bytes in the object store",
+      .place = Place::kEngine,
+      .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},
+      .examples = {"millrace topic ls --data-dir ./log"},
+      .aliases = {"list"},
+      .run = Run,
+  };
+}
+
+}  // namespace millrace
