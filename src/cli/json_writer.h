@@ -33,6 +33,12 @@ class JsonWriter {
     return Unsigned(static_cast<std::uint64_t>(value));
   }
 
+  /// A value that the caller has appended itself: the next one gets its comma.
+  JsonWriter& Written() {
+    comma_ = true;
+    return *this;
+  }
+
   // A member in one call.
   JsonWriter& Member(std::string_view name, std::string_view value) { return Key(name).String(value); }
   JsonWriter& Member(std::string_view name, const char* value) { return Key(name).String(value); }
