@@ -1,0 +1,142 @@
+"""segment, wal, inspect: bytes on their way to the object store, and damage that is never served."""
+import glob
+import json
+import os
+
+from scenario import Scenario
+
+LINES = "".join(f"line {i}: some text to fill the blocks of a segment\n" for i in range(5000))
+
+
+class TierScenarios(Scenario):
+    def upload(self):
+        self.produce("t", LINES)
+        self.run_ok("segment", "upload")
+
+    def test_upload_list_verify_cat(self):
+        self.upload()
+        rows = self.run_ok("segment", "ls", "t").rows()
+        self.assertEqual(rows[0][1], "0")
+        self.assertEqual(rows[-1][2], "5000")
+        listed = self.run_ok("segment", "ls", "t", "--json").json()
+        self.assertEqual(listed["schema"], "millrace.segments.v1")
+        self.assertEqual(sum(s["records"] for s in listed["segments"]), 5000)
+        verified = self.run_ok("segment", "verify")
+        self.assertIn(b"0 damaged", verified.err)
+        self.assertEqual(self.run_ok("segment", "verify", "t", "--json").json()["records"], 5000)
+        printed = b"".join(self.run_ok("segment", "cat", row[5]).out for row in rows)
+        self.assertEqual(printed.decode(), LINES)
+        printed = b"".join(self.run_ok("segment", "cat", path, log=False).out for path in self.objects()[:1])
+        self.assertTrue(printed.startswith(b"line "))
+        self.run_code(3, "segment", "cat", "no/such/object")
+
+    def test_recycled_log_comes_from_the_object_store(self):
+        self.upload()
+        self.run_ok("wal", "recycle")
+        outcome = self.run_ok("consume", "t", "--explain")
+        self.assertEqual(outcome.out.decode(), LINES)
+        explained = json.loads(outcome.err)["explain"]
+        self.assertEqual((explained["bytes"]["tail"], explained["bytes"]["wal"]), (0, 0))
+        self.assertGreater(explained["bytes"]["object_store"], 0)
+        self.assertGreater(explained["requests"], 0)
+        self.assertEqual(set(explained), {"bytes", "requests", "shared", "wait_ms", "cost_usd"})
+
+    def test_explain_of_a_hot_log_names_no_request(self):
+        self.produce("t", "a\n")
+        explained = json.loads(self.run_ok("consume", "t", "--explain").err)["explain"]
+        self.assertEqual((explained["requests"], explained["bytes"]["object_store"]), (0, 0))
+        self.assertGreater(explained["bytes"]["tail"] + explained["bytes"]["wal"], 0)
+
+    def test_flipped_byte_in_an_object_is_named_and_never_served(self):
+        self.upload()
+        self.run_ok("wal", "recycle")
+        path = self.objects()[0]
+        at = os.path.getsize(path) // 2
+        self.flip(path, at)
+        outcome = self.run_code(9, "consume", "t", "--json")
+        error = outcome.error()
+        self.assertEqual(error["code"], "kCorruption")
+        name = os.path.basename(path)
+        self.assertIn(name, error["message"] + error["damage"]["place"])
+        self.assertTrue(error["damage"]["byte_begin"] <= at < error["damage"]["byte_end"], error)
+        self.assertIn("--skip-corrupt", error["hint"])
+        values = [record["value"] + "\n" for record in outcome.json_lines()]
+        self.assertTrue(LINES.startswith("".join(values)))
+        damaged = self.run_code(9, "segment", "verify", "--json").json()["damage"]
+        self.assertEqual(len(damaged), 1)
+        self.assertTrue(damaged[0]["byte_begin"] <= at < damaged[0]["byte_end"])
+        skipped = self.run_ok("consume", "t", "--skip-corrupt", "-f", "%o\\n")
+        self.assertIn(b"skipped t/0 offsets [", skipped.err)
+        offsets = [int(line) for line in skipped.lines()]
+        gap = set(range(5000)) - set(offsets)
+        self.assertEqual(gap, set(range(damaged[0]["begin"], damaged[0]["end"])))
+        inspected = self.run_code(9, "inspect", path, "--json", log=False).json()
+        self.assertEqual(len(inspected["damage"]), 1)
+        self.assertTrue(inspected["damage"][0]["byte_begin"] <= at < inspected["damage"][0]["byte_end"])
+        self.assertIn(b"DAMAGED", self.run_code(9, "inspect", "object", path, log=False).out)
+
+    def test_missing_object_is_damage_to_verify(self):
+        self.upload()
+        os.remove(self.objects()[0])
+        self.run_code(9, "segment", "verify")
+
+    def test_inspect_an_object(self):
+        self.upload()
+        path = self.objects()[0]
+        document = self.run_ok("inspect", path, "--records", "--json", log=False).json()
+        self.assertEqual((document["schema"], document["kind"], document["damage"]), ("millrace.inspection.v1", "object", []))
+        kinds = {piece["kind"] for piece in document["pieces"]}
+        self.assertEqual(kinds, {"block", "batch", "record", "index_entry", "footer"})
+        text = self.run_ok("inspect", "segment", path, log=False).out.decode()
+        self.assertIn("no damage", text)
+        self.assertIn("index_crc=", text)
+
+    def wal_file(self):
+        live = [row[0] for row in self.run_ok("wal", "ls").rows() if row[1] == "live"]
+        return os.path.join(self.log, "wal", live[-1])
+
+    def test_wal_list_verify_inspect(self):
+        self.produce("t", "a\nb\n")
+        self.produce("t", "c\n")
+        path = self.wal_file()
+        self.assertEqual(self.run_ok("wal", "ls", "--json").json()["schema"], "millrace.wal.v1")
+        self.assertIn(b"0 damaged", self.run_ok("wal", "verify").err)
+        document = self.run_ok("inspect", path, "--records", "--json", log=False).json()
+        self.assertEqual(document["kind"], "wal")
+        values = [piece["value"] for piece in document["pieces"] if piece["kind"] == "record"]
+        self.assertEqual(values, ["a", "b", "c"])
+        self.assertEqual(document["damage"], [])
+        self.assertEqual(document["pieces"][0]["kind"], "header")
+
+    def test_flipped_byte_in_the_wal_is_named(self):
+        for value in "abc":
+            self.produce("t", value * 100 + "\n")
+        path = self.wal_file()
+        pieces = self.run_ok("inspect", path, "--json", log=False).json()["pieces"]
+        frames = [p for p in pieces if p["kind"] == "frame" and p["payload_bytes"] > 0]
+        at = frames[1]["byte_begin"] + 100
+        self.flip(path, at)
+        damage = self.run_code(9, "inspect", path, "--json", log=False).json()["damage"]
+        self.assertEqual(len(damage), 1)
+        self.assertTrue(damage[0]["byte_begin"] <= at < damage[0]["byte_end"])
+        verified = self.run_code(9, "wal", "verify", "--json").json()
+        self.assertEqual((verified["schema"], len(verified["damage"])), ("millrace.wal_verify.v1", 1))
+        outcome = self.run_code(9, "consume", "t")
+        self.assertEqual(outcome.out.decode(), "a" * 100 + "\n")
+
+    def test_inspect_refuses_what_it_does_not_know(self):
+        path = os.path.join(self.folder, "text")
+        with open(path, "w") as file:
+            file.write("neither\n")
+        self.run_code(2, "inspect", path, log=False)
+        self.run_code(9, "inspect", "segment", path, log=False)
+        self.run_code(9, "inspect", "wal", path, log=False)
+        self.run_code(3, "inspect", path + "x", log=False)
+        self.run_code(2, "inspect", self.folder, log=False)
+
+    def test_stores_in_other_places(self):
+        store = os.path.join(self.folder, "elsewhere")
+        self.produce("t", "a\n", "--store", f"file://{store}")
+        self.run_ok("segment", "upload", "--store", f"file://{store}")
+        self.assertTrue(glob.glob(os.path.join(store, "**", "*"), recursive=True))
+        self.assertEqual(self.values("t", "--store", f"file://{store}"), ["a"])
