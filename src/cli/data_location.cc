@@ -8,6 +8,7 @@
 
 #include "base/try.h"
 #include "cli/units.h"
+#include "engine/data_layout.h"
 
 namespace millrace {
 namespace {
@@ -87,13 +88,14 @@ Result<std::unique_ptr<Engine>> OpenEngine(EngineOptions options, Creation creat
   std::string directory = options.data_dir.string();
   options.create_if_missing = creation == Creation::kIfMissing;
   std::error_code ignored;
-  if (!options.create_if_missing && !std::filesystem::is_directory(options.data_dir, ignored)) {
+  if (!options.create_if_missing && !std::filesystem::exists(DataLayout::Of(options).marker, ignored)) {
     return Error(ErrorCode::kNotFound, fmt::format("there is no log at {}", directory),
                  "`millrace topic create` and `millrace produce` make one.");
   }
   auto engine = Engine::Open(std::move(options));
   if (engine) return engine;
-  Error error = engine.error().WithContext(fmt::format("cannot open {}", directory));
+  Error error = engine.error();
+  if (!error.message().starts_with("cannot open")) error = error.WithContext(fmt::format("cannot open {}", directory));
   if (error.code() == ErrorCode::kUnavailable && error.hint().empty()) {
     return error.WithHint("One process owns a data directory: stop that one, or wait until it ends.");
   }

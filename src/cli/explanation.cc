@@ -6,7 +6,7 @@
 
 namespace millrace {
 
-void AddExplanation(ReadExplanation& sum, const ReadExplanation& read) {
+void AddToExplanation(ReadExplanation& sum, const ReadExplanation& read) {
   sum.bytes.tail += read.bytes.tail;
   sum.bytes.wal += read.bytes.wal;
   sum.bytes.block_cache += read.bytes.block_cache;

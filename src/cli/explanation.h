@@ -7,7 +7,7 @@
 
 namespace millrace {
 
-void AddExplanation(ReadExplanation& sum, const ReadExplanation& read);
+void AddToExplanation(ReadExplanation& sum, const ReadExplanation& read);
 /// {"explain":{"bytes":{…},"requests":…,"shared":…,"wait_ms":…,"cost_usd":…}} and a newline.
 std::string ExplanationJson(const ReadExplanation& explanation);
 

@@ -66,7 +66,7 @@ Result<RecordStream::Progress> RecordStream::Turn(StreamPart& part) {
     session_.out.Flush();
     return StoppedAt(part, read.error());
   }
-  AddExplanation(explanation_, read->explanation);
+  AddToExplanation(explanation_, read->explanation);
   Print(part, *read);
   Progress progress = read->next > part.position ? Progress::kSome : Progress::kNone;
   // Where offsets have gaps a read may step over the end; the position does not.

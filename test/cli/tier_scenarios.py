@@ -96,8 +96,7 @@ class TierScenarios(Scenario):
         return os.path.join(self.log, "wal", live[-1])
 
     def test_wal_list_verify_inspect(self):
-        self.produce("t", "a\nb\n")
-        self.produce("t", "c\n")
+        self.produce("t", "a\nb\nc\n", "--batch", "2")
         path = self.wal_file()
         self.assertEqual(self.run_ok("wal", "ls", "--json").json()["schema"], "millrace.wal.v1")
         self.assertIn(b"0 damaged", self.run_ok("wal", "verify").err)
@@ -109,8 +108,7 @@ class TierScenarios(Scenario):
         self.assertEqual(document["pieces"][0]["kind"], "header")
 
     def test_flipped_byte_in_the_wal_is_named(self):
-        for value in "abc":
-            self.produce("t", value * 100 + "\n")
+        self.produce("t", "".join(value * 100 + "\n" for value in "abc"), "--batch", "1")
         path = self.wal_file()
         pieces = self.run_ok("inspect", path, "--json", log=False).json()["pieces"]
         frames = [p for p in pieces if p["kind"] == "frame" and p["payload_bytes"] > 0]
