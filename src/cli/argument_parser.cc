@@ -49,6 +49,7 @@ Result<void> TakeFlag(const Command& command, const DeclaredFlag& declared, Argu
   const auto& [flag, option] = declared;
   if (option->count() == 0) return {};
   if (flag->argument.empty()) {
+    if (option->results().back() != "true") return Wrong(command, fmt::format("{} takes no value", flag->key()));
     arguments.Add(flag->key(), "");
     return {};
   }
@@ -57,7 +58,8 @@ Result<void> TakeFlag(const Command& command, const DeclaredFlag& declared, Argu
   }
   for (const std::string& value : option->results()) {
     if (!flag->choices.empty() && std::ranges::find(flag->choices, value) == flag->choices.end()) {
-      return Wrong(command, fmt::format("{} takes one of {}, not \"{}\"", flag->key(), fmt::join(flag->choices, ", "), value));
+      return Wrong(command,
+                   fmt::format("{} takes one of {}, not \"{}\"", flag->key(), fmt::join(flag->choices, ", "), value));
     }
     arguments.Add(flag->key(), value);
   }
@@ -69,13 +71,15 @@ Result<void> TakePositionals(const Command& command, std::vector<std::string> wo
   for (const Positional& positional : command.positionals) {
     if (taken == words.size()) {
       if (positional.presence == Presence::kOptional) break;
-      return Wrong(command, fmt::format("`millrace {}` needs {} ({})", command.words, positional.name, positional.text));
+      return Wrong(command,
+                   fmt::format("`millrace {}` needs {} ({})", command.words, positional.name, positional.text));
     }
     std::size_t count = positional.repeat == Repeat::kMany ? words.size() - taken : 1;
     for (std::size_t i = 0; i < count; ++i) arguments.AddPositional(positional.name, std::move(words[taken++]));
   }
   if (taken < words.size()) {
-    return Wrong(command, fmt::format("`millrace {}` does not know what to do with \"{}\"", command.words, words[taken]));
+    return Wrong(command,
+                 fmt::format("`millrace {}` does not know what to do with \"{}\"", command.words, words[taken]));
   }
   return {};
 }

@@ -11,7 +11,8 @@
 namespace millrace {
 
 /// `words` are those after the command's own. `--help` anywhere before `--` wins over everything that is missing.
-/// Errors: kInvalidArgument (unknown flag, missing or wrong value, too few or too many arguments), with the nearest name.
+/// Errors: kInvalidArgument (unknown flag, missing or wrong value, too few or too many arguments), with the nearest
+/// name.
 Result<Arguments> ParseArguments(const Command& command, std::span<const std::string> words);
 
 }  // namespace millrace

@@ -67,8 +67,10 @@ void InspectBatches(const SharedBytes& bytes, const BatchPlace& place, RecordsSh
     InspectedPiece piece{.kind = "batch", .range = range};
     piece.Number("base_offset", parsed->base_offset().value()).Number("end_offset", parsed->end_offset().value());
     piece.Number("records", parsed->record_count()).Number("bytes", parsed->size_bytes());
-    piece.Number("leader_epoch", parsed->leader_epoch().value()).Text("compression", CompressionName(parsed->compression()));
-    piece.Number("base_timestamp_ms", parsed->base_timestamp_ms()).Number("max_timestamp_ms", parsed->max_timestamp_ms());
+    piece.Number("leader_epoch", parsed->leader_epoch().value())
+        .Text("compression", CompressionName(parsed->compression()));
+    piece.Number("base_timestamp_ms", parsed->base_timestamp_ms())
+        .Number("max_timestamp_ms", parsed->max_timestamp_ms());
     piece.Crc("crc", parsed->stored_crc());
     report.Piece(piece, 1);
     if (auto checked = parsed->VerifyCrc(); !checked) {

@@ -97,7 +97,9 @@ std::string TextReport(std::string_view workload, const WorkloadOptions& options
                        const Machine& machine, std::string_view io_path) {
   std::string rate = options.rate ? fmt::format("{}/s, open loop", *options.rate) : "closed loop";
   auto time = [&](double percent) { return FormatNanoseconds(result.latency_ns.Percentile(percent)); };
-  auto per_second = [&](std::uint64_t count) { return static_cast<std::uint64_t>(static_cast<double>(count) / result.seconds); };
+  auto per_second = [&](std::uint64_t count) {
+    return static_cast<std::uint64_t>(static_cast<double>(count) / result.seconds);
+  };
   return fmt::format(
       "workload   {}: {} records of {} bytes an operation, {} threads, {}, {}, seed {}\n"
       "machine    {}, {} cores, {}, Linux {}, {}; WAL by {}\n"
@@ -113,7 +115,10 @@ std::string TextReport(std::string_view workload, const WorkloadOptions& options
 
 Result<ExitCode> Run(Session& session) {
   std::string workload = session.arguments.Positional("WORKLOAD");
-  auto run = workload == "append" ? RunAppend : workload == "read" ? RunRead : workload == "e2e" ? RunEndToEnd : nullptr;
+  auto run = workload == "append" ? RunAppend
+             : workload == "read" ? RunRead
+             : workload == "e2e"  ? RunEndToEnd
+                                  : nullptr;
   if (run == nullptr) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("bench knows append, read and e2e, not \"{}\"", workload));
   }
@@ -146,13 +151,15 @@ Command BenchCommand() {
               {"--size", "BYTES", "of a record (default 1024)"},
               {"--batch", "N", "records an append (default 1)"},
               {"--threads", "N", "each with one operation at a time (default 1)"},
-              {"--rate", "N/s", "operations over all threads, each timed from the moment it was due (default: no pause)"},
+              {"--rate", "N/s",
+               "operations over all threads, each timed from the moment it was due (default: no pause)"},
               {"--seconds", "N", "how long (default 5)"},
               {"--seed", "N", "of the records' content (default 1)"},
               {"--acks", "LEVEL", "durability of an append (default disk)", {"os", "disk", "object"}},
               {"--json", "", "as one JSON document; errors are JSON too"},
           },
-      .details = "Works in a log of its own, made in the directory and removed at the end; what is there stays untouched.",
+      .details =
+          "Works in a log of its own, made in the directory and removed at the end; what is there stays untouched.",
       .examples = {"millrace bench append --data-dir ./log --threads 10 --rate 20000/s --seconds 10"},
       .run = Run,
   };

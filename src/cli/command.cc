@@ -19,7 +19,10 @@ const std::vector<Flag>& PlaceFlags() {
 
 const std::vector<Flag>& CommonFlags() {
   static const std::vector<Flag> kFlags{
-      {"--color", "WHEN", "colours on a terminal: auto, always, never (NO_COLOR is honoured)", {"auto", "always", "never"}},
+      {"--color",
+       "WHEN",
+       "colours on a terminal: auto, always, never (NO_COLOR is honoured)",
+       {"auto", "always", "never"}},
       {"-h,--help", "", "this text"},
   };
   return kFlags;

@@ -53,9 +53,9 @@ struct Command {
   Place place = Place::kNone;
   std::vector<Positional> positionals = {};
   std::vector<Flag> flags = {};
-  std::string_view details = {};                 // paragraphs after the flags
-  std::vector<std::string_view> examples = {};   // whole lines
-  std::vector<std::string_view> aliases = {};    // for the last word
+  std::string_view details = {};                // paragraphs after the flags
+  std::vector<std::string_view> examples = {};  // whole lines
+  std::vector<std::string_view> aliases = {};   // for the last word
   Result<ExitCode> (*run)(Session& session) = nullptr;
 
   /// Its own flags, then those its place brings, then those every command has.

@@ -1,5 +1,5 @@
-// Goal: a command line means one thing or is refused with a hint. Method: a command of the tests' own for the parser; the
-// real table for choosing, help and completion.
+// Goal: a command line means one thing or is refused with a hint. Method: a command of the tests' own for the parser;
+// the real table for choosing, help and completion.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -59,8 +59,13 @@ TEST(ArgumentParserTest, HelpWinsOverWhatIsMissing) {
 }
 
 TEST(ArgumentParserTest, WrongLinesAreRefused) {
-  for (const auto& words : std::vector<std::vector<std::string>>{{}, {"a", "--nope"}, {"a", "-n"}, {"a", "-n", "1", "-n", "2"},
-                                                                 {"a", "--level", "middle"}, {"a", "--switch=maybe"}, {"a", "-x"}}) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{},
+                                                                 {"a", "--nope"},
+                                                                 {"a", "-n"},
+                                                                 {"a", "-n", "1", "-n", "2"},
+                                                                 {"a", "--level", "middle"},
+                                                                 {"a", "--switch=maybe"},
+                                                                 {"a", "-x"}}) {
     auto arguments = Parse(words);
     ASSERT_FALSE(arguments) << words.size();
     EXPECT_EQ(arguments.error().code(), ErrorCode::kInvalidArgument);
@@ -85,8 +90,8 @@ TEST(ArgumentsTest, NumbersAreWithinBounds) {
 }
 
 TEST(CommandTableTest, ChoosesByWordsAndAliases) {
-  for (const auto& words : std::vector<std::vector<std::string>>{{"topic", "ls"}, {"topic", "list"}, {"--data-dir", "d", "topic", "ls"},
-                                                                 {"topic", "--data-dir=d", "ls"}}) {
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"topic", "ls"}, {"topic", "list"}, {"--data-dir", "d", "topic", "ls"}, {"topic", "--data-dir=d", "ls"}}) {
     auto choice = ChooseCommand(words);
     ASSERT_TRUE(choice);
     ASSERT_NE(choice->command, nullptr);

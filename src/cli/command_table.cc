@@ -66,15 +66,13 @@ std::size_t NextVerb(std::span<const std::string> words, std::size_t from) {
 
 std::span<const Command> Commands() {
   static const std::vector<Command> kCommands{
-      ProduceCommand(),       ConsumeCommand(),     TailCommand(),
-      TopicCreateCommand(),   TopicListCommand(),   TopicDescribeCommand(), TopicAlterCommand(),
-      TopicAddPartitionsCommand(), TopicTrimCommand(), TopicRemoveCommand(),
-      GroupListCommand(),     GroupDescribeCommand(), GroupLagCommand(),    GroupSeekCommand(),
-      GroupRemoveCommand(),
-      SegmentListCommand(),   SegmentUploadCommand(), SegmentVerifyCommand(), SegmentCatCommand(),
-      WalListCommand(),       WalVerifyCommand(),   WalRecycleCommand(),
-      InspectCommand(),       StatusCommand(),      BenchCommand(),
-      CompletionCommand(),    HelpCommand(),        VersionCommand(),
+      ProduceCommand(),       ConsumeCommand(),       TailCommand(),        TopicCreateCommand(),
+      TopicListCommand(),     TopicDescribeCommand(), TopicAlterCommand(),  TopicAddPartitionsCommand(),
+      TopicTrimCommand(),     TopicRemoveCommand(),   GroupListCommand(),   GroupDescribeCommand(),
+      GroupLagCommand(),      GroupSeekCommand(),     GroupRemoveCommand(), SegmentListCommand(),
+      SegmentUploadCommand(), SegmentVerifyCommand(), SegmentCatCommand(),  WalListCommand(),
+      WalVerifyCommand(),     WalRecycleCommand(),    InspectCommand(),     StatusCommand(),
+      BenchCommand(),         CompletionCommand(),    HelpCommand(),        VersionCommand(),
   };
   return kCommands;
 }

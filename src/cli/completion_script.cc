@@ -77,7 +77,8 @@ std::string GroupArms() {
 
 std::string FlagArms() {
   std::string out;
-  for (const Command& command : Commands()) out += fmt::format("    \"{}\") list=\"{}\" ;;\n", command.words, FlagWords(command));
+  for (const Command& command : Commands())
+    out += fmt::format("    \"{}\") list=\"{}\" ;;\n", command.words, FlagWords(command));
   return out;
 }
 
@@ -175,9 +176,12 @@ std::string FishCompletion() {
     if (std::string_view group = GroupOf(command); group.empty()) {
       condition = fmt::format("__fish_seen_subcommand_from {}", command.words);
     } else {
-      out += fmt::format("complete -c millrace -n '__fish_seen_subcommand_from {}; and not __fish_seen_subcommand_from {}' -a {} -d {}\n",
-                         group, fmt::join(SecondWords(group), " "), command.last_word(), Quoted(command.summary));
-      condition = fmt::format("__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}", group, command.last_word());
+      out += fmt::format(
+          "complete -c millrace -n '__fish_seen_subcommand_from {}; and not __fish_seen_subcommand_from {}' -a {} -d "
+          "{}\n",
+          group, fmt::join(SecondWords(group), " "), command.last_word(), Quoted(command.summary));
+      condition =
+          fmt::format("__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}", group, command.last_word());
     }
     for (const Flag& flag : command.AllFlags()) {
       out += fmt::format("complete -c millrace -n '{}'", condition);

@@ -69,8 +69,8 @@ Result<std::optional<Offset>> GroupStart(Session& session, Engine& engine, const
   if (found == positions.end()) return std::optional<Offset>();
   MR_ASSIGN_OR_RETURN(OffsetBounds bounds, VisibleBounds(engine, partition));
   if (found->position >= bounds.log_start && found->position <= bounds.end) return std::optional(found->position);
-  session.Note(fmt::format("group {} was at offset {} of {}/{}, which is not in [{}, {}] any more: going on at {}", group,
-                           found->position.value(), partition.topic, partition.partition.value(),
+  session.Note(fmt::format("group {} was at offset {} of {}/{}, which is not in [{}, {}] any more: going on at {}",
+                           group, found->position.value(), partition.topic, partition.partition.value(),
                            bounds.log_start.value(), bounds.end.value(), bounds.log_start.value()));
   return std::optional(bounds.log_start);
 }
@@ -139,22 +139,30 @@ Command ConsumeCommand() {
       .flags =
           {
               {"-g,--group", "GROUP", "go on where this group left off, and commit"},
-              {"--from", "WHERE", "earliest, latest, an offset or @TIME (default: the group's position, else earliest)"},
+              {"--from", "WHERE",
+               "earliest, latest, an offset or @TIME (default: the group's position, else earliest)"},
               {"--until", "WHERE", "the same; this record is not printed any more"},
               {"-n,--count", "N", "at most so many records"},
               {"--follow", "", "wait for more at the end of the log"},
               {"-p,--partition", "N", "of this partition only"},
-              {"-f,--format", "PATTERN", "%t topic, %p partition, %o offset, %T timestamp, %k key, %v value, %h headers, "
-                                         "%K %V lengths, \\n \\t \\0 \\xNN"},
+              {"-f,--format", "PATTERN",
+               "%t topic, %p partition, %o offset, %T timestamp, %k key, %v value, %h headers, "
+               "%K %V lengths, \\n \\t \\0 \\xNN"},
               {"--json", "", "a line of JSON for each record; errors are JSON too"},
-              {"--commit", "WHEN", "after what was printed is written: poll (default), end, none", {"poll", "end", "none"}},
-              {"--isolation", "LEVEL", "for topics with transactions; there are none in a directory yet",
+              {"--commit",
+               "WHEN",
+               "after what was printed is written: poll (default), end, none",
+               {"poll", "end", "none"}},
+              {"--isolation",
+               "LEVEL",
+               "for topics with transactions; there are none in a directory yet",
                {"read_uncommitted", "read_committed"}},
               {"--explain", "", "tell on standard error where the bytes came from"},
               {"--skip-corrupt", "", "go past damage, and name what was left out"},
           },
-      .details = "Without -f and --json a record is its value and a newline. A commit never passes what was printed.\n"
-                 "A time is like @2026-01-01T00:00Z, @1767225600000 or @-5m.",
+      .details =
+          "Without -f and --json a record is its value and a newline. A commit never passes what was printed.\n"
+          "A time is like @2026-01-01T00:00Z, @1767225600000 or @-5m.",
       .examples = {"millrace consume demo --data-dir ./log --json -n 3",
                    "millrace consume demo --data-dir ./log -g readers",
                    "millrace consume demo --data-dir ./log --from @2026-01-01T00:00Z --until 4711 -f '%o %k %v\\n'"},

@@ -38,7 +38,7 @@ Error Failed(const std::filesystem::path& path) {
 
 Result<SharedBytes> ReadFileFront(const std::filesystem::path& path, std::uint64_t count) {
   Descriptor file(path);
-  struct stat status {};
+  struct stat status{};
   if (file.value() < 0 || ::fstat(file.value(), &status) != 0) return Failed(path);
   if (S_ISDIR(status.st_mode)) {
     errno = EISDIR;

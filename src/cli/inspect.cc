@@ -36,7 +36,8 @@ Result<std::string> PathOf(std::string place) {
 Result<ExitCode> Run(Session& session) {
   std::vector<std::string> words = session.arguments.Positionals("PATH");
   std::string kind_word = words.size() > 1 ? words.front() : "";
-  if (words.size() > 2 || (words.size() == 2 && kind_word != "wal" && kind_word != "segment" && kind_word != "object")) {
+  if (words.size() > 2 ||
+      (words.size() == 2 && kind_word != "wal" && kind_word != "segment" && kind_word != "object")) {
     return Error(ErrorCode::kInvalidArgument, "inspect takes one path, and wal, segment or object before it",
                  "See `millrace inspect --help`.");
   }

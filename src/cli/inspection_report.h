@@ -23,8 +23,8 @@ struct InspectedPiece {
 
   struct Field {
     std::string_view name;
-    std::string text;     // as both forms show it
-    bool is_text = false; // quoted in JSON
+    std::string text;      // as both forms show it
+    bool is_text = false;  // quoted in JSON
   };
   std::vector<Field> fields;
 

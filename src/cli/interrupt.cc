@@ -32,10 +32,10 @@ bool IsReadable(int descriptor) {
 }  // namespace
 
 void InstallSignalActions() {
-  struct sigaction quit {};
+  struct sigaction quit{};
   quit.sa_handler = [](int) { ::_exit(static_cast<int>(ExitCode::kInterrupted)); };
   ::sigaction(SIGINT, &quit, nullptr);
-  struct sigaction ignore {};
+  struct sigaction ignore{};
   ignore.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &ignore, nullptr);
 }

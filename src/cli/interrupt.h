@@ -1,6 +1,6 @@
-// Ctrl-C. Without an Interrupt the program ends at once with 130, not by the signal. With one, SIGINT becomes something to
-// look at between two steps, so that what was begun is finished and what was printed is committed; a second one ends at
-// once.
+// Ctrl-C. Without an Interrupt the program ends at once with 130, not by the signal. With one, SIGINT becomes something
+// to look at between two steps, so that what was begun is finished and what was printed is committed; a second one ends
+// at once.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,5 @@
-// Lines from a descriptor, many at a time: as much as is there, up to a buffer, and never waiting while something could go.
+// Lines from a descriptor, many at a time: as much as is there, up to a buffer, and never waiting while something could
+// go.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +15,9 @@ class LineSource {
  public:
   struct Options {
     int descriptor = 0;
-    int interrupt = -1;                   // readable: stop (Interrupt::descriptor)
-    int wake = -1;                        // readable: come back to the caller, who knows why
-    std::size_t chunk_bytes = 1 << 20;    // read at once
+    int interrupt = -1;                 // readable: stop (Interrupt::descriptor)
+    int wake = -1;                      // readable: come back to the caller, who knows why
+    std::size_t chunk_bytes = 1 << 20;  // read at once
     std::size_t line_bytes_max = 16 << 20;
   };
   explicit LineSource(const Options& options);

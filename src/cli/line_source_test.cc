@@ -20,7 +20,9 @@ class LineSourceTest : public ::testing::Test {
     ::close(ends_[0]);
     CloseInput();
   }
-  void Feed(std::string_view text) { EXPECT_EQ(::write(ends_[1], text.data(), text.size()), static_cast<ssize_t>(text.size())); }
+  void Feed(std::string_view text) {
+    EXPECT_EQ(::write(ends_[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
   void CloseInput() {
     if (ends_[1] >= 0) ::close(ends_[1]);
     ends_[1] = -1;

@@ -22,7 +22,7 @@ std::string CpuName() {
 }
 
 std::string FileSystemName(const std::filesystem::path& directory) {
-  struct statfs status {};
+  struct statfs status{};
   if (::statfs(directory.c_str(), &status) != 0) return "unknown";
   switch (static_cast<std::uint64_t>(status.f_type)) {
     case 0xEF53:
@@ -47,7 +47,8 @@ std::string FileSystemName(const std::filesystem::path& directory) {
 Machine DescribeMachine(const std::filesystem::path& directory) {
   Machine machine{.cpu = CpuName(), .file_system = FileSystemName(directory)};
   machine.cores = std::thread::hardware_concurrency();
-  machine.memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  machine.memory_bytes =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   utsname name{};
   if (::uname(&name) == 0) machine.kernel = name.release;
   return machine;

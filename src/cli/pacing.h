@@ -12,7 +12,8 @@ namespace millrace {
 /// "1000" or "1000/s"; none if it is no positive number.
 std::optional<std::uint64_t> ParseRate(std::string_view text);
 
-/// A schedule fixed at the first record: record n goes at start + n / rate, in slices of about 10 ms. Time is handed in.
+/// A schedule fixed at the first record: record n goes at start + n / rate, in slices of about 10 ms. Time is handed
+/// in.
 class Pacing {
  public:
   using Time = std::chrono::steady_clock::time_point;

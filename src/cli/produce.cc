@@ -181,8 +181,7 @@ Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kIfMissing));
   MR_ASSIGN_OR_RETURN(TopicDescription topic, FindOrCreateTopic(session, *engine, options));
   if (options.partition) MR_TRY(PartitionsOf(topic, options.partition->value()));
-  MR_ASSIGN_OR_RETURN(ExitCode code,
-                      Producing(session, options, *engine, interrupt, topic.options.partitions).Run());
+  MR_ASSIGN_OR_RETURN(ExitCode code, Producing(session, options, *engine, interrupt, topic.options.partitions).Run());
   MR_TRY(engine->Close());
   return code;
 }
@@ -205,14 +204,18 @@ Command ProduceCommand() {
               {"--null", "S", "a value that reads S is null"},
               {"-p,--partition", "N", "all records go there; else by key (murmur2), or in turn"},
               {"-z,--compression", "CODEC", "of the batches", {"none", "gzip", "snappy", "lz4", "zstd"}},
-              {"--acks", "LEVEL", "where the bytes are before a receipt (default: the topic's)", {"os", "disk", "object"}},
+              {"--acks",
+               "LEVEL",
+               "where the bytes are before a receipt (default: the topic's)",
+               {"os", "disk", "object"}},
               {"--rate", "N/s", "at most so many records a second"},
               {"--batch", "N", "at most so many records an append (default: what one read brings)"},
               {"--receipts", "", "print a line of JSON for each append"},
               {"-v,--verbose", "", "the same as --receipts"},
           },
-      .details = "A record is the bytes before a newline: a CR stays, an empty line is an empty value, and a last line\n"
-                 "without a newline counts. What is there goes at once as one append, when standard input would block.",
+      .details =
+          "A record is the bytes before a newline: a CR stays, an empty line is an empty value, and a last line\n"
+          "without a newline counts. What is there goes at once as one append, when standard input would block.",
       .examples = {"printf 'a\\nb\\nc\\n' | millrace produce demo --data-dir ./log",
                    "millrace produce demo --data-dir ./log --key-separator : --acks disk --receipts < lines"},
       .run = Run,

@@ -90,7 +90,8 @@ Result<RecordFormat> InputFormat(std::string pattern) {
   const auto& pieces = format.pieces();
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     if (pieces[i].letter == 'K' || pieces[i].letter == 'V') return Wrong("-f: %K and %V cannot be read, only printed");
-    if (pieces[i].text.contains('\n')) return Wrong("-f: a record is one line", "Let the pattern have \\n at its end only.");
+    if (pieces[i].text.contains('\n'))
+      return Wrong("-f: a record is one line", "Let the pattern have \\n at its end only.");
     if (i > 0 && pieces[i].letter != 0 && pieces[i - 1].letter != 0) {
       return Wrong(fmt::format("-f: nothing separates %{} from %{}", pieces[i - 1].letter, pieces[i].letter));
     }

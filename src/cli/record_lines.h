@@ -27,8 +27,8 @@ struct LineOptions {
 /// From -k, --key-separator, -H, -f, --json and --null. kInvalidArgument for flags that exclude each other.
 Result<LineOptions> LineOptionsOf(const Arguments& arguments);
 
-/// Fills `record`, reusing its memory. `line` is without its newline; CR stays. kInvalidArgument if the line does not fit
-/// the shape.
+/// Fills `record`, reusing its memory. `line` is without its newline; CR stays. kInvalidArgument if the line does not
+/// fit the shape.
 Result<void> ParseLine(std::string_view line, const LineOptions& options, Record& record);
 
 }  // namespace millrace

@@ -21,12 +21,13 @@ std::string Name(const TopicPartition& partition) {
 }
 
 Error StoppedAt(const StreamPart& part, const Error& error) {
-  Error told = error.WithContext(fmt::format("consume {} stopped at offset {}", Name(part.partition),
-                                             part.position.value()));
+  Error told =
+      error.WithContext(fmt::format("consume {} stopped at offset {}", Name(part.partition), part.position.value()));
   if (error.code() != ErrorCode::kCorruption) return told;
-  return told.WithHint(fmt::format("Records before it were delivered. Check with `millrace segment verify {}`; go past it "
-                                   "with --skip-corrupt.",
-                                   part.partition.topic));
+  return told.WithHint(
+      fmt::format("Records before it were delivered. Check with `millrace segment verify {}`; go past it "
+                  "with --skip-corrupt.",
+                  part.partition.topic));
 }
 
 }  // namespace
@@ -35,9 +36,7 @@ RecordStream::RecordStream(Session& session, Engine& engine, Interrupt& interrup
                            StreamOptions options)
     : session_(session), engine_(engine), interrupt_(interrupt), printer_(printer), options_(std::move(options)) {}
 
-bool RecordStream::Over() {
-  return printed_ >= options_.records_max || session_.out.stopped() || interrupt_.Raised();
-}
+bool RecordStream::Over() { return printed_ >= options_.records_max || session_.out.stopped() || interrupt_.Raised(); }
 
 Result<ExitCode> RecordStream::Run(std::span<StreamPart> parts) {
   if (options_.follow) session_.out.LineByLine();

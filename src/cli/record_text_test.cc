@@ -1,5 +1,5 @@
-// Goal: a record printed and read again is the same record; null and empty stay apart. Method: exact lines for the shapes
-// the manual shows, round trips by JSON and by pattern, and lines that must be refused.
+// Goal: a record printed and read again is the same record; null and empty stay apart. Method: exact lines for the
+// shapes the manual shows, round trips by JSON and by pattern, and lines that must be refused.
 #include <gtest/gtest.h>
 
 #include "cli/arguments.h"
@@ -46,8 +46,9 @@ TEST(RecordJsonTest, LineIsAsTheManualShowsIt) {
 TEST(RecordJsonTest, OneFieldThatIsNoTextTurnsAllIntoBase64) {
   auto headers = OneHeader();
   std::string line = Json(View("k", "\xFF", headers));
-  EXPECT_TRUE(line.ends_with("\"key\":\"aw==\",\"value\":\"/w==\",\"headers\":[{\"key\":\"a\",\"value\":\"MQ==\"}],"
-                             "\"encoding\":\"base64\"}\n"))
+  EXPECT_TRUE(
+      line.ends_with("\"key\":\"aw==\",\"value\":\"/w==\",\"headers\":[{\"key\":\"a\",\"value\":\"MQ==\"}],"
+                     "\"encoding\":\"base64\"}\n"))
       << line;
 }
 
@@ -58,8 +59,10 @@ TEST(RecordJsonTest, NullStaysNullAlsoInBase64) {
 
 TEST(RecordJsonTest, ComesBackEqual) {
   auto headers = OneHeader();
-  for (auto key : {std::optional<std::string_view>(), std::optional<std::string_view>(""), std::optional<std::string_view>("k\n\"")}) {
-    for (auto value : {std::optional<std::string_view>(), std::optional<std::string_view>(""), std::optional<std::string_view>("\xFF\x00z")}) {
+  for (auto key : {std::optional<std::string_view>(), std::optional<std::string_view>(""),
+                   std::optional<std::string_view>("k\n\"")}) {
+    for (auto value : {std::optional<std::string_view>(), std::optional<std::string_view>(""),
+                       std::optional<std::string_view>("\xFF\x00z")}) {
       Record record;
       ASSERT_TRUE(ParseRecordJson(Json(View(key, value, headers)), record));
       EXPECT_EQ(record.key, key);
@@ -71,8 +74,8 @@ TEST(RecordJsonTest, ComesBackEqual) {
 }
 
 TEST(RecordJsonTest, WrongLinesAreRefused) {
-  for (const char* line : {"", "x", "[]", "{\"value\":1}", "{\"timestamp_ms\":\"x\"}", "{\"headers\":{}}", "{\"headers\":[1]}",
-                           "{\"headers\":[{\"value\":\"x\"}]}", "{\"encoding\":\"hex\"}",
+  for (const char* line : {"", "x", "[]", "{\"value\":1}", "{\"timestamp_ms\":\"x\"}", "{\"headers\":{}}",
+                           "{\"headers\":[1]}", "{\"headers\":[{\"value\":\"x\"}]}", "{\"encoding\":\"hex\"}",
                            "{\"encoding\":\"base64\",\"value\":\"*\"}", "{\"value\":\"a\"} x"}) {
     Record record;
     EXPECT_FALSE(ParseRecordJson(line, record)) << line;
@@ -92,7 +95,8 @@ TEST(RecordFormatTest, NullPrintsNothingAndHasLengthMinusOne) {
 }
 
 TEST(RecordFormatTest, UnknownLettersAndEscapesAreRefused) {
-  for (const char* pattern : {"%", "%z", "\\", "\\q", "\\x4", "\\xzz"}) EXPECT_FALSE(RecordFormat::Parse(pattern)) << pattern;
+  for (const char* pattern : {"%", "%z", "\\", "\\q", "\\x4", "\\xzz"})
+    EXPECT_FALSE(RecordFormat::Parse(pattern)) << pattern;
 }
 
 LineOptions Options(std::initializer_list<std::pair<const char*, const char*>> flags) {

@@ -60,9 +60,9 @@ Result<SegmentAudit> AuditSegment(Engine& engine, const SegmentDescription& segm
   audit.check = *std::move(check);
   for (const Error& error : audit.check.damage) audit.damage.push_back(NamedDamage(segment, error));
   if (audit.damage.empty() && audit.check.records != segment.records) {
-    audit.damage.push_back(NamedDamage(
-        segment, Error(ErrorCode::kCorruption, fmt::format("holds {} records, the metadata tells of {}",
-                                                           audit.check.records, segment.records))));
+    audit.damage.push_back(
+        NamedDamage(segment, Error(ErrorCode::kCorruption, fmt::format("holds {} records, the metadata tells of {}",
+                                                                       audit.check.records, segment.records))));
   }
   return audit;
 }

@@ -75,14 +75,16 @@ class OneSegment {
     std::uint64_t room = blocks_end_ - at;
     std::uint64_t size = room;
     bool by_index = index_is_sound_ && number < entries_.size();
-    if (by_index) size = std::min<std::uint64_t>(room, Get<std::uint32_t>(entries_[number], format::entry::kBlockBytes));
+    if (by_index)
+      size = std::min<std::uint64_t>(room, Get<std::uint32_t>(entries_[number], format::entry::kBlockBytes));
     bool blind = foot_.empty() && number > 0;  // nobody tells where the blocks end and the index begins
     if (blind && !HasMagic(At(at, std::min<std::uint64_t>(room, 4)), format::kBlockMagic)) {
       unread_begin_ = at;
       return blocks_end_;
     }
     if (room < format::block::kHeaderBytes || !HasMagic(At(at, 4), format::kBlockMagic)) {
-      report_.Damage({at, at + std::max<std::uint64_t>(size, 1)}, fmt::format("no block begins here (block {})", number));
+      report_.Damage({at, at + std::max<std::uint64_t>(size, 1)},
+                     fmt::format("no block begins here (block {})", number));
       return at + std::max<std::uint64_t>(size, 1);
     }
     auto head = At(at, format::block::kHeaderBytes);
@@ -182,8 +184,7 @@ class OneSegment {
 }  // namespace
 
 bool LooksLikeSegment(std::span<const std::byte> bytes) {
-  return HasMagic(bytes, format::kBlockMagic) ||
-         (bytes.size() >= 4 && HasMagic(bytes.last(4), format::kFooterMagic));
+  return HasMagic(bytes, format::kBlockMagic) || (bytes.size() >= 4 && HasMagic(bytes.last(4), format::kFooterMagic));
 }
 
 std::vector<SegmentExtent> FindSegments(std::span<const std::byte> bytes) {

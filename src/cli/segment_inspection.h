@@ -24,8 +24,8 @@ struct SegmentExtent {
 /// Back to front by the footers, told front to back. What has no sound footer becomes one extent at the front.
 std::vector<SegmentExtent> FindSegments(std::span<const std::byte> bytes);
 
-/// `bytes` is a whole object: segments back to back. Trusts nothing: what a wrong checksum covers is reported and stepped
-/// over, by the index if that is sound, else by the blocks' own lengths.
+/// `bytes` is a whole object: segments back to back. Trusts nothing: what a wrong checksum covers is reported and
+/// stepped over, by the index if that is sound, else by the blocks' own lengths.
 void InspectSegments(const SharedBytes& bytes, RecordsShown records, InspectionReport& report);
 
 }  // namespace millrace

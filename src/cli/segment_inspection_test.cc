@@ -27,7 +27,8 @@ std::vector<std::byte> SmallSegment() {
     EXPECT_TRUE(builder.Add(std::move(*batch).Freeze()));
   }
   std::vector<std::byte> bytes;
-  for (const SharedBytes& piece : builder.Finish()->pieces) bytes.insert(bytes.end(), piece.data(), piece.data() + piece.size());
+  for (const SharedBytes& piece : builder.Finish()->pieces)
+    bytes.insert(bytes.end(), piece.data(), piece.data() + piece.size());
   return bytes;
 }
 
@@ -50,7 +51,8 @@ class Inspected {
 TEST(SegmentInspectionTest, SoundSegmentShowsAllAndNoDamage) {
   Inspected inspected(SmallSegment());
   EXPECT_TRUE(inspected.damage().empty());
-  for (const char* part : {" block number=0", " batch base_offset=10", " record offset=21", " index_entry number=0", " footer topic=7 partition=2"}) {
+  for (const char* part : {" block number=0", " batch base_offset=10", " record offset=21", " index_entry number=0",
+                           " footer topic=7 partition=2"}) {
     EXPECT_NE(inspected.text().find(part), std::string::npos) << part;
   }
 }
@@ -70,7 +72,8 @@ TEST(SegmentInspectionTest, EveryFlippedByteLiesInARangeThatIsNamed) {
   for (std::size_t at = 0; at < bytes.size(); ++at) {
     bytes[at] ^= std::byte{0x10};
     Inspected inspected(bytes);
-    bool named = std::ranges::any_of(inspected.damage(), [&](const auto& damage) { return damage.range.begin <= at && at < damage.range.end; });
+    bool named = std::ranges::any_of(
+        inspected.damage(), [&](const auto& damage) { return damage.range.begin <= at && at < damage.range.end; });
     EXPECT_TRUE(named) << "byte " << at;
     bytes[at] ^= std::byte{0x10};
   }

@@ -50,7 +50,8 @@ Result<ExitCode> Run(Session& session) {
 Command SegmentListCommand() {
   return {
       .words = "segment ls",
-      .summary = "List a topic's segments: partition, base, end, records, bytes, object, place in it, first and last time",
+      .summary =
+          "List a topic's segments: partition, base, end, records, bytes, object, place in it, first and last time",
       .place = Place::kEngine,
       .positionals = {{"TOPIC", "its name"}},
       .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},

@@ -17,13 +17,13 @@ namespace {
 
 TEST(TopicSettingsTest, KafkaSpellingComesBack) {
   TopicOptions options;
-  ASSERT_TRUE(ApplyTopicSettings(
-      std::vector<std::string>{"retention.ms=7d", "retention.bytes=1GiB", "millrace.durability=object", "cleanup.policy=delete"}, options));
-  EXPECT_EQ(TopicSettings(options),
-            (std::vector<std::pair<std::string, std::string>>{{"retention.ms", "604800000"},
-                                                              {"retention.bytes", "1073741824"},
-                                                              {"millrace.durability", "object"},
-                                                              {"cleanup.policy", "delete"}}));
+  ASSERT_TRUE(ApplyTopicSettings(std::vector<std::string>{"retention.ms=7d", "retention.bytes=1GiB",
+                                                          "millrace.durability=object", "cleanup.policy=delete"},
+                                 options));
+  EXPECT_EQ(TopicSettings(options), (std::vector<std::pair<std::string, std::string>>{{"retention.ms", "604800000"},
+                                                                                      {"retention.bytes", "1073741824"},
+                                                                                      {"millrace.durability", "object"},
+                                                                                      {"cleanup.policy", "delete"}}));
   ASSERT_TRUE(ApplyTopicSetting("retention.ms=-1", options));
   ASSERT_TRUE(ApplyTopicSetting("retention.bytes=-1", options));
   EXPECT_EQ(options.retention_time, std::nullopt);
@@ -32,8 +32,8 @@ TEST(TopicSettingsTest, KafkaSpellingComesBack) {
 
 TEST(TopicSettingsTest, WrongOnesAreRefusedWithTheNearestName) {
   TopicOptions options;
-  for (const char* setting : {"retention.ms", "retention.ms=", "retention.ms=x", "retention.bytes=-2", "cleanup.policy=none",
-                              "millrace.durability=tape"}) {
+  for (const char* setting : {"retention.ms", "retention.ms=", "retention.ms=x", "retention.bytes=-2",
+                              "cleanup.policy=none", "millrace.durability=tape"}) {
     auto result = ApplyTopicSetting(setting, options);
     ASSERT_FALSE(result) << setting;
     EXPECT_EQ(result.error().code(), ErrorCode::kInvalidArgument);
@@ -77,8 +77,8 @@ TEST(DataLocationTest, FlagWinsOverEnvironment) {
 }
 
 TEST(DataLocationTest, NothingBothOrAServerIsAMistakeThatNamesTheDirectoryFlag) {
-  for (const auto& located : {Locate({}, {}), Locate({{"--server", "h:1"}}, {}), Locate({}, {{"MILLRACE_SERVER", "h:1"}}),
-                              Locate({{"--data-dir", ""}}, {})}) {
+  for (const auto& located : {Locate({}, {}), Locate({{"--server", "h:1"}}, {}),
+                              Locate({}, {{"MILLRACE_SERVER", "h:1"}}), Locate({{"--data-dir", ""}}, {})}) {
     ASSERT_FALSE(located);
     EXPECT_EQ(ExitCodeOf(located.error().code()), ExitCode::kUsage);
     EXPECT_NE(located.error().hint().find("--data-dir"), std::string_view::npos);
@@ -94,7 +94,8 @@ TEST(DataLocationTest, SyncPolicies) {
   EXPECT_EQ(ParseSyncPolicy("each")->kind, SyncPolicy::Kind::kEach);
   EXPECT_EQ(ParseSyncPolicy("none")->kind, SyncPolicy::Kind::kNone);
   EXPECT_EQ(ParseSyncPolicy("interval:5ms")->interval, std::chrono::milliseconds(5));
-  for (const char* text : {"", "interval", "interval:", "interval:0ms", "always"}) EXPECT_FALSE(ParseSyncPolicy(text)) << text;
+  for (const char* text : {"", "interval", "interval:", "interval:0ms", "always"})
+    EXPECT_FALSE(ParseSyncPolicy(text)) << text;
   EXPECT_FALSE(Locate({{"--data-dir", "a"}, {"--sync", "sometimes"}}, {}));
 }
 
@@ -112,7 +113,8 @@ TEST(ExitCodeTest, TableOfTheManual) {
 }
 
 TEST(ErrorReportTest, OneParagraphAndTheSameAsJson) {
-  Error error = Error(ErrorCode::kOutOfRange, "offset 7 is past the end", "Read from 0.").WithBounds({Offset(100), Offset(480)});
+  Error error =
+      Error(ErrorCode::kOutOfRange, "offset 7 is past the end", "Read from 0.").WithBounds({Offset(100), Offset(480)});
   EXPECT_EQ(ErrorReport(error, ErrorForm::kText), "millrace: offset 7 is past the end. Read from 0. [kOutOfRange]\n");
   EXPECT_EQ(ErrorReport(error, ErrorForm::kJson),
             "{\"error\":{\"code\":\"kOutOfRange\",\"kafka_code\":1,\"message\":\"offset 7 is past the end\","
@@ -120,10 +122,13 @@ TEST(ErrorReportTest, OneParagraphAndTheSameAsJson) {
 }
 
 TEST(ErrorReportTest, DamageIsNamedInJson) {
-  Error error = Error(ErrorCode::kCorruption, "bad").WithDamage({{"t", PartitionId(1)}, Offset(5), Offset(9), "obj", 16, 32});
+  Error error =
+      Error(ErrorCode::kCorruption, "bad").WithDamage({{"t", PartitionId(1)}, Offset(5), Offset(9), "obj", 16, 32});
   std::string report = ErrorReport(error, ErrorForm::kJson);
-  EXPECT_NE(report.find(R"("damage":{"topic":"t","partition":1,"begin":5,"end":9,"place":"obj","byte_begin":16,"byte_end":32})"),
-            std::string::npos)
+  EXPECT_NE(
+      report.find(
+          R"("damage":{"topic":"t","partition":1,"begin":5,"end":9,"place":"obj","byte_begin":16,"byte_end":32})"),
+      std::string::npos)
       << report;
 }
 
@@ -133,9 +138,10 @@ TEST(ExplanationTest, LineOfTheManual) {
   explanation.requests = 1;
   explanation.wait = std::chrono::microseconds(41'200);
   explanation.cost_usd = 4e-7;
-  EXPECT_EQ(ExplanationJson(explanation),
-            "{\"explain\":{\"bytes\":{\"tail\":0,\"wal\":0,\"block_cache\":0,\"segment_cache\":0,\"object_store\":1048576},"
-            "\"requests\":1,\"shared\":0,\"wait_ms\":41.2,\"cost_usd\":4e-07}}\n");
+  EXPECT_EQ(
+      ExplanationJson(explanation),
+      "{\"explain\":{\"bytes\":{\"tail\":0,\"wal\":0,\"block_cache\":0,\"segment_cache\":0,\"object_store\":1048576},"
+      "\"requests\":1,\"shared\":0,\"wait_ms\":41.2,\"cost_usd\":4e-07}}\n");
 }
 
 TEST(PacingTest, RecordsAreDueAtTheRate) {

@@ -55,7 +55,8 @@ void PrintTables(Session& session, const Status& status) {
       offsets.Add({Cell::Text(fmt::format("{}/{}", topic.name, partition.partition.value())),
                    Cell::Number(at.log_start.value()), Cell::Number(at.hot_start.value()),
                    Cell::Number(at.tiered_end.value()), Cell::Number(at.durable_end.value()),
-                   Cell::Number(at.log_end.value()), Cell::Count(static_cast<std::uint64_t>(at.log_end - at.tiered_end))});
+                   Cell::Number(at.log_end.value()),
+                   Cell::Count(static_cast<std::uint64_t>(at.log_end - at.tiered_end))});
     }
   }
   if (!status.topics.empty()) offsets.Print(session.out);
@@ -85,7 +86,8 @@ Result<ExitCode> Run(Session& session) {
     PrintTables(session, status);
   } else {
     for (const StatusFinding& finding : status.findings) session.out.Write(finding.text + '\n');
-    session.Note(status.findings.empty() ? std::string("all is well") : fmt::format("{} findings", status.findings.size()));
+    session.Note(status.findings.empty() ? std::string("all is well")
+                                         : fmt::format("{} findings", status.findings.size()));
   }
   return CodeOf(status.findings);
 }

@@ -29,14 +29,16 @@ std::vector<StatusFinding> CheckStatus(std::span<const TopicDescription> topics,
     }
   }
   if (stats.corruptions > 0) {
-    findings.push_back({true, fmt::format("{} damaged places were met since this log was opened: `millrace wal verify` and "
-                                          "`millrace segment verify` name them",
-                                          stats.corruptions)});
+    findings.push_back(
+        {true, fmt::format("{} damaged places were met since this log was opened: `millrace wal verify` and "
+                           "`millrace segment verify` name them",
+                           stats.corruptions)});
   }
   if (stats.upload_pending_bytes > wal_bytes_max / 2) {
-    findings.push_back({false, fmt::format("{} wait for upload, more than half of the {} that fit here: `millrace segment "
-                                           "upload` sends them",
-                                           FormatBytes(stats.upload_pending_bytes), FormatBytes(wal_bytes_max))});
+    findings.push_back(
+        {false, fmt::format("{} wait for upload, more than half of the {} that fit here: `millrace segment "
+                            "upload` sends them",
+                            FormatBytes(stats.upload_pending_bytes), FormatBytes(wal_bytes_max))});
   }
   return findings;
 }

@@ -1,4 +1,5 @@
-// A listing: on a terminal aligned columns with units under a heading; piped, tab-separated plain values and no heading.
+// A listing: on a terminal aligned columns with units under a heading; piped, tab-separated plain values and no
+// heading.
 #pragma once
 
 #include <cstdint>

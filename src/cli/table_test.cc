@@ -1,5 +1,5 @@
-// Goal: piped listings are plain lines a program can cut; what is written is written whole. Method: an Output on a pipe,
-// read back.
+// Goal: piped listings are plain lines a program can cut; what is written is written whole. Method: an Output on a
+// pipe, read back.
 #include "cli/table.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-// Goal: bytes stand in JSON exactly or as base64, never changed. Method: RFC 4648's vectors, every pair of bytes for the
-// shape of UTF-8, round trips over all byte values.
+// Goal: bytes stand in JSON exactly or as base64, never changed. Method: RFC 4648's vectors, every pair of bytes for
+// the shape of UTF-8, round trips over all byte values.
 #include <gtest/gtest.h>
 
 #include "cli/base64.h"
@@ -16,8 +16,13 @@ std::string Base64(std::string_view bytes) {
 }
 
 TEST(Base64Test, VectorsOfTheStandard) {
-  for (auto [plain, coded] : {std::pair("", ""), {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
-                              {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}}) {
+  for (auto [plain, coded] : {std::pair("", ""),
+                              {"f", "Zg=="},
+                              {"fo", "Zm8="},
+                              {"foo", "Zm9v"},
+                              {"foob", "Zm9vYg=="},
+                              {"fooba", "Zm9vYmE="},
+                              {"foobar", "Zm9vYmFy"}}) {
     EXPECT_EQ(Base64(plain), coded);
     EXPECT_EQ(DecodeBase64(coded), plain);
   }
@@ -41,8 +46,8 @@ TEST(Utf8Test, KnowsTextFromBytes) {
   EXPECT_TRUE(IsUtf8(""));
   EXPECT_TRUE(IsUtf8("plain text that is longer than eight bytes"));
   EXPECT_TRUE(IsUtf8("grün, 日本語, 🙂 and more text after it"));
-  for (std::string_view bytes : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80",
-                                 "\xF5\x80\x80\x80", "\xFF", "\xC3", "\xE2\x82", "12345678\xFF"}) {
+  for (std::string_view bytes : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80",
+                                 "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xC3", "\xE2\x82", "12345678\xFF"}) {
     EXPECT_FALSE(IsUtf8(bytes)) << Base64(bytes);
   }
 }
@@ -51,7 +56,8 @@ TEST(Utf8Test, TwoByteSequencesAreThoseOfTheStandard) {
   for (int first = 0; first < 256; ++first) {
     for (int second = 0; second < 256; ++second) {
       std::string pair{static_cast<char>(first), static_cast<char>(second)};
-      bool expected = (first < 0x80 && second < 0x80) || (first >= 0xC2 && first <= 0xDF && second >= 0x80 && second <= 0xBF);
+      bool expected =
+          (first < 0x80 && second < 0x80) || (first >= 0xC2 && first <= 0xDF && second >= 0x80 && second <= 0xBF);
       EXPECT_EQ(IsUtf8(pair), expected) << first << ' ' << second;
     }
   }

@@ -43,7 +43,11 @@ Command TopicAlterCommand() {
       .positionals = {{"TOPIC", "its name"}},
       .flags =
           {
-              {"-c,--config", "KEY=VALUE", "a setting, as in topic create; -1 for a retention that keeps", {}, Repeat::kMany},
+              {"-c,--config",
+               "KEY=VALUE",
+               "a setting, as in topic create; -1 for a retention that keeps",
+               {},
+               Repeat::kMany},
               {"-p,--partitions", "N", "so many from now on; never fewer"},
               {"--json", "", "describe it as a JSON document; errors are JSON too"},
           },

@@ -42,8 +42,11 @@ Command TopicCreateCommand() {
       .flags =
           {
               {"-p,--partitions", "N", "how many (default 1)"},
-              {"-c,--config", "KEY=VALUE", "a setting: retention.ms, retention.bytes, millrace.durability, cleanup.policy",
-               {}, Repeat::kMany},
+              {"-c,--config",
+               "KEY=VALUE",
+               "a setting: retention.ms, retention.bytes, millrace.durability, cleanup.policy",
+               {},
+               Repeat::kMany},
               {"--json", "", "describe it as a JSON document; errors are JSON too"},
           },
       .examples = {"millrace topic create orders -p 4 -c retention.ms=7d --data-dir ./log",

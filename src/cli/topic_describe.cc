@@ -89,8 +89,9 @@ Command TopicDescribeCommand() {
       .flags =
           {
               {"--partitions", "", "a line for each partition: log start, hot start, tiered end, durable end, log end"},
-              {"--storage", "", "a line for each partition: bytes on this disk and in the object store, segments, offsets "
-                                "not uploaded"},
+              {"--storage", "",
+               "a line for each partition: bytes on this disk and in the object store, segments, offsets "
+               "not uploaded"},
               {"--json", "", "all of it as one JSON document; errors are JSON too"},
           },
       .examples = {"millrace topic describe orders --storage --data-dir ./log"},

@@ -21,10 +21,10 @@ Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, arguments.Positional("TOPIC")));
   MR_ASSIGN_OR_RETURN(std::vector<TopicPartition> partitions, PartitionsOf(topic, only));
   if (before.kind == OffsetChoice::Kind::kOffset && partitions.size() > 1) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("an offset means something else in each of the {} partitions of {}", partitions.size(),
-                             topic.name),
-                 "Choose one with -p, or trim by @TIME.");
+    return Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("an offset means something else in each of the {} partitions of {}", partitions.size(), topic.name),
+        "Choose one with -p, or trim by @TIME.");
   }
   Table table({"TOPIC", "PARTITION", "LOG START"});
   for (const TopicPartition& partition : partitions) {

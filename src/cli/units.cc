@@ -47,7 +47,8 @@ std::optional<std::pair<std::uint64_t, std::string>> SplitUnit(std::string_view 
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end == text.data()) return std::nullopt;
   std::string unit(text.substr(static_cast<std::size_t>(end - text.data())));
-  std::ranges::transform(unit, unit.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(unit, unit.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return std::pair(number, unit);
 }
 

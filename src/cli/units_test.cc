@@ -1,4 +1,5 @@
-// Goal: numbers with units mean what people mean by them, and nothing else is taken. Method: tables of texts, good and bad.
+// Goal: numbers with units mean what people mean by them, and nothing else is taken. Method: tables of texts, good and
+// bad.
 #include "cli/units.h"
 
 #include <gtest/gtest.h>
@@ -30,7 +31,8 @@ TEST(UnitsTest, DurationsRoundTrip) {
     EXPECT_EQ(FormatDuration(*duration), text);
   }
   EXPECT_EQ(ParseDuration("604800000"), milliseconds(604'800'000));
-  for (const char* text : {"", "s", "-5s", "5w", "5 s", "9223372036854775807d"}) EXPECT_EQ(ParseDuration(text), std::nullopt) << text;
+  for (const char* text : {"", "s", "-5s", "5w", "5 s", "9223372036854775807d"})
+    EXPECT_EQ(ParseDuration(text), std::nullopt) << text;
 }
 
 TEST(UnitsTest, TimesAreUtcUnlessTheySayOtherwise) {

@@ -30,7 +30,8 @@ Result<std::filesystem::path> FindWalDirectory(const Arguments& arguments) {
 Result<std::vector<WalFileView>> ScanWalDirectory(const std::filesystem::path& directory) {
   std::vector<WalFileView> files;
   std::error_code error;
-  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
     if (!entry->is_regular_file(error) || entry->path().extension() != ".wal") continue;
     MR_ASSIGN_OR_RETURN(SharedBytes bytes, ReadWholeFile(entry->path()));
     files.push_back({entry->path().filename().string(), bytes.size(), ScanWalFile(bytes)});
@@ -59,9 +60,11 @@ std::vector<WalDamageFound> DamageIn(const std::vector<WalFileView>& files) {
       damage.push_back({file.name, copy, "this copy of the header is not valid; the other one is"});
     }
     if (!IsLive(file)) continue;
-    const WalFileHeader* successor = i + 1 < files.size() && IsLive(files[i + 1]) ? &*files[i + 1].scan.header : nullptr;
+    const WalFileHeader* successor =
+        i + 1 < files.size() && IsLive(files[i + 1]) ? &*files[i + 1].scan.header : nullptr;
     if (successor != nullptr && successor->predecessor_generation != file.scan.header->generation) {
-      damage.push_back({files[i + 1].name, {0, kWalFileHeaderBytes},
+      damage.push_back({files[i + 1].name,
+                        {0, kWalFileHeaderBytes},
                         fmt::format("the file of generation {}, which stood before this one, is missing",
                                     successor->predecessor_generation)});
       successor = nullptr;

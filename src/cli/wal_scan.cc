@@ -14,7 +14,8 @@ constexpr std::size_t kCopyBytes = kWalFileHeaderBytes / 2;
 std::optional<WalFileHeader> DecodeCopy(std::span<const std::byte> bytes, std::size_t copy) {
   std::array<std::byte, kWalFileHeaderBytes> block{};
   if (bytes.size() < kWalFileHeaderBytes) return std::nullopt;
-  std::ranges::copy(bytes.subspan(copy * kCopyBytes, kCopyBytes), block.begin() + static_cast<std::ptrdiff_t>(copy * kCopyBytes));
+  std::ranges::copy(bytes.subspan(copy * kCopyBytes, kCopyBytes),
+                    block.begin() + static_cast<std::ptrdiff_t>(copy * kCopyBytes));
   return DecodeWalFileHeader(block);
 }
 
@@ -75,7 +76,8 @@ class FrameScan {
     auto head = offset < bytes_.size() ? DecodeWalFrameHeader(bytes_.subspan(offset)) : std::nullopt;
     if (!head) return "no frame begins here";
     if (head->generation != header_.generation || head->position != PositionOf(offset)) {
-      return fmt::format("a frame of generation {} for position {} stands here", head->generation, head->position.value());
+      return fmt::format("a frame of generation {} for position {} stands here", head->generation,
+                         head->position.value());
     }
     return fmt::format("the payload of a frame of {} bytes fails its CRC (stored {:08x})", head->payload_bytes,
                        head->payload_crc);

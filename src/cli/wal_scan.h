@@ -1,5 +1,5 @@
-// One WAL file looked at without an engine: its header, its frames, and what is wrong. Changes nothing, so that it may look
-// at a log that is in use.
+// One WAL file looked at without an engine: its header, its frames, and what is wrong. Changes nothing, so that it may
+// look at a log that is in use.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +44,8 @@ bool LooksLikeWal(std::span<const std::byte> bytes);
 /// Cost: one pass. Trusts nothing.
 WalScan ScanWalFile(std::span<const std::byte> bytes);
 
-/// The gaps and the tail that somebody knows as synced: what cannot be told from damage. `successor` is the header of the
-/// file that follows on the line, `synced_to` the furthest place known as synced in any file.
+/// The gaps and the tail that somebody knows as synced: what cannot be told from damage. `successor` is the header of
+/// the file that follows on the line, `synced_to` the furthest place known as synced in any file.
 std::vector<ScannedGap> DamageOf(const WalScan& scan, const WalFileHeader* successor, WalPosition synced_to);
 
 }  // namespace millrace

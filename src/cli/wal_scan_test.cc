@@ -1,5 +1,5 @@
-// Goal: a WAL file is shown without an engine, and damage is told apart from an end that was never synced. Method: files
-// made by hand from headers and frames; one byte flipped in each kind of place.
+// Goal: a WAL file is shown without an engine, and damage is told apart from an end that was never synced. Method:
+// files made by hand from headers and frames; one byte flipped in each kind of place.
 #include "cli/wal_scan.h"
 
 #include <gtest/gtest.h>

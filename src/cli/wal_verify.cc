@@ -57,8 +57,9 @@ Command WalVerifyCommand() {
       .summary = "Read every WAL file and check every frame; exit 9 if any is damaged",
       .place = Place::kEngine,
       .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},
-      .details = "Frames that were never synced may be missing at the end of the log: that is no damage. The files are "
-                 "only read.",
+      .details =
+          "Frames that were never synced may be missing at the end of the log: that is no damage. The files are "
+          "only read.",
       .run = Run,
   };
 }

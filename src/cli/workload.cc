@@ -36,14 +36,16 @@ class Schedule {
   Schedule(const WorkloadOptions& options, Interrupt& interrupt)
       : rate_(options.rate),
         interrupt_(interrupt),
-        end_(begin_ + std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(options.seconds))) {}
+        end_(begin_ +
+             std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(options.seconds))) {}
 
   /// Waits for the next one. None: time is up or somebody stopped.
   std::optional<SteadyClock::time_point> Next() {
     if (stopped_ || SteadyClock::now() >= end_) return std::nullopt;
     if (!rate_) return SteadyClock::now();
     std::uint64_t number = next_.fetch_add(1);
-    auto due = begin_ + nanoseconds(static_cast<std::int64_t>(static_cast<double>(number) * 1e9 / static_cast<double>(*rate_)));
+    auto due = begin_ +
+               nanoseconds(static_cast<std::int64_t>(static_cast<double>(number) * 1e9 / static_cast<double>(*rate_)));
     if (due >= end_) return std::nullopt;
     std::this_thread::sleep_until(due);
     return due;
@@ -52,7 +54,9 @@ class Schedule {
   [[nodiscard]] bool stopped() const { return stopped_; }
   [[nodiscard]] SteadyClock::time_point begin() const { return begin_; }
   /// Ends all when SIGINT comes.
-  InterruptWatch Watch() { return InterruptWatch(interrupt_, [this] { Stop(); }); }
+  InterruptWatch Watch() {
+    return InterruptWatch(interrupt_, [this] { Stop(); });
+  }
 
  private:
   const SteadyClock::time_point begin_ = SteadyClock::now();
