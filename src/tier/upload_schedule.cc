@@ -342,8 +342,8 @@ void UploadSchedule::AwaitWork() {
   MutexLock lock(mutex_);
   const std::uint64_t wakes = wakes_;
   while (!closed_ && wakes == wakes_) {
-    const auto now = clock_.Monotonic();
     const auto due = NextDueLocked();
+    const auto now = clock_.Monotonic();  // after it: what is due now is due
     if (due && *due <= now) break;
     if (timer_kept_) {
       work_.Wait(mutex_);
@@ -385,8 +385,8 @@ std::uint64_t UploadSchedule::changes() const {
 void UploadSchedule::AwaitChange(std::uint64_t seen) {
   MutexLock lock(mutex_);
   while (changes_ == seen && !closed_) {
-    const auto now = clock_.Monotonic();
     const auto due = NextDueLocked();
+    const auto now = clock_.Monotonic();  // after it: what is due now is due
     if (due && *due <= now) return;
     if (due) {
       changed_.WaitFor(mutex_, *due - now);
