@@ -24,9 +24,10 @@ class FrameScan {
   FrameScan(std::span<const std::byte> bytes, WalScan& scan) : bytes_(bytes), scan_(scan), header_(*scan.header) {}
 
   void Run() {
-    scan_.frames_end = header_.base;
+    scan_.frames_end = header_.predecessor_end;
     scan_.synced_to = WalPosition(0);
-    std::uint64_t offset = kWalFileHeaderBytes;
+    // The line may enter the file within its first block.
+    std::uint64_t offset = kWalFileHeaderBytes + static_cast<std::uint64_t>(header_.predecessor_end - header_.base);
     while (true) {
       auto frame = FrameAt(offset);
       std::uint64_t found = offset;
@@ -64,8 +65,7 @@ class FrameScan {
 
   /// Frames name the one before them: what lies between two that follow each other is padding.
   [[nodiscard]] bool Follows(const WalFrameHeader& frame) const {
-    if (!scan_.frames.empty()) return frame.previous == scan_.frames.back().header.position;
-    return frame.previous < header_.base;
+    return frame.previous == (scan_.frames.empty() ? header_.last_frame : scan_.frames.back().header.position);
   }
 
   void AddGap(std::uint64_t begin, std::uint64_t end) {
@@ -114,8 +114,8 @@ std::vector<ScannedGap> DamageOf(const WalScan& scan, const WalFileHeader* succe
   // The next file tells which frame was the last of this one; without one, a place known as synced past the block
   // where the frames end.
   WalPosition last = scan.frames.empty() ? WalPosition(-1) : scan.frames.back().header.position;
-  bool lost = successor != nullptr ? successor->last_frame >= scan.header->base && successor->last_frame != last &&
-                                         successor->last_frame > last
+  bool lost = successor != nullptr ? successor->last_frame >= scan.header->predecessor_end &&
+                                         successor->last_frame != last && successor->last_frame > last
                                    : synced_to > BlockUp(scan.frames_end);
   if (lost) damage.push_back(scan.tail);
   return damage;

@@ -20,6 +20,7 @@ class FileMaker {
     header_.state = WalFileState::kLive;
     header_.generation = 3;
     header_.base = WalPosition(8192);
+    header_.predecessor_end = header_.base;
     header_.capacity = 16 << 10;
     bytes_.resize(kWalFileHeaderBytes + header_.capacity);
     EncodeWalFileHeader(header_, std::span<std::byte, kWalFileHeaderBytes>(bytes_.data(), kWalFileHeaderBytes));
