@@ -26,7 +26,7 @@ void ReportHeader(const WalScan& scan, InspectionReport& report) {
 void ReportFrame(const SharedBytes& bytes, const ScannedFrame& frame, RecordsShown records, InspectionReport& report) {
   const WalFrameHeader& header = frame.header;
   InspectedPiece piece{.kind = "frame", .range = frame.range()};
-  piece.Text("kind", header.kind == WalFrameKind::kMark ? "mark" : "payload")
+  piece.Text("frame_kind", header.kind == WalFrameKind::kMark ? "mark" : "payload")
       .Number("position", header.position.value());
   piece.Number("previous", header.previous.value()).Number("synced_to", header.synced_to.value());
   piece.Number("generation", header.generation).Number("stream", header.stream.value());
