@@ -17,7 +17,7 @@ const std::vector<Flag>& PlaceFlags() {
   return kFlags;
 }
 
-const std::vector<Flag>& CommonFlags() {
+const std::vector<Flag>& EveryVerbsFlags() {
   static const std::vector<Flag> kFlags{
       {"--color",
        "WHEN",
@@ -43,7 +43,7 @@ std::string_view Command::last_word() const {
 std::vector<Flag> Command::AllFlags() const {
   std::vector<Flag> all = flags;
   if (place != Place::kNone) all.insert(all.end(), PlaceFlags().begin(), PlaceFlags().end());
-  all.insert(all.end(), CommonFlags().begin(), CommonFlags().end());
+  all.insert(all.end(), EveryVerbsFlags().begin(), EveryVerbsFlags().end());
   return all;
 }
 
