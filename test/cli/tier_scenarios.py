@@ -119,8 +119,21 @@ class TierScenarios(Scenario):
         self.assertTrue(damage[0]["byte_begin"] <= at < damage[0]["byte_end"])
         verified = self.run_code(9, "wal", "verify", "--json").json()
         self.assertEqual((verified["schema"], len(verified["damage"])), ("millrace.wal_verify.v1", 1))
-        outcome = self.run_code(9, "consume", "t")
-        self.assertEqual(outcome.out.decode(), "a" * 100 + "\n")
+        os.remove(os.path.join(self.log, "wal", "staging"))  # else recovery would find the frame there and repair it
+        outcome = self.run_code(9, "consume", "t", "--json")
+        self.assertEqual([r["value"] for r in outcome.json_lines()], ["a" * 100])
+        damaged = outcome.error()["damage"]
+        self.assertTrue(damaged["byte_begin"] <= at < damaged["byte_end"], damaged)
+        self.assertEqual(self.run_ok("consume", "t", "--skip-corrupt").lines(), ["a" * 100, "c" * 100])
+
+    def test_frame_that_is_still_staged_is_repaired(self):
+        self.produce("t", "a\nb\nc\n", "--batch", "1")
+        path = self.wal_file()
+        pieces = self.run_ok("inspect", path, "--json", log=False).json()["pieces"]
+        self.flip(path, [p for p in pieces if p["kind"] == "frame"][1]["byte_begin"] + 60)
+        self.run_code(9, "wal", "verify")
+        self.assertEqual(self.values("t"), ["a", "b", "c"])
+        self.run_ok("wal", "verify")
 
     def test_inspect_refuses_what_it_does_not_know(self):
         path = os.path.join(self.folder, "text")
