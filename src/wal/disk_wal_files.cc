@@ -299,7 +299,7 @@ Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
       MutexLock lock(mutex_);
       const WalPosition durable(durable_end_.load(std::memory_order_relaxed));
       if (unfreed_.empty() && files_.size() > 1 && files_[0]->payload_end <= position &&
-          files_[1]->header().predecessor_end <= durable && files_[1]->begun()) {
+          files_[1]->header().predecessor_end <= durable && files_[1]->header_synced()) {
         unfreed_.push_back(files_.front());
         files_.pop_front();
         begin_.store(files_.front()->header().predecessor_end.value(), std::memory_order_release);

@@ -51,6 +51,7 @@ Result<void> WalFile::Sync() {
     return Failed(synced.error());
   }
   dirty_ = false;
+  if (begun_) header_synced_.store(true, std::memory_order_release);
   return {};
 }
 

@@ -2,6 +2,7 @@
 // one generation of frames, from the moment it leaves the pool to its recycling.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -41,6 +42,8 @@ class WalFile {
   [[nodiscard]] const WalFileHeader& header() const { return header_; }
   [[nodiscard]] const std::shared_ptr<WalDiskFile>& disk() const { return disk_; }
   [[nodiscard]] std::string name() const { return disk_->name(); }
+  /// Its header is on the disk: from now on the chain holds without the files before it. From any thread.
+  [[nodiscard]] bool header_synced() const { return header_synced_.load(std::memory_order_acquire); }
   [[nodiscard]] std::uint64_t FileOffset(WalPosition position) const {
     return kWalFileHeaderBytes + static_cast<std::uint64_t>(position - header_.base);
   }
@@ -62,13 +65,17 @@ class WalFile {
   [[nodiscard]] bool dirty() const { return dirty_; }
   [[nodiscard]] bool failed() const { return failure_ != nullptr; }
   /// Recovery found the header in place.
-  void MarkBegun() { begun_ = true; }
+  void MarkBegun() {
+    begun_ = true;
+    header_synced_.store(true, std::memory_order_release);
+  }
 
  private:
   Result<void> Failed(Error error);
 
   const std::shared_ptr<WalDiskFile> disk_;
   const WalFileHeader header_;
+  std::atomic<bool> header_synced_{false};
   // Leader only.
   bool begun_ = false;
   bool dirty_ = false;

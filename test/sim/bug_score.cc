@@ -27,16 +27,20 @@ std::string TryBug(const BugCase& bug) {
   active_bug = bug.bug;
   planted_firings = 0;
   std::string seen;
+  const auto expected = [&bug](const Failure& failure) {
+    return std::ranges::find(bug.properties, failure.property) != bug.properties.end();
+  };
   for (const std::string_view name : bug.rows) {
     const Row* row = FindRow(name);
     if (row == nullptr) return fmt::format("missed: there is no row {}", name);
     Report report(std::string(name), Report::Trace::kSilent);
-    for (std::uint64_t seed = 1; seed <= row->seeds && report.failures().empty(); ++seed) {
+    for (std::uint64_t seed = 1; seed <= row->seeds && !report.enough(); ++seed) {
       report.BeginSeed(seed);
       row->run(seed, report);
+      if (std::ranges::any_of(report.failures(), expected)) break;
     }
     for (const Failure& failure : report.failures()) {
-      if (std::ranges::find(bug.properties, failure.property) != bug.properties.end()) {
+      if (expected(failure)) {
         return fmt::format("caught by row {} seed {} {}: {}", name, failure.seed, failure.property, failure.detail);
       }
       seen += fmt::format(" {} (row {} seed {}: {})", failure.property, name, failure.seed, failure.detail);

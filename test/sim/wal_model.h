@@ -55,7 +55,8 @@ class WalModel {
   };
   enum class Bytes {
     kSound,
-    kRotten  // some were changed: what is missing must be reported as damage, and nothing wrong may be shown
+    kRotten,   // some were changed: what is missing must be reported as damage, and nothing wrong may be shown
+    kFileGone  // a whole file cannot be seen: of the oldest one nobody else knows, so the front may be missing
   };
   [[nodiscard]] std::optional<Violation> Compare(const RecoveredFrames& found, After after, Bytes bytes) const;
   /// What recovery found is the truth from now on.
@@ -65,14 +66,14 @@ class WalModel {
   [[nodiscard]] WalPosition acknowledged() const { return acknowledged_; }
   [[nodiscard]] WalPosition given_back() const { return given_back_; }
   [[nodiscard]] const ModelFrame* Find(WalPosition begin) const;
+  /// An append of this frame failed, or is in progress.
+  [[nodiscard]] bool MayExist(WalStream stream, std::uint64_t hash) const;
 
  private:
   struct MaybeFrame {
     WalStream stream;
     std::uint64_t hash = 0;
   };
-  [[nodiscard]] bool MayExist(const ModelFrame& frame) const;
-
   std::vector<ModelFrame> frames_;
   std::vector<MaybeFrame> maybe_;
   WalPosition acknowledged_, given_back_;

@@ -48,7 +48,7 @@ class Rot {
       auto disk = Disk();
       if (!disk->Remove(path)) continue;
       report_.Fired("file-removed");
-      Judge(*disk, path.native() + " removed");
+      Judge(*disk, path.native() + " removed", WalModel::Bytes::kFileGone);
     }
   }
 
@@ -62,7 +62,7 @@ class Rot {
           report_.Fired("read-refused");
           return SimFault{};
         });
-        Judge(*disk, fmt::format("{} unreadable from read {}", path.native(), n));
+        Judge(*disk, fmt::format("{} unreadable from read {}", path.native(), n), WalModel::Bytes::kFileGone);
       }
     }
   }
@@ -70,7 +70,7 @@ class Rot {
  private:
   [[nodiscard]] std::unique_ptr<SimFileSystem> Disk() const { return SimFileSystem::AfterPowerLoss(*image_, 1); }
 
-  void Judge(SimFileSystem& disk, const std::string& what) {
+  void Judge(SimFileSystem& disk, const std::string& what, WalModel::Bytes bytes = WalModel::Bytes::kRotten) {
     RecoveredFrames found;
     report_.Checked();
     auto wal = Wal::Open(WalOptionsOf(machine_.options()), disk, machine_.clock(), found);
@@ -82,7 +82,7 @@ class Rot {
       return;
     }
     machine_.CountVerdicts((*wal)->recovery());
-    const auto violation = machine_.model().Compare(found, WalModel::After::kPowerLoss, WalModel::Bytes::kRotten);
+    const auto violation = machine_.model().Compare(found, WalModel::After::kPowerLoss, bytes);
     if (violation) report_.Fail(violation->property, what + ": " + violation->detail);
     disk.KillProcess();
     (void)(*wal)->Close();
