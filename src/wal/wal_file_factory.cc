@@ -51,7 +51,8 @@ Result<std::shared_ptr<WalDiskFile>> WalFileFactory::OpenExisting(const std::str
   MR_ASSIGN_OR_RETURN(disk->writer, OpenWriter(disk->path, FileCreation::kOpenExisting));
   MR_ASSIGN_OR_RETURN(disk->reader, file_system_.Open(disk->path, {}));
   MR_ASSIGN_OR_RETURN(const std::uint64_t size, disk->reader->Size());
-  const std::uint64_t whole = size / kWalBlockBytes * kWalBlockBytes;
+  // A file cut short from outside keeps what is left of its last block; the rest of it reads as zeros.
+  const std::uint64_t whole = AlignUp(size, kWalBlockBytes);
   disk->capacity = whole > kWalFileHeaderBytes ? whole - kWalFileHeaderBytes : 0;
   return disk;
 }
