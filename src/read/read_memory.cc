@@ -9,7 +9,8 @@ namespace millrace {
 
 ReadMemory::~ReadMemory() {
   MutexLock lock(mutex_);
-  MR_CHECK(bytes_ == 0 || Planted(Bug::kReadBudgetLeakOnError), bytes_);
+  if (Planted(Bug::kReadBudgetLeakOnError)) return;  // not within the check, whose text stands in the binary
+  MR_CHECK(bytes_ == 0, bytes_);
 }
 
 void ReadMemory::Reservation::Release() {
