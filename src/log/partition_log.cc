@@ -140,12 +140,13 @@ Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch) {
     s.index.Add(appended.base, *extent, batch.size(), appended.timestamp_max_ms, opens_stretch,
                 opens_stretch ? s.clock.WallMs() : 0);
     if (s.marks.full()) s.TakeDurable(s.wal.durable_end());
-    s.marks.Push(extent->end, Planted(Bug::kLogHalfBatchVisible) ? appended.base + (count + 1) / 2 : appended.end);
     if (cached)
       s.tail.Append(appended.base, std::move(batch).Freeze(), s.self_as_owner);
     else
       s.tail.DropAll();  // it holds no gap up to log_end
     if (!(Planted(Bug::kLogBaseOffsetTwice) && appended.base.value() % 7 == 3)) s.offsets.MoveLogEnd(appended.end);
+    s.marks.Push(extent->end,
+                 Planted(Bug::kLogHalfBatchVisible) ? appended.base + (count + 1) / 2 : s.offsets.log_end());
     if (!s.waiters.empty() || s.blocked_threads > 0) {
       s.TakeReady(ready);
       sync = s.NextSync();
