@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import re
 
 from scenario import Scenario
 
@@ -124,7 +125,10 @@ class TierScenarios(Scenario):
         self.assertEqual([r["value"] for r in outcome.json_lines()], ["a" * 100])
         damaged = outcome.error()["damage"]
         self.assertTrue(damaged["byte_begin"] <= at < damaged["byte_end"], damaged)
-        self.assertEqual(self.run_ok("consume", "t", "--skip-corrupt").lines(), ["a" * 100, "c" * 100])
+        skipped = self.run_ok("consume", "t", "--skip-corrupt", "-f", "%o\\n")
+        named = {int(begin) for begin in re.findall(rb"skipped t/0 offsets \[(\d+), ", skipped.err)}
+        self.assertIn(1, named)
+        self.assertEqual({int(line) for line in skipped.lines()} | named, {0, 1, 2})
 
     def test_frame_that_is_still_staged_is_repaired(self):
         self.produce("t", "a\nb\nc\n", "--batch", "1")
