@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "wal_machine.h"
 #include "wal_rows.h"
 
@@ -43,7 +45,12 @@ class CrashStates {
       const auto again = SimFileSystem::AfterPowerLoss(*second_crash, random_.Next());
       Recover(*again, machine_.model(), crash_seed, "state after a crash in recovery");
     }
-    if (recovered && random_.OneIn(8)) LiveOn(*disk, *recovered, crash_seed);
+    if (recovered && random_.OneIn(8)) {
+      // Of the old frames only those found count as acknowledged; durable_end is at a block's end, past the last one.
+      const auto& frames = recovered->frames();
+      const WalPosition last = frames.empty() ? WalPosition(0) : frames.back().extent.end;
+      LiveOn(*disk, std::min(last, recovered->acknowledged()), crash_seed);
+    }
   }
 
   /// Opens `disk`, compares it with `model`, closes. The model of what was found; none if it was wrong.
@@ -72,10 +79,19 @@ class CrashStates {
   }
 
   /// The log goes on after the crash, and power is lost once more: old and new acknowledgements hold.
-  void LiveOn(SimFileSystem& disk, WalModel model, std::uint64_t crash_seed) {
+  void LiveOn(SimFileSystem& disk, WalPosition acknowledged, std::uint64_t crash_seed) {
     RecoveredFrames found;
     auto wal = Wal::Open(options_, disk, machine_.clock(), found);
     if (!wal) return report_.Fail("open-failed", wal.error().ToString());
+    // Until something new is appended, a frame that was never acknowledged may still appear; what the first recovery
+    // called durable stays.
+    WalModel model = machine_.model();
+    model.Acknowledge(acknowledged);
+    if (const auto violation = model.Compare(found, WalModel::After::kPowerLoss, WalModel::Bytes::kSound)) {
+      report_.Fail(violation->property, fmt::format("second opening of state {}: {}", crash_seed, violation->detail));
+    }
+    model.Adopt(found);
+    model.Acknowledge((*wal)->durable_end());
     const std::vector<std::byte> payload(1 + random_.Below(3000), static_cast<std::byte>(1 + random_.Below(255)));
     const std::span<const std::byte> piece(payload);
     for (int i = 0; i < 2; ++i) {
