@@ -4,7 +4,7 @@ namespace millrace::sim {
 
 std::span<const BugCase> BugTable() {
   static const std::vector<BugCase> table = {
-      {Bug::kWalAckBeforeSync, "ack before sync", {"1"}, {"acknowledged-lost"}},
+      {Bug::kWalAckBeforeSync, "ack before sync", {"1"}, {"acknowledged-lost", "damage-without-rot"}},
       {Bug::kWalSkipDirectorySync, "skip directory sync", {"1"}, {"acknowledged-lost", "damage-without-rot"}},
       {Bug::kWalCrcWithoutGeneration, "CRC without generation", {"1"}, {"invented-frame", "hole", "order-changed"}},
       {Bug::kWalCrcWithoutPosition, "CRC without position", {"1"}, {"invented-frame", "wrong-bytes", "order-changed"}},
