@@ -15,10 +15,10 @@ import subprocess
 import sys
 import time
 
-from harness import Millrace, require, run_checks, typed_error
+from harness import Failure, Millrace, require, run_checks, typed_error
 
 SEED = 7
-SAMPLES_A_FILE = 45
+SAMPLES_A_FILE = 24
 QUESTIONS = [["consume", "t", "--json", "--from", "earliest"], ["consume", "u", "--json", "--from", "earliest"],
              ["topic", "ls"], ["group", "describe", "g"], ["consume", "t", "--json", "--group", "g"]]
 
@@ -71,6 +71,8 @@ def places(path, dice):
     if len(raw) >= 1 << 16:
         begin = next((at for at in range(0, len(raw), 4096) if any(raw[at:at + 4096])), 0)
         filled += list(range(begin, begin + 200))
+    if not filled:
+        return dice.sample(range(len(raw)), 4)
     chosen = set(dice.sample(filled, min(len(filled), SAMPLES_A_FILE * 3 // 4)))
     while len(chosen) < min(len(raw), SAMPLES_A_FILE):
         chosen.add(dice.randrange(len(raw)))
@@ -115,11 +117,12 @@ def sweep(binary, scratch, log, questions):
                         typed_error(answer)
                         require(expected.stdout.startswith(answer.stdout), f"wrong output before the error: {answer.stdout[:200]!r}")
                         refused += 1
-                except Exception as problem:
+                except Failure as problem:
                     wrong.append(f"{name} byte {position} bit {bit}, {' '.join(question)}: {problem}")
+                    print("  " + wrong[-1], flush=True)
             checked += 1
     print(f"  {checked} flips: {right} answers right, {refused} refused, {len(wrong)} wrong")
-    require(not wrong, "\n    ".join([f"{len(wrong)} wrong answers"] + wrong[:25]))
+    require(not wrong, f"{len(wrong)} wrong answers")
     require(refused > checked // 4, f"only {refused} answers were refused: the flips do not reach the data")
     return checked
 
@@ -141,7 +144,8 @@ def main():
         require(any(pathlib.Path(log.data_dir).glob("metadata.db-wal")), "the kill left no -wal file to damage")
         return sweep(binary, scratch, log, [["consume", "late", "--json", "--from", "earliest"], *QUESTIONS])
 
-    run_checks("10 flipped-bits", 500, [after_close, after_kill])
+    # Hundreds of engines are opened here; what is asked of the disk is to keep bytes, not to sync them.
+    run_checks("10 flipped-bits", 400, [after_close, after_kill], "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None)
 
 
 if __name__ == "__main__":

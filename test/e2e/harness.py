@@ -55,11 +55,11 @@ def typed_error(done):
     return code
 
 
-def run_checks(name, floor, checks):
-    """Runs each of `checks` (functions that return how much they checked) in a directory of its own."""
+def run_checks(name, floor, checks, parent=None):
+    """Runs each of `checks` (functions that return how much they checked) in a directory of its own below `parent`."""
     passed = failed = checked = 0
     for check in checks:
-        scratch = pathlib.Path(tempfile.mkdtemp(prefix=f"millrace-{name.replace(chr(32), chr(45))}-"))
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix=f"millrace-{name.replace(chr(32), chr(45))}-", dir=parent))
         try:
             count = check(scratch)
             print(f"{check.__name__}: checked={count}", flush=True)
