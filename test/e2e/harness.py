@@ -8,7 +8,7 @@ import sys
 import tempfile
 import traceback
 
-ERROR_CODE = re.compile(r"\[(k[A-Za-z]+)[\],]")
+ERROR_CODE = re.compile(r'\[(k[A-Za-z]+)[\],]|"error":{"code":"(k[A-Za-z]+)"')
 EXIT_CODES = {"kInvalidArgument": 2, "kNotFound": 3, "kAlreadyExists": 4, "kUnavailable": 6, "kTimeout": 6, "kCorruption": 9}
 
 
@@ -50,7 +50,7 @@ def typed_error(done):
     require(done.returncode > 0, f"died by signal {-done.returncode}: {text}")
     found = ERROR_CODE.findall(text)
     require(found, f"exit {done.returncode} without a typed error: {text!r}")
-    code = found[-1]
+    code = "".join(found[-1])
     require(done.returncode == EXIT_CODES.get(code, 1), f"exit {done.returncode} for {code}: {text!r}")
     return code
 
