@@ -87,6 +87,13 @@ def flip(path, position, bit):
         file.write(bytes([byte ^ (1 << bit)]))
 
 
+def told(question, output):
+    """What of an answer is about records. Which file their bytes are counted in may change when damage is repaired."""
+    if question != ["topic", "ls"]:
+        return output
+    return b"".join(b"\t".join(line.split(b"\t")[:3]) + b"\n" for line in output.splitlines())
+
+
 def sweep(binary, scratch, log, questions):
     dice = random.Random(SEED)
     copy = scratch / "copy"
@@ -111,7 +118,7 @@ def sweep(binary, scratch, log, questions):
             for question, answer, expected in zip(questions, answers(), reference):
                 try:
                     if answer.returncode == 0:
-                        require(answer.stdout == expected.stdout, "another answer: " + difference(expected.stdout, answer.stdout))
+                        require(told(question, answer.stdout) == told(question, expected.stdout), "another answer: " + difference(expected.stdout, answer.stdout))
                         right += 1
                     else:
                         typed_error(answer)
