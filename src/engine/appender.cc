@@ -114,9 +114,7 @@ Result<AppendedBatch> Appender::Stage(Partition& partition, Buffer& batch, std::
 Result<void> Appender::AwaitRoom(const Error& refusal, std::uint64_t bytes, std::chrono::nanoseconds deadline) {
   if (refusal.code() != ErrorCode::kUnavailable && refusal.code() != ErrorCode::kOutOfSpace) return refusal;
   on_pressure_();
-  MR_TRY(wal_.AwaitRoom(bytes, deadline));
-  if (clock_.Monotonic() > deadline) return refusal;
-  return {};
+  return wal_.AwaitRoom(bytes, deadline);
 }
 
 Result<void> Appender::AwaitTiered(Partition& partition, Offset end, std::optional<std::chrono::nanoseconds> deadline) {

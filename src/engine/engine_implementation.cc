@@ -115,7 +115,6 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
     : options_(std::move(options)),
       layout_(std::move(layout)),
       components_(std::move(components)),
-      lock_(std::move(lock)),
       identity_(std::move(identity)),
       metered_(std::make_shared<MeteredObjectStore>(components_.objects)),
       objects_(std::make_shared<IdentityCheckedObjectStore>(Retrying(), *components_.metadata, identity_,
@@ -146,7 +145,8 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
       appender_({.limits = {.record_bytes_max = options_.record_bytes_max, .batch_bytes_max = options_.batch_bytes_max},
                  .append_wait_max = options_.append_wait_max},
                 wal_, uploader_.schedule(), *components_.clock, [this] { housekeeper_.OnPressure(); }),
-      housekeeper_(steps()) {}
+      housekeeper_(steps()),
+      lock_(std::move(lock)) {}
 
 std::shared_ptr<ObjectStore> Engine::Implementation::Retrying() {
   constexpr RetryOptions kRetries{.attempts_max = 4, .backoff_first = std::chrono::milliseconds(20)};
@@ -224,6 +224,10 @@ Result<void> Engine::Implementation::Close() {
   while (appender_.async().CompleteOnce()) {
   }
   auto metadata = components_.metadata->Close();
+  {
+    MutexLock lock(mutex_);
+    lock_.reset();
+  }
   if (!synced) return synced;
   return metadata;
 }

@@ -111,7 +111,6 @@ class Engine::Implementation {
   const EngineOptions options_;
   const DataLayout layout_;
   const Components components_;
-  const std::unique_ptr<FileLock> lock_;
   const std::string identity_;
 
   // Own synchronization; from below upwards.
@@ -137,6 +136,7 @@ class Engine::Implementation {
 
   Mutex topics_mutex_;  // one change of topics at a time, I/O included
   Mutex mutex_;
+  std::unique_ptr<FileLock> lock_ MR_GUARDED_BY(mutex_);
   CondVar closing_changed_;
   bool closing_ MR_GUARDED_BY(mutex_) = false;
   std::unique_ptr<ThreadPool> read_pool_ MR_GUARDED_BY(mutex_);  // made when first needed

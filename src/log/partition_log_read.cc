@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kSlicesPerLock = 256;  // appenders wait no longer than these take to copy
 constexpr std::uint64_t kLargeStretchBytes = 128 << 10;
+constexpr std::int64_t kBlockBytes = 4096;  // of the WAL
+constexpr int kBlocksTried = 64;
 constexpr std::uint64_t kSlackBytes = 64 << 10;  // a stretch, which the first entry may lie before the offset by
 
 std::uint64_t BytesOf(const HotBatches& read) { return read.tail_bytes + read.wal_bytes; }
@@ -115,8 +117,14 @@ PartitionLog::State::Resumption PartitionLog::State::FindBehindDamage(WalPositio
     MutexLock lock(mutex);
     wal_end = index.end();
     log_end = offsets.log_end();
-    if (const DamagedRange* damage = error.damage(); damage != nullptr && damage->byte_end > damage->byte_begin)
-      places_to_try.push_back(at + static_cast<std::int64_t>(damage->byte_end - damage->byte_begin));
+    if (const DamagedRange* damage = error.damage(); damage != nullptr && damage->byte_end > damage->byte_begin) {
+      // `at` may lie behind where the damage begins: frames that were synced on their own begin a block.
+      const WalPosition end = at + static_cast<std::int64_t>(damage->byte_end - damage->byte_begin);
+      WalPosition block((at.value() / kBlockBytes + 1) * kBlockBytes);
+      for (int tries = 0; block < end && tries < kBlocksTried; ++tries, block += kBlockBytes)
+        places_to_try.push_back(block);
+      places_to_try.push_back(end);
+    }
     for (std::size_t i = 0; i < index.size(); ++i)
       if (index[i].begin > at) places_to_try.push_back(index[i].begin);
   }

@@ -311,9 +311,8 @@ void UploadSchedule::Failed(const UploadClaim& claim, const Error& error, Outcom
   Land(claim);
 }
 
-std::optional<std::chrono::nanoseconds> UploadSchedule::NextDueLocked() const {
+std::optional<std::chrono::nanoseconds> UploadSchedule::NextDueLocked(std::chrono::nanoseconds now) const {
   if (Full()) return {};  // a landing signals
-  const auto now = clock_.Monotonic();
   std::optional<std::chrono::nanoseconds> next;
   for (const UploadLane* lane : listed_) {
     if (!MayClaim(*lane)) continue;
@@ -325,7 +324,7 @@ std::optional<std::chrono::nanoseconds> UploadSchedule::NextDueLocked() const {
 
 std::optional<std::chrono::nanoseconds> UploadSchedule::NextDue() const {
   MutexLock lock(mutex_);
-  return NextDueLocked();
+  return NextDueLocked(clock_.Monotonic());
 }
 
 /// The sleeper that minds the deadlines looks again; without one, any sleeper becomes it.
@@ -342,8 +341,8 @@ void UploadSchedule::AwaitWork() {
   MutexLock lock(mutex_);
   const std::uint64_t wakes = wakes_;
   while (!closed_ && wakes == wakes_) {
-    const auto due = NextDueLocked();
-    const auto now = clock_.Monotonic();  // after it: what is due now is due
+    const auto now = clock_.Monotonic();
+    const auto due = NextDueLocked(now);
     if (due && *due <= now) break;
     if (timer_kept_) {
       work_.Wait(mutex_);
@@ -385,8 +384,8 @@ std::uint64_t UploadSchedule::changes() const {
 void UploadSchedule::AwaitChange(std::uint64_t seen) {
   MutexLock lock(mutex_);
   while (changes_ == seen && !closed_) {
-    const auto due = NextDueLocked();
-    const auto now = clock_.Monotonic();  // after it: what is due now is due
+    const auto now = clock_.Monotonic();
+    const auto due = NextDueLocked(now);
     if (due && *due <= now) return;
     if (due) {
       changed_.WaitFor(mutex_, *due - now);

@@ -110,7 +110,8 @@ class UploadSchedule {
   [[nodiscard]] bool MayClaim(const UploadLane& lane) const MR_REQUIRES(mutex_);
   [[nodiscard]] bool Wanted(const UploadLane& lane, std::chrono::nanoseconds now) const MR_REQUIRES(mutex_);
   [[nodiscard]] bool Full() const MR_REQUIRES(mutex_);
-  [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDueLocked() const MR_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDueLocked(std::chrono::nanoseconds now) const
+      MR_REQUIRES(mutex_);
   [[nodiscard]] UploadClaim Take(UploadLane& lane, std::uint64_t bytes_max) MR_REQUIRES(mutex_);
   static void Run(Ready ready);
 
