@@ -1,0 +1,262 @@
+// Which partitions are uploaded when, and in which order their commits happen. Method: real logs over a fake WAL, a
+// simulated clock; flights are ended by hand. Proves S28 (size and age, in parallel, bounded), S22 (no waiter is told
+// of another's success), and that a failed flight keeps its range.
+#include "tier/upload_schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "env/seeded_random.h"
+#include "log/log_fixture.h"
+#include "tier/segment_uploader.h"
+#include "tier/tiered_partition.h"
+
+namespace millrace {
+namespace {
+
+constexpr auto kKnown = UploadSchedule::Outcome::kKnown;
+
+/// A partition whose log is that of a fixture.
+class TestPartition final : public TieredPartition {
+ public:
+  PartitionLog& log() override { return *fixture_.log; }
+  UploadLane& lane() override { return lane_; }
+  [[nodiscard]] TopicOptions options() const override { return {}; }
+  void OnSegment(const SegmentRow&) override {}
+  void OnRow(const PartitionRow&) override {}
+  void Append(UploadSchedule& schedule, std::size_t bytes) {
+    fixture_.Append(1, bytes);
+    ASSERT_TRUE(log().Sync({}));
+    schedule.OnAppend(lane_, bytes);
+  }
+
+ private:
+  LogFixture fixture_;
+  UploadLane lane_{*this};
+};
+
+class UploadScheduleTest : public ::testing::Test {
+ protected:
+  UploadScheduleTest() {
+    for (int i = 0; i < 3; ++i) {
+      partitions_.push_back(std::make_unique<TestPartition>());
+      schedule_.Add(partitions_.back()->lane());
+    }
+  }
+  TestPartition& partition(int i) { return *partitions_[i]; }
+  UploadLane& lane(int i) { return partitions_[i]->lane(); }
+  void Append(int i, std::size_t bytes = 100) { partition(i).Append(schedule_, bytes); }
+  Offset End(int i) { return partition(i).log().offsets().log_end; }
+  /// As the uploader does it: everything the log has.
+  Offset Build(const UploadClaim& claim, Offset end) {
+    schedule_.Built(claim, end, claim.bytes);
+    return end;
+  }
+  void Commit(const UploadClaim& claim, Offset end) {
+    claim.lane->partition().log().AdvanceTieredEnd(end);
+    schedule_.OnTieredEnd(*claim.lane, end);
+    schedule_.Landed(claim);
+  }
+
+  SimClock clock_;
+  SeededRandom random_{1};
+  UploadSchedule schedule_{{.segment_bytes_max = 10'000, .segment_age_max = std::chrono::seconds(60)}, clock_, random_};
+  std::vector<std::unique_ptr<TestPartition>> partitions_;
+};
+
+TEST_F(UploadScheduleTest, NothingIsDueAndNothingWakesWhileNothingWaits) {
+  EXPECT_TRUE(schedule_.Claim().empty());
+  EXPECT_EQ(schedule_.NextDue(), std::nullopt);
+  clock_.Advance(std::chrono::hours(1));
+  EXPECT_TRUE(schedule_.Claim().empty());
+}
+
+TEST_F(UploadScheduleTest, SizeMakesDueAtOnceAndAgeAfterItsTime) {
+  Append(0, 100);
+  const auto begun = clock_.Monotonic();
+  EXPECT_EQ(schedule_.NextDue(), begun + std::chrono::seconds(60));
+  EXPECT_TRUE(schedule_.Claim().empty());
+  Append(1, 12'000);
+  auto claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  EXPECT_EQ(claims[0].lane, &lane(1));
+  Commit(claims[0], Build(claims[0], End(1)));
+  clock_.Advance(std::chrono::seconds(60));
+  claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  EXPECT_EQ(claims[0].lane, &lane(0));
+  Commit(claims[0], Build(claims[0], End(0)));
+  EXPECT_EQ(schedule_.NextDue(), std::nullopt);
+  Append(0);
+  EXPECT_NE(schedule_.NextDue(), std::nullopt);
+}
+
+TEST_F(UploadScheduleTest, ManySmallPartitionsShareAnObjectAndOnesSoonDueGoAlong) {
+  Append(0);
+  clock_.Advance(std::chrono::seconds(20));
+  Append(1);
+  clock_.Advance(std::chrono::seconds(35));
+  Append(2);
+  clock_.Advance(std::chrono::seconds(5));
+  const auto claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 2U);
+  EXPECT_EQ(claims[0].lane, &lane(0));
+  EXPECT_EQ(claims[1].lane, &lane(1));
+  for (const UploadClaim& claim : claims) schedule_.Dropped(claim);
+}
+
+TEST_F(UploadScheduleTest, DemandAndPressureMakeDueAndDemandGoesFirst) {
+  Append(0);
+  Append(1);
+  schedule_.Demand(lane(1), End(1));
+  auto claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  EXPECT_EQ(claims[0].lane, &lane(1));
+  Commit(claims[0], Build(claims[0], End(1)));
+  EXPECT_TRUE(schedule_.Claim().empty());
+  schedule_.SetPressure(true);
+  claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  EXPECT_EQ(claims[0].lane, &lane(0));
+  Commit(claims[0], Build(claims[0], End(0)));
+}
+
+TEST_F(UploadScheduleTest, AFailedFlightKeepsItsRangeAndWaitsLongerEachTime) {
+  Append(0, 12'000);
+  std::chrono::nanoseconds last{0};
+  for (int attempt = 0; attempt < 6; ++attempt) {
+    auto claims = schedule_.Claim();
+    ASSERT_EQ(claims.size(), 1U) << attempt;
+    EXPECT_EQ(claims[0].begin, Offset(0));
+    Build(claims[0], End(0));
+    schedule_.Failed(claims[0], Error(ErrorCode::kUnavailable, "down"), kKnown);
+    EXPECT_TRUE(schedule_.Claim().empty());
+    const auto due = schedule_.NextDue();
+    ASSERT_TRUE(due);
+    EXPECT_GT(*due, clock_.Monotonic());
+    if (attempt % 2 == 1) {
+      EXPECT_GT(*due - clock_.Monotonic(), last);  // doubled twice: more than the jitter
+      last = *due - clock_.Monotonic();
+    }
+    clock_.Advance(*due - clock_.Monotonic());
+  }
+  EXPECT_EQ(schedule_.State(lane(0)).failures_ever, 6U);
+  EXPECT_EQ(schedule_.State(lane(0)).committed_end, Offset(0));
+}
+
+TEST_F(UploadScheduleTest, WaitersAreToldOfTheirOwnSuccessOnly) {
+  Append(0);
+  Append(0);
+  Append(1);
+  int first = 0, second = 0, other = 0;
+  schedule_.OnTiered(lane(0), Offset(1), [&](const Result<void>& result) { first += result ? 1 : 100; });
+  schedule_.OnTiered(lane(0), Offset(2), [&](const Result<void>& result) { second += result ? 1 : 100; });
+  schedule_.OnTiered(lane(1), Offset(1), [&](const Result<void>& result) { other += result ? 1 : 100; });
+  partition(0).log().AdvanceTieredEnd(Offset(1));
+  schedule_.OnTieredEnd(lane(0), Offset(1));
+  EXPECT_EQ(first, 1);
+  EXPECT_EQ(second, 0);
+  EXPECT_EQ(other, 0);
+  schedule_.OnTiered(lane(0), Offset(1), [&](const Result<void>& result) { first += result ? 1 : 100; });
+  EXPECT_EQ(first, 2);  // inline: it is so already
+  schedule_.EndLane(lane(0), Error(ErrorCode::kFenced, "another owner"));
+  EXPECT_EQ(second, 100);
+  schedule_.Close(Error(ErrorCode::kClosed, "closed"));
+  EXPECT_EQ(other, 100);
+  schedule_.OnTiered(lane(1), Offset(1), [&](const Result<void>& result) { other += result ? 1 : 100; });
+  EXPECT_EQ(other, 200);
+}
+
+TEST_F(UploadScheduleTest, CommitsHappenInOrderWhoeverIsFaster) {
+  Append(0, 12'000);
+  auto first = schedule_.Claim();
+  ASSERT_EQ(first.size(), 1U);
+  Build(first[0], Offset(1));
+  Append(0, 12'000);
+  auto second = schedule_.Claim();
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(second[0].begin, Offset(1));
+  Build(second[0], Offset(2));
+  std::vector<int> order;
+  {
+    std::jthread late([&] {
+      schedule_.AwaitTurn(second);
+      order.push_back(2);
+      Commit(second[0], Offset(2));
+    });
+    schedule_.AwaitTurn(first);
+    order.push_back(1);
+    Commit(first[0], Offset(1));
+  }
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+  EXPECT_EQ(schedule_.State(lane(0)).committed_end, Offset(2));
+}
+
+TEST_F(UploadScheduleTest, AFailureTakesTheFlightsBehindItAlong) {
+  Append(0, 12'000);
+  auto first = schedule_.Claim();
+  Build(first[0], Offset(1));
+  Append(0, 12'000);
+  auto second = schedule_.Claim();
+  ASSERT_EQ(second.size(), 1U);
+  Build(second[0], Offset(2));
+  schedule_.Failed(first[0], Error(ErrorCode::kUnavailable, "down"), kKnown);
+  clock_.Advance(std::chrono::minutes(5));
+  EXPECT_TRUE(schedule_.Claim().empty());  // not before the second is down
+  schedule_.AwaitTurn(second);
+  EXPECT_TRUE(second.empty());
+  const auto again = schedule_.Claim();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].begin, Offset(0));
+  schedule_.Dropped(again[0]);
+}
+
+TEST_F(UploadScheduleTest, BytesInFlightAreBounded) {
+  for (int i = 0; i < 3; ++i) Append(i, 12'000);
+  const auto first = schedule_.Claim(), second = schedule_.Claim(), third = schedule_.Claim();
+  EXPECT_EQ(first.size(), 1U);
+  EXPECT_EQ(second.size(), 1U);
+  EXPECT_TRUE(third.empty());
+  EXPECT_EQ(schedule_.NextDue(), std::nullopt);  // a landing wakes
+  schedule_.Dropped(first[0]);
+  EXPECT_EQ(schedule_.Claim().size(), 1U);
+}
+
+TEST_F(UploadScheduleTest, ASleeperWakesForADemandAndForClose) {
+  std::jthread sleeper([&] {
+    schedule_.AwaitWork();
+    const auto claims = schedule_.Claim();
+    ASSERT_EQ(claims.size(), 1U);
+    Commit(claims[0], Build(claims[0], End(0)));
+    schedule_.AwaitWork();
+  });
+  Append(0);
+  schedule_.Demand(lane(0), End(0));
+  while (schedule_.State(lane(0)).committed_end < Offset(1)) schedule_.AwaitChange(schedule_.changes());
+  schedule_.Close(Error(ErrorCode::kClosed, "closed"));
+}
+
+TEST(ObjectKeyTest, OnlyKeysOfOursGiveAnId) {
+  ObjectId id;
+  for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::uint8_t>(17 * i + 3);
+  for (const std::string prefix : {"", "ns/6162/"}) {
+    const std::string key = ObjectKeyOf(prefix, id, LeaderEpoch(41));
+    EXPECT_EQ(ObjectIdIn(prefix, key), id) << key;
+    EXPECT_EQ(ObjectIdIn("other/", key), std::nullopt);
+    for (std::size_t cut = 0; cut < key.size(); ++cut) EXPECT_EQ(ObjectIdIn(prefix, key.substr(0, cut)), std::nullopt);
+    for (std::size_t at = prefix.size(); at < key.size(); ++at) {
+      std::string other = key;
+      other[at] = 'x';
+      EXPECT_EQ(ObjectIdIn(prefix, other), std::nullopt) << other;
+    }
+  }
+  EXPECT_EQ(ObjectIdIn("", "identity"), std::nullopt);
+  EXPECT_EQ(ObjectIdIn("", "ab/abcdefabcdefabcdefabcdefabcdefab-.obj"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace millrace
