@@ -60,12 +60,14 @@ class DiskWal final : public Wal {
   enum class Missing { kNothing, kUsableFile, kStaging, kLargeArea, kFile, kBudget };
   struct Piece {
     std::shared_ptr<WalFile> file;
-    WalPosition begin, end;  // what to write; may be nothing
+    WalPosition begin;
+    std::vector<std::span<const std::byte>> bytes;  // what to write from there on, in the ring; may be nothing
   };
   struct Group {
     std::vector<std::uint64_t> numbers;
     WalPosition begin, end;
     std::vector<Piece> pieces;
+    WalPosition synced_to;  // by rolling, even if the group itself is not synced
     bool sync = false;
     std::uint64_t written_bytes = 0, syncs = 0;
   };
@@ -97,9 +99,10 @@ class DiskWal final : public Wal {
   void AwaitJoiners();
   Group CloseGroup(Lead lead) MR_REQUIRES(mutex_);
   std::vector<Piece> PiecesOf(WalPosition begin, WalPosition end) MR_REQUIRES(mutex_);
-  static Result<void> WriteGroup(Group& group, StagingRing& ring);
+  Piece PieceOf(std::shared_ptr<WalFile> file, WalPosition begin, WalPosition end) MR_REQUIRES(mutex_);
+  static Result<void> WriteGroup(Group& group);
   /// The group's file failed: everything not durable goes to a fresh file, once.
-  Result<void> Rescue(Group& group, StagingRing& ring, const Error& error);
+  Result<void> Rescue(Group& group, const Error& error);
   /// Gives the staged frames of [begin, end) another generation; returns where the frame before them begins.
   WalPosition Reframe(WalPosition begin, WalPosition end, std::uint64_t generation) MR_REQUIRES(mutex_);
   void FinishGroup(const Group& group, const Result<void>& result);
@@ -116,6 +119,7 @@ class DiskWal final : public Wal {
   Result<void> BuildStep(std::uint64_t frame_bytes, std::uint64_t step_bytes);
   Result<void> BuildUntilReady(std::uint64_t frame_bytes);
   Result<void> SealActive(WalPosition position);
+  [[nodiscard]] bool FrontIsDone(WalPosition position) const MR_REQUIRES(mutex_);
   Result<void> FreeFile(const std::shared_ptr<WalFile>& file);
   [[nodiscard]] std::uint64_t HeldBytes() const MR_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t PoolBytes() const MR_REQUIRES(mutex_);

@@ -89,9 +89,18 @@ std::vector<DiskWal::Piece> DiskWal::PiecesOf(WalPosition begin, WalPosition end
     // A file whose bytes are all synced is out of this, unless it has not even begun.
     if (file->begun() && file_end <= durable) continue;
     const WalPosition from = std::max(begin, file->base()), to = std::min(end, file_end);
-    pieces.push_back({file, from, std::max(from, to)});
+    pieces.push_back(PieceOf(file, from, std::max(from, to)));
   }
   return pieces;
+}
+
+DiskWal::Piece DiskWal::PieceOf(std::shared_ptr<WalFile> file, WalPosition begin, WalPosition end) {
+  Piece piece{.file = std::move(file), .begin = begin, .bytes = {}};
+  for (WalPosition at = begin; at < end;) {
+    piece.bytes.push_back(ring_->Contiguous(at, static_cast<std::uint64_t>(end - at)));
+    at += static_cast<std::int64_t>(piece.bytes.back().size());
+  }
+  return piece;
 }
 
 DiskWal::Group DiskWal::CloseGroup(Lead lead) {
@@ -109,7 +118,6 @@ DiskWal::Group DiskWal::CloseGroup(Lead lead) {
 
 Result<void> DiskWal::LeadGroup(Lead lead) {
   Group group;
-  StagingRing* ring = nullptr;
   {
     MutexLock lock(mutex_);
     if (poison_) {
@@ -120,12 +128,11 @@ Result<void> DiskWal::LeadGroup(Lead lead) {
       EndLeadership();
       return {};
     }
-    ring = ring_.get();
     group = CloseGroup(lead);
   }
   const auto begun = clock_.Monotonic();
-  auto written = WriteGroup(group, *ring);
-  if (!written) written = Rescue(group, *ring, written.error());
+  auto written = WriteGroup(group);
+  if (!written) written = Rescue(group, written.error());
   if (group.sync && written) {
     const auto took = clock_.Monotonic() - begun;
     MutexLock lock(mutex_);
@@ -135,7 +142,7 @@ Result<void> DiskWal::LeadGroup(Lead lead) {
   return written;
 }
 
-Result<void> DiskWal::WriteGroup(Group& group, StagingRing& ring) {
+Result<void> DiskWal::WriteGroup(Group& group) {
   WalFile* before = nullptr;
   for (const Piece& piece : group.pieces) {
     if (!piece.file->begun()) {
@@ -145,9 +152,10 @@ Result<void> DiskWal::WriteGroup(Group& group, StagingRing& ring) {
         ++group.syncs;
       }
       MR_TRY(piece.file->BeginWriting());
+      group.synced_to = std::max(group.synced_to, piece.file->header().predecessor_end);
     }
-    for (WalPosition at = piece.begin; at < piece.end;) {
-      const auto bytes = ring.Contiguous(at, static_cast<std::uint64_t>(piece.end - at));
+    WalPosition at = piece.begin;
+    for (const auto bytes : piece.bytes) {
       MR_TRY(piece.file->Write(at, bytes));
       group.written_bytes += bytes.size();
       at += static_cast<std::int64_t>(bytes.size());
@@ -172,13 +180,14 @@ void DiskWal::FinishGroup(const Group& group, const Result<void>& result) {
     stats_.syncs += group.syncs;
     if (result) {
       written_end_ = group.end;
-      if (ring_->holds_large()) ring_->EndLarge();
-      if (group.sync) {
+      if (ring_->holds_large() && ring_->large_end() <= group.end) ring_->EndLarge();
+      if (group.sync) last_sync_at_ = clock_.Monotonic();
+      const WalPosition synced_to = group.sync ? group.end : group.synced_to;
+      if (synced_to.value() > durable_end_.load(std::memory_order_relaxed)) {
+        moved = true;
         const std::int64_t end =
-            Planted(Bug::kWalAckOutOfOrder) ? end_.load(std::memory_order_relaxed) : group.end.value();
-        moved = end > durable_end_.load(std::memory_order_relaxed);
+            Planted(Bug::kWalAckOutOfOrder) ? end_.load(std::memory_order_relaxed) : synced_to.value();
         durable_end_.store(end, std::memory_order_release);
-        last_sync_at_ = clock_.Monotonic();
       }
     } else if (!poison_) {
       poison_ = result.error().WithRetryable(false);
@@ -212,10 +221,11 @@ void DiskWal::FinishGroup(const Group& group, const Result<void>& result) {
   completions_.RunReleased();
 }
 
-Result<void> DiskWal::Rescue(Group& group, StagingRing& ring, const Error& error) {
-  const std::uint64_t needed = ring.size() + ring.large_size() + kWalBlockBytes;
+Result<void> DiskWal::Rescue(Group& group, const Error& error) {
+  std::uint64_t needed = 0;
   {
     MutexLock lock(mutex_);
+    needed = ring_->size() + AlignUp(WalFrameBytes(options_.frame_bytes_max), kWalBlockBytes);
     // Only what still lies in memory can go elsewhere; what the failed file was given before is gone with it.
     if (written_end_ > WalPosition(durable_end_.load(std::memory_order_relaxed))) return error;
   }
@@ -246,13 +256,14 @@ Result<void> DiskWal::Rescue(Group& group, StagingRing& ring, const Error& error
                                                                           .predecessor_generation = predecessor,
                                                                           .predecessor_end = begin,
                                                                           .last_frame = before}));
-    group.pieces = {{files_.back(), begin, end}};
+    group.pieces.clear();
+    group.pieces.push_back(PieceOf(files_.back(), begin, end));
     for (const auto& file : dropped) {
       // Never given to the disk: nothing is wrong with it, but its generation is below the fresh one now.
       if (!file->begun() && !file->failed()) rework_.push_back(file->disk());
     }
   }
-  auto written = WriteGroup(group, ring);
+  auto written = WriteGroup(group);
   for (const auto& file : dropped) {
     if (written && (file->begun() || file->failed())) [[maybe_unused]]
       const auto removed = factory_.Remove(*file->disk());

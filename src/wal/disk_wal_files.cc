@@ -285,6 +285,13 @@ Result<void> DiskWal::SealActive(WalPosition position) {
   return LeadGroup(Lead::kSync);
 }
 
+/// Is everything in the oldest file below `position`, and does the next file stand without it, after a crash too?
+bool DiskWal::FrontIsDone(WalPosition position) const {
+  const WalFile& next = *files_[1];
+  const WalPosition durable(durable_end_.load(std::memory_order_relaxed)), until = next.header().predecessor_end;
+  return files_[0]->payload_end <= position && until <= durable && next.header_synced();
+}
+
 Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
   if (seal == Seal::kSealActive) MR_TRY(SealActive(position));
   {
@@ -297,9 +304,7 @@ Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
     std::shared_ptr<WalFile> file;
     {
       MutexLock lock(mutex_);
-      const WalPosition durable(durable_end_.load(std::memory_order_relaxed));
-      if (unfreed_.empty() && files_.size() > 1 && files_[0]->payload_end <= position &&
-          files_[1]->header().predecessor_end <= durable && files_[1]->header_synced()) {
+      if (unfreed_.empty() && files_.size() > 1 && FrontIsDone(position)) {
         unfreed_.push_back(files_.front());
         files_.pop_front();
         begin_.store(files_.front()->header().predecessor_end.value(), std::memory_order_release);

@@ -71,6 +71,7 @@ class StagingRing {
   /// From now until EndLarge, [begin, end) lies there and not in the ring.
   void BeginLarge(WalPosition begin, WalPosition end);
   [[nodiscard]] bool holds_large() const { return large_begin_ < large_end_; }
+  [[nodiscard]] WalPosition large_end() const { return large_end_; }
   void EndLarge();
   /// Removes the file of an area that was taken out; does I/O.
   void RemoveLarge() const;
