@@ -16,6 +16,8 @@ FOLDERS = ("include", "src", "test", "bench", "examples", "tools", "cmake", "doc
 # Matched in this order, so that what stands in a comment or a string is never taken for code.
 NOT_CODE = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])+\'|#\s*include[^\n]*', re.DOTALL)
 # Names of others, written with their namespace.
+# A test's name is a sentence.
+TEST_NAME = re.compile(r"\b(?:TYPED_)?TEST(?:_[FP])?\s*\([^)]*\)")
 IDENTIFIER = re.compile(r"(?:\b(?:std|chrono|ranges|testing|benchmark|fmt|nlohmann|CLI|leveldb|rocksdb)::)?\b[A-Za-z_]\w*")
 
 
@@ -31,7 +33,9 @@ def is_banned(name):
 
 
 def check_code(path, text):
-    code = NOT_CODE.sub(lambda match: re.sub(r"[^\n]", " ", match.group(0)), text)
+    code = text
+    for skipped in (NOT_CODE, TEST_NAME):
+        code = skipped.sub(lambda match: re.sub(r"[^\n]", " ", match.group(0)), code)
     for number, line in enumerate(code.split("\n"), start=1):
         for name in IDENTIFIER.findall(line):
             if "::" not in name and is_banned(name):

@@ -29,6 +29,10 @@ class NamesTest(unittest.TestCase):
     def test_names_of_other_libraries_pass(self):
         self.assertEqual(self.problems("std::common_type_t<int, long> x; ::testing::TestParamInfo<int> y;"), [])
 
+    def test_names_of_tests_are_sentences(self):
+        self.assertEqual(self.problems("TEST_F(LogTest,\n       ReadersKeepTheirData) {}"), [])
+        self.assertEqual(len(self.problems("TEST_F(LogTest, A) { int helper; }")), 1)
+
     def test_the_line_is_named(self):
         self.assertIn("x.cc:3:", self.problems("\n/* \n*/ int helper;")[0])
 
