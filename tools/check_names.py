@@ -15,9 +15,9 @@ BANNED_ENDINGS = ("Data", "Info")
 FOLDERS = ("include", "src", "test", "bench", "examples", "tools", "cmake", "docs")
 # Matched in this order, so that what stands in a comment or a string is never taken for code.
 NOT_CODE = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])+\'|#\s*include[^\n]*', re.DOTALL)
-# Names of others, written with their namespace.
 # A test's name is a sentence.
 TEST_NAME = re.compile(r"\b(?:TYPED_)?TEST(?:_[FP])?\s*\([^)]*\)")
+# With the namespace in front, if it is one of others.
 IDENTIFIER = re.compile(r"(?:\b(?:std|chrono|ranges|testing|benchmark|fmt|nlohmann|CLI|leveldb|rocksdb)::)?\b[A-Za-z_]\w*")
 
 
