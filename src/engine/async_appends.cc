@@ -167,13 +167,12 @@ bool AsyncAppends::CompleteOnce() {
 
 void AsyncAppends::AwaitWork() {
   MutexLock lock(mutex_);
-  const std::uint64_t wakes = wakes_;
-  while (signalled_.empty() && wakes == wakes_) work_.Wait(mutex_);
+  while (signalled_.empty() && !std::exchange(woken_, false)) work_.Wait(mutex_);
 }
 
 void AsyncAppends::Wake() {
   MutexLock lock(mutex_);
-  ++wakes_;
+  woken_ = true;
   work_.NotifyAll();
 }
 

@@ -36,6 +36,7 @@ class AsyncAppends {
 
   /// Tells what is complete of the partitions that were signalled; true: somebody was told.
   bool CompleteOnce();
+  /// Sleeps until something is signalled, or Wake (also one since the last sleep). One sleeper.
   void AwaitWork();
   void Wake();
 
@@ -52,7 +53,8 @@ class AsyncAppends {
   Mutex mutex_;
   CondVar work_, room_;
   std::vector<Partition*> signalled_ MR_GUARDED_BY(mutex_);
-  std::uint64_t bytes_ MR_GUARDED_BY(mutex_) = 0, wakes_ MR_GUARDED_BY(mutex_) = 0;
+  std::uint64_t bytes_ MR_GUARDED_BY(mutex_) = 0;
+  bool woken_ MR_GUARDED_BY(mutex_) = false;
   std::thread::id completer_ MR_GUARDED_BY(mutex_);  // inside CompleteOnce
 };
 

@@ -81,7 +81,7 @@ void Housekeeper::UploadLoop(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const auto uploaded = steps_.uploader.UploadOnce();  // a failed range waits by itself
     if (uploaded && !*uploaded) {
-      steps_.uploader.schedule().AwaitWork();
+      steps_.uploader.schedule().AwaitWork(stop);
     } else if (uploaded) {
       if (hurried_.load(std::memory_order_relaxed)) OnPressure();
     }

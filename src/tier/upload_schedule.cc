@@ -337,10 +337,10 @@ void UploadSchedule::SignalWork() {
   changed_.NotifyAll();
 }
 
-void UploadSchedule::AwaitWork() {
+void UploadSchedule::AwaitWork(const std::stop_token& stop) {
   MutexLock lock(mutex_);
   const std::uint64_t wakes = wakes_;
-  while (!closed_ && wakes == wakes_) {
+  while (!closed_ && wakes == wakes_ && !stop.stop_requested()) {
     const auto now = clock_.Monotonic();
     const auto due = NextDueLocked(now);
     if (due && *due <= now) break;

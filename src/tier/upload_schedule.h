@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -82,8 +83,9 @@ class UploadSchedule {
   /// The range stays where it is and is taken again after a pause.
   void Failed(const UploadClaim& claim, const Error& error, Outcome outcome);
 
-  /// Sleeps until something is due, Wake, or Close.
-  void AwaitWork();
+  /// Sleeps until something is due, Wake, or Close; not at all once `stop` is requested. Whoever requests it calls
+  /// Wake.
+  void AwaitWork(const std::stop_token& stop);
   void Wake();
   /// Monotonic; none: nothing waits for upload.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDue() const;

@@ -170,6 +170,7 @@ class DiskWal final : public Wal {
   bool closing_ MR_GUARDED_BY(mutex_) = false, closed_ MR_GUARDED_BY(mutex_) = false;
   std::optional<Error> poison_ MR_GUARDED_BY(mutex_);
   std::uint64_t sleepers_ MR_GUARDED_BY(mutex_) = 0, wakes_ MR_GUARDED_BY(mutex_) = 0;
+  std::uint64_t seen_wakes_ MR_GUARDED_BY(mutex_) = 0;  // a Wake between two sleeps ends the second one
   std::uint64_t rolls_ MR_GUARDED_BY(mutex_) = 0;
   bool timer_armed_ MR_GUARDED_BY(mutex_) = false, wake_pending_ MR_GUARDED_BY(mutex_) = false;
   std::uint64_t seen_frames_ MR_GUARDED_BY(mutex_) = 0;

@@ -148,9 +148,8 @@ std::optional<std::chrono::nanoseconds> DiskWal::NextDue() const {
 
 void DiskWal::AwaitWork(std::optional<std::chrono::nanoseconds> deadline) {
   MutexLock lock(mutex_);
-  const std::uint64_t wakes = wakes_;
   ++sleepers_;
-  while (wakes_ == wakes && !HasWork()) {
+  while (wakes_ == seen_wakes_ && !HasWork()) {
     if (!deadline) {
       work_.Wait(mutex_);
       continue;
@@ -158,6 +157,7 @@ void DiskWal::AwaitWork(std::optional<std::chrono::nanoseconds> deadline) {
     const auto left = *deadline - clock_.Monotonic();
     if (left <= std::chrono::nanoseconds(0) || !work_.WaitFor(mutex_, left)) break;
   }
+  seen_wakes_ = wakes_;
   --sleepers_;
   wake_pending_ = false;
 }

@@ -340,6 +340,13 @@ TEST_P(DiskWalTest, TenQuietMillisecondsBringAMarkAndThenSilence) {
   ASSERT_TRUE(wal->Close());
 }
 
+TEST_P(DiskWalTest, AWakeBeforeTheSleepEndsTheSleep) {
+  auto wal = OpenWal(disk_, clock_);
+  wal->Wake();
+  wal->AwaitWork({});  // would sleep for ever, there being no work
+  ASSERT_TRUE(wal->Close());
+}
+
 TEST_P(DiskWalTest, AfterCloseEverythingAnswersClosed) {
   auto wal = OpenWal(disk_, clock_);
   int failed = 0;

@@ -137,7 +137,8 @@ class Wal {
   virtual Result<bool> CommitOnce() = 0;        // write out, and sync if anybody waits or the policy says so
   virtual Result<bool> SyncDueOnce() = 0;       // SyncPolicy::Interval, and the mark after 10 ms of idleness
   virtual Result<bool> PrepareFilesOnce() = 0;  // pre-writes the next pool file
-  /// Sleeps until a step has work, `deadline` passes, or `Wake`. Returns at once if there is work.
+  /// Sleeps until a step has work, `deadline` passes, or `Wake` (also one since the last sleep:
+  /// nobody who is told to stop just before he falls asleep sleeps on). Returns at once if there is work. One sleeper.
   virtual void AwaitWork(std::optional<std::chrono::nanoseconds> deadline) = 0;
   virtual void Wake() = 0;
   /// When a timed step is next due; none while idle.
