@@ -228,11 +228,11 @@ TEST_F(UploadScheduleTest, BytesInFlightAreBounded) {
 
 TEST_F(UploadScheduleTest, ASleeperWakesForADemandAndForClose) {
   std::jthread sleeper([&] {
-    schedule_.AwaitWork();
+    schedule_.AwaitWork({});
     const auto claims = schedule_.Claim();
     ASSERT_EQ(claims.size(), 1U);
     Commit(claims[0], Build(claims[0], End(0)));
-    schedule_.AwaitWork();
+    schedule_.AwaitWork({});
   });
   Append(0);
   schedule_.Demand(lane(0), End(0));
