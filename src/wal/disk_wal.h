@@ -156,7 +156,7 @@ class DiskWal final : public Wal {
   CondVar room_, work_, led_;
   std::unique_ptr<StagingRing> ring_ MR_GUARDED_BY(mutex_);  // never replaced; a leader reads its group from it
   std::deque<std::shared_ptr<WalFile>> files_ MR_GUARDED_BY(mutex_);  // the chain; the last one takes frames
-  bool active_usable_ MR_GUARDED_BY(mutex_) = false;
+  bool active_usable_ MR_GUARDED_BY(mutex_) = false, touching_ MR_GUARDED_BY(mutex_) = true;
   std::deque<ReadyFile> ready_ MR_GUARDED_BY(mutex_);                       // generations ascending
   std::vector<std::shared_ptr<WalDiskFile>> rework_ MR_GUARDED_BY(mutex_);  // need a generation before use
   std::deque<std::shared_ptr<WalFile>> unfreed_ MR_GUARDED_BY(mutex_);      // left the chain, not yet marked free

@@ -150,6 +150,10 @@ Result<void> DiskWal::BuildUntilReady(std::uint64_t frame_bytes) {
 Result<bool> DiskWal::PrepareFilesOnce() {
   {
     MutexLock lock(mutex_);
+    if (touching_ && !closing_ && active_usable_) {
+      touching_ = ring_->TouchNext();
+      return true;
+    }
     if (!WantsFile()) return false;
     building_ = true;
   }

@@ -11,7 +11,7 @@ namespace millrace {
 
 namespace {
 
-constexpr std::uint64_t kPieceBytes = 1 << 20;
+constexpr std::uint64_t kPieceBytes = 4 << 20;
 
 }  // namespace
 
@@ -27,8 +27,8 @@ std::span<std::byte> WalFileImage::Memory::Reserve(std::uint64_t size) {
   return {bytes_.get(), size};
 }
 
-WalFileImage::WalFileImage(File& file, std::uint64_t bytes, Memory& memory)
-    : file_(file), size_(bytes), bytes_(memory.Reserve(bytes)) {}
+WalFileImage::WalFileImage(const WalDiskFile& disk, std::uint64_t bytes, Memory& memory)
+    : file_(*disk.writer), patient_(*disk.reader), size_(bytes), bytes_(memory.Reserve(bytes)) {}
 
 void WalFileImage::Overlay(std::uint64_t offset, std::span<const std::byte> bytes) {
   MR_CHECK(At(offset, bytes.size()).size() == bytes.size(), offset, bytes.size(), size_);
@@ -64,7 +64,7 @@ void WalFileImage::LoadUpTo(std::uint64_t end) {
 void WalFileImage::LoadBlocks(std::uint64_t begin, std::uint64_t end) {
   for (std::uint64_t at = begin; at < end; at += kWalBlockBytes) {
     const auto out = bytes_.subspan(at, std::min(kWalBlockBytes, end - at));
-    const auto got = file_.ReadAt(at, out);
+    const auto got = patient_.ReadAt(at, out);
     if (!got) unreadable_.push_back(at);
     const std::size_t kept = got ? *got : 0;
     std::memset(out.data() + kept, 0, out.size() - kept);

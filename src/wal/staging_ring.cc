@@ -15,6 +15,8 @@ namespace millrace {
 
 namespace {
 
+constexpr std::uint64_t kTouchBytes = 64 << 10;
+
 Result<void> MakeLongEnough(File& file, std::uint64_t size) {
   MR_ASSIGN_OR_RETURN(const std::uint64_t present, file.Size());
   if (present == size) return {};
@@ -42,11 +44,6 @@ Result<std::unique_ptr<StagingArea>> StagingArea::Open(FileSystem& file_system, 
   if (auto region = area->file_->Map(size); region) {
     area->region_ = *std::move(region);
     area->bytes_ = area->region_->bytes();
-    // The first store into a page costs microseconds; pay here, not in an append.
-    for (std::uint64_t at = 0; at < size; at += kWalBlockBytes) {
-      volatile std::byte* touched = area->bytes_.data() + at;
-      *touched = *touched;
-    }
   } else if (region.error().code() == ErrorCode::kUnsupported) {
     auto* memory = static_cast<std::byte*>(std::aligned_alloc(kWalBlockBytes, size));
     if (memory == nullptr) throw std::bad_alloc();
@@ -57,6 +54,15 @@ Result<std::unique_ptr<StagingArea>> StagingArea::Open(FileSystem& file_system, 
     return region.error();
   }
   return area;
+}
+
+bool StagingArea::TouchNext() {
+  const std::uint64_t end = std::min(bytes_.size(), touched_ + kTouchBytes);
+  for (; touched_ < end && region_; touched_ += kWalBlockBytes) {
+    volatile std::byte* page = bytes_.data() + touched_;
+    *page = *page;
+  }
+  return region_ != nullptr && touched_ < bytes_.size();
 }
 
 Result<void> StagingArea::Publish(std::uint64_t offset, std::uint64_t length) {

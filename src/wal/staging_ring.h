@@ -27,12 +27,15 @@ inline constexpr std::string_view kLargeStagingFileName = "staging-large";
 /// Bytes in one file, mapped or kept beside it.
 class StagingArea {
  public:
-  /// Makes the file `size` bytes long, with its space reserved, keeps what it holds, and touches every page.
+  /// Makes the file `size` bytes long, with its space reserved, and keeps what it holds.
   static Result<std::unique_ptr<StagingArea>> Open(FileSystem& file_system, const std::filesystem::path& path,
                                                    std::uint64_t size);
   [[nodiscard]] std::span<std::byte> bytes() { return bytes_; }
   [[nodiscard]] std::uint64_t size() const { return bytes_.size(); }
   [[nodiscard]] bool mapped() const { return region_ != nullptr; }
+  /// The first store into a page costs microseconds: pays for the next few, ahead of appends. False: all are paid for.
+  /// Stores what is there, so nobody else may be storing meanwhile.
+  bool TouchNext();
   /// Puts [offset, offset + length) where it survives the process; nothing to do if mapped.
   Result<void> Publish(std::uint64_t offset, std::uint64_t length);
 
@@ -45,6 +48,7 @@ class StagingArea {
   std::unique_ptr<MappedRegion> region_;
   std::unique_ptr<std::byte[], FreeAligned> heap_;
   std::span<std::byte> bytes_;
+  std::uint64_t touched_ = 0;
 };
 
 class StagingRing {
@@ -55,6 +59,7 @@ class StagingRing {
   [[nodiscard]] std::uint64_t size() const { return ring_->size(); }
   [[nodiscard]] bool mapped() const { return ring_->mapped(); }
 
+  bool TouchNext() { return ring_->TouchNext(); }
   void CopyIn(WalPosition position, std::span<const std::byte> bytes);
   void Zero(WalPosition position, std::uint64_t length);
   void CopyOut(WalPosition position, std::span<std::byte> out);

@@ -278,6 +278,7 @@ void Recovery(const std::filesystem::path& directory, std::uint64_t bytes) {
 
 int main(int count, char** arguments) {
   using namespace millrace;
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const std::string which = count > 1 ? arguments[1] : "all";
   const std::filesystem::path directory = count > 2 ? arguments[2] : "/tmp/millrace-wal-bench";
   std::filesystem::remove_all(directory);

@@ -128,7 +128,15 @@ void ExpectRecovers(SimFileSystem& disk, SimClock& clock, const WalOptions& opti
   disk.Crash();
   auto wal = TryOpenWal(disk, clock, options);
   ASSERT_TRUE(wal) << what << ": " << wal.error().ToString();
-  EXPECT_EQ(wal->replay->payloads(), found) << what << ": after the second crash";
+  // A file whose marking as free failed may return whole: what was recycled, in front of the rest.
+  const auto again = wal->replay->payloads();
+  ASSERT_GE(again.size(), found.size()) << what << ": after the second crash";
+  const std::size_t extra = again.size() - found.size();
+  EXPECT_LE(extra, model.recycled_up_to) << what << ": after the second crash";
+  EXPECT_TRUE(std::ranges::equal(std::span(again).subspan(extra), found)) << what << ": after the second crash";
+  for (std::size_t i = 0; i < extra; ++i) {
+    EXPECT_NE(std::ranges::find(model.written, again[i]), model.written.end()) << what << ": a frame nobody wrote";
+  }
   for (const auto& damage : wal->replay->damage) {
     ADD_FAILURE() << what << ": damage after the second crash in " << damage.file << " from "
                   << damage.extent.begin.value() << " to " << damage.extent.end.value() << ": " << damage.reason;

@@ -37,7 +37,7 @@ Result<void> WalRecovery::LoadCandidates() {
     if (!slot || entry.is_directory) continue;
     log_.next_slot = std::max(log_.next_slot, *slot + 1);
     MR_ASSIGN_OR_RETURN(auto disk, open_file_(entry.name));
-    WalFileImage image(*disk->reader, disk->bytes(), memory_);
+    WalFileImage image(*disk, kWalFileHeaderBytes, memory_);
     const auto block = image.At(0, kWalFileHeaderBytes);
     Candidate candidate{.disk = std::move(disk), .header = DecodeWalFileHeader(block)};
     if (candidate.header && candidate.header->capacity > candidate.disk->capacity) {
@@ -51,7 +51,7 @@ Result<void> WalRecovery::LoadCandidates() {
 
 /// Reads from the frames what a lost header said.
 Result<void> WalRecovery::IdentifyByFrames(Candidate& candidate) {
-  WalFileImage image(*candidate.disk->reader, candidate.disk->bytes(), memory_);
+  WalFileImage image(*candidate.disk, candidate.disk->bytes(), memory_);
   for (std::uint64_t at = kWalFileHeaderBytes; at + kWalFrameHeaderBytes <= image.size(); at += kWalFrameAlignment) {
     const auto header = DecodeWalFrameHeader(image.At(at, kWalFrameHeaderBytes));
     if (!header) continue;
@@ -128,7 +128,7 @@ Result<RecoveredLog> WalRecovery::Run() {
       Count(WalVerdict::kMissingFile);
     }
     const std::uint64_t bytes = kWalFileHeaderBytes + static_cast<std::uint64_t>(file.end - file.header.base);
-    WalFileImage image(*file.disk->reader, bytes, memory_);
+    WalFileImage image(*file.disk, bytes, memory_);
     WalFileScan scan(file, successor, image, replay_, log_);
     MR_TRY(scan.Run(file_system_, directory_));
     if (successor) file.end = std::min(file.end, successor->predecessor_end);
