@@ -111,6 +111,9 @@ class DiskWal final : public Wal {
   // Files (disk_wal_files.cc).
   Result<void> BeginFirstFile(WalPosition start, WalPosition last_frame, const std::vector<StagedFrame>& carried);
   Result<void> EnsureUsable();
+  /// Removes a file that may hold a live header and is no part of the chain. If that fails it is tried again before the
+  /// chain gets shorter: without the files after it, recovery could not tell it from one.
+  void DropFailed(const std::shared_ptr<WalFile>& file);
   [[nodiscard]] std::optional<ReadyFile> TakeReady(std::uint64_t frame_bytes) MR_REQUIRES(mutex_);
   [[nodiscard]] bool BudgetAllows(std::uint64_t file_bytes) const MR_REQUIRES(mutex_);
   [[nodiscard]] bool WantsFile() const MR_REQUIRES(mutex_);
@@ -159,7 +162,7 @@ class DiskWal final : public Wal {
   bool active_usable_ MR_GUARDED_BY(mutex_) = false, touching_ MR_GUARDED_BY(mutex_) = true;
   std::deque<ReadyFile> ready_ MR_GUARDED_BY(mutex_);                       // generations ascending
   std::vector<std::shared_ptr<WalDiskFile>> rework_ MR_GUARDED_BY(mutex_);  // need a generation before use
-  std::deque<std::shared_ptr<WalFile>> unfreed_ MR_GUARDED_BY(mutex_);      // left the chain, not yet marked free
+  std::deque<std::shared_ptr<WalFile>> unfreed_ MR_GUARDED_BY(mutex_);      // not in the chain, not yet free
   std::uint64_t next_generation_ MR_GUARDED_BY(mutex_) = 1;
   std::uint64_t next_slot_ MR_GUARDED_BY(mutex_) = 1;
   std::uint64_t built_capacity_ MR_GUARDED_BY(mutex_) = 0;  // of the last file made; the next is larger

@@ -265,8 +265,7 @@ Result<void> DiskWal::Rescue(Group& group, const Error& error) {
   }
   auto written = WriteGroup(group);
   for (const auto& file : dropped) {
-    if (written && (file->begun() || file->failed())) [[maybe_unused]]
-      const auto removed = factory_.Remove(*file->disk());
+    if (written && (file->begun() || file->failed())) DropFailed(file);
   }
   return written;
 }

@@ -189,21 +189,22 @@ Result<void> DiskWal::BeginFirstFile(WalPosition start, WalPosition last_frame,
                                    .predecessor_end = start,
                                    .last_frame = last_frame});
   }
-  MR_TRY(file->BeginWriting());
-  if (bytes > 0) {
-    WalFileImage::Memory memory;
-    const auto image = memory.Reserve(bytes);
-    std::memset(image.data(), 0, image.size());
-    for (const StagedFrame& frame : carried) {
-      WalFrameHeader header = frame.header;
-      header.generation = file->generation();
-      const auto place = image.subspan(static_cast<std::size_t>(header.position - base), frame.bytes.size());
-      std::ranges::copy(frame.bytes, place.begin());
-      EncodeWalFrameHeader(header, place.first<kWalFrameHeaderBytes>());
-    }
-    MR_TRY(file->Write(base, image));
+  WalFileImage::Memory memory;
+  const auto image = memory.Reserve(bytes);
+  if (bytes > 0) std::memset(image.data(), 0, image.size());
+  for (const StagedFrame& frame : carried) {
+    WalFrameHeader header = frame.header;
+    header.generation = file->generation();
+    const auto place = image.subspan(static_cast<std::size_t>(header.position - base), frame.bytes.size());
+    std::ranges::copy(frame.bytes, place.begin());
+    EncodeWalFrameHeader(header, place.first<kWalFrameHeaderBytes>());
   }
-  MR_TRY(file->Sync());
+  auto begun = file->BeginWriting(image);
+  if (begun) begun = file->Sync();
+  if (!begun) {
+    DropFailed(file);
+    return begun;
+  }
   MutexLock lock(mutex_);
   files_.push_back(std::move(file));
   written_end_ = closed_end_ = end;
@@ -245,6 +246,12 @@ Result<void> DiskWal::EnsureUsable() {
   if (made) active_usable_ = true;
   EndLeadership();
   return made;
+}
+
+void DiskWal::DropFailed(const std::shared_ptr<WalFile>& file) {
+  if (factory_.Remove(*file->disk())) return;
+  MutexLock lock(mutex_);
+  unfreed_.push_back(file);
 }
 
 Result<void> DiskWal::FreeFile(const std::shared_ptr<WalFile>& file) {

@@ -340,5 +340,77 @@ TEST(WalFailedSyncTest, AFailedSyncThenDeathThenPowerLossLosesNothingShown) {
   EXPECT_EQ(OpenWal(disk, clock, TinyWal(SyncPolicy::Each())).replay->payloads(), shown);
 }
 
+TEST(WalFailedStartTest, AFirstFileThatFailedIsNeverTakenForAPartOfTheChain) {
+  // The log opens on a full disk and begins again later; what the failed attempt left must not count as an older file
+  // once the chain gets shorter, even if it could not be removed at once.
+  for (const bool removable : {true, false}) {
+    std::uint64_t injected = 0;
+    for (std::uint64_t n = 1;; ++n) {
+      SimFileSystem disk;
+      SimClock clock;
+      bool fired = false;
+      disk.SetFaultPlan(
+          [&](SimOperation operation, const std::filesystem::path&, std::uint64_t call) -> std::optional<SimFault> {
+            if (!removable && operation == SimOperation::kRemove) return SimFault{};
+            if (call != n) return std::nullopt;
+            fired = true;
+            return SimFault{.code = ErrorCode::kOutOfSpace, .bytes_written = kWalBlockBytes, .pages_left_clean = false};
+          });
+      auto wal = TryOpenWal(disk, clock, TinyWal(SyncPolicy::Each()));
+      disk.SetFaultPlan(nullptr);
+      if (!wal) continue;
+      if (!fired) break;
+      ++injected;
+      const auto first = AppendDurably(*wal->wal, "first");
+      ASSERT_TRUE(first);
+      ASSERT_TRUE((*wal)->Recycle(first->end, Wal::Seal::kSealActive));
+      ASSERT_TRUE(AppendDurably(*wal->wal, "second"));
+      disk.KillProcess();
+      const auto again = OpenWal(disk, clock, TinyWal(SyncPolicy::Each()));
+      EXPECT_TRUE(again.replay->damage.empty()) << "call " << n << (removable ? "" : ", not removable");
+      EXPECT_EQ(again.replay->payloads(), std::vector<std::string>{"second"}) << "call " << n;
+    }
+    EXPECT_GT(injected, 3U);
+  }
+}
+
+TEST(WalFailedStartTest, WhicheverCallOfARecoveryFailsStagedFramesStay) {
+  // Frames that were staged for a file that was never begun are in the staging ring alone. Recovery carries them into a
+  // fresh file; a call of it fails, once or for ever, and the process dies.
+  for (const bool for_ever : {false, true}) {
+    std::uint64_t injected = 0;
+    for (std::uint64_t n = 1;; ++n) {
+      SimFileSystem disk;
+      SimClock clock;
+      const auto options = TinyWal(SyncPolicy::None());
+      std::vector<std::string> staged;
+      {
+        auto wal = OpenWal(disk, clock, options);
+        for (std::uint64_t i = 0; i < 9; ++i) {
+          staged.push_back(Payload(i, 3000));
+          ASSERT_TRUE(Append(*wal.wal, staged.back()));
+        }
+        disk.KillProcess();
+      }
+      const std::uint64_t calls = disk.calls();
+      bool fired = false;
+      disk.SetFaultPlan([&](SimOperation, const std::filesystem::path&, std::uint64_t call) -> std::optional<SimFault> {
+        if (call < calls + n || (fired && !for_ever)) return std::nullopt;
+        fired = true;
+        return SimFault{.bytes_written = n % 2 * kWalBlockBytes, .pages_left_clean = false};
+      });
+      [[maybe_unused]] const auto failed = TryOpenWal(disk, clock, options);
+      disk.KillProcess();
+      disk.SetFaultPlan(nullptr);
+      if (!fired) break;
+      ++injected;
+      const auto wal = OpenWal(disk, clock, options);
+      EXPECT_EQ(wal.replay->payloads(), staged) << "call " << n << (for_ever ? " and all after it" : "");
+      EXPECT_TRUE(wal.replay->damage.empty());
+    }
+    EXPECT_GT(injected, 10U);
+  }
+}
+
 }  // namespace
 }  // namespace millrace

@@ -24,9 +24,12 @@ Result<std::size_t> WalFile::Read(WalPosition position, std::span<std::byte> out
   return disk_->reader->ReadAt(FileOffset(position), out);
 }
 
-Result<void> WalFile::BeginWriting() {
-  MR_CHECK(!begun_, name());
+Result<void> WalFile::BeginWriting(std::span<const std::byte> carried) {
+  MR_CHECK(!begun_ && carried.size() <= header_.capacity, name(), carried.size());
   if (failure_) return *failure_;
+  if (!carried.empty()) {
+    if (auto written = disk_->writer->WriteAt(kWalFileHeaderBytes, carried); !written) return Failed(written.error());
+  }
   if (auto written = disk_->WriteHeader(header_); !written) return Failed(written.error());
   begun_ = true;
   dirty_ = true;

@@ -55,8 +55,9 @@ class WalFile {
   Result<std::size_t> Read(WalPosition position, std::span<std::byte> out) const;
 
   // Leader only.
-  /// Writes the live header before the first frames.
-  Result<void> BeginWriting();
+  /// Writes the live header before the first frames. `carried`, whole blocks, goes to the base even before it: a
+  /// process that dies in between must not leave a newest file that knows nothing of them.
+  Result<void> BeginWriting(std::span<const std::byte> carried = {});
   /// Whole blocks.
   Result<void> Write(WalPosition position, std::span<const std::byte> bytes);
   /// After a failure of a write or a sync it answers that error for ever and never touches the file again.

@@ -112,7 +112,10 @@ Result<void> WalFileFactory::Reserve(const WalDiskFile& disk, std::uint64_t gene
 }
 
 Result<void> WalFileFactory::Remove(const WalDiskFile& disk) {
-  MR_TRY(file_system_.Remove(disk.path));
+  // Gone already: then only the sync of the directory failed last time.
+  if (auto removed = file_system_.Remove(disk.path); !removed && removed.error().code() != ErrorCode::kNotFound) {
+    return removed;
+  }
   return file_system_.SyncDirectory(directory_);
 }
 

@@ -242,8 +242,6 @@ void WalMachine::CountVerdicts(const WalRecoveryReport& recovery) {
 }
 
 bool WalMachine::Reopen(WalModel::After after) {
-  // Whoever met an error may have staged frames that reached nothing; what was acknowledged must be there all the same.
-  if (errors_ > errors_of_earlier_lives_ || errors_allowed_) after = WalModel::After::kPowerLoss;
   last_death_ = after;
   RecoveredFrames found;
   auto opened = Wal::Open(WalOptionsOf(options_), files_, clock_, found);
