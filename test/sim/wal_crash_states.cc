@@ -73,7 +73,6 @@ class CrashStates {
     after.Adopt(found);
     after.Acknowledge((*opened)->durable_end());
     disk.KillProcess();
-    (void)(*opened)->Close();
     if (violation) return std::nullopt;
     return after;
   }
@@ -107,7 +106,6 @@ class CrashStates {
     }
     report_.Fired("lived-on");
     disk.Crash();
-    (void)(*wal)->Close();
     Recover(disk, model, crash_seed, "second life of state");
   }
 

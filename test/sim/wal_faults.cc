@@ -27,7 +27,6 @@ void Judge(WalMachine& machine, Report& report, std::string_view what) {
     const auto violation = machine.model().Compare(found, WalModel::After::kPowerLoss, WalModel::Bytes::kSound);
     if (violation) report.Fail(violation->property, fmt::format("{}: {}", what, violation->detail));
     disk->KillProcess();
-    (void)(*wal)->Close();
   }
 }
 

@@ -50,10 +50,7 @@ WalMachine::WalMachine(std::uint64_t seed, const WalMachineOptions& options, Rep
 }
 
 WalMachine::~WalMachine() {
-  if (wal_) {
-    files_.KillProcess();
-    (void)wal_->Close();
-  }
+  if (wal_) files_.KillProcess();
 }
 
 bool WalMachine::Allowed(const Result<void>& result, std::string_view call) {
@@ -265,12 +262,12 @@ bool WalMachine::Reopen(WalModel::After after) {
   return true;
 }
 
+// A dead process does nothing any more, so it must not call Close: that would mend its files in the next one's life.
 void WalMachine::KillAndReopen() {
   report_.Event("kill");
   report_.Fired("kill");
   files_.KillProcess();
   watched_ = std::make_shared<std::multiset<WalPosition>>();
-  (void)wal_->Close();
   wal_.reset();
   Reopen(WalModel::After::kProcessDeath);
 }
@@ -280,7 +277,6 @@ void WalMachine::LosePowerAndReopen() {
   report_.Fired("power-loss");
   files_.Crash();
   watched_ = std::make_shared<std::multiset<WalPosition>>();
-  (void)wal_->Close();
   wal_.reset();
   Reopen(WalModel::After::kPowerLoss);
 }

@@ -85,7 +85,6 @@ class Rot {
     const auto violation = machine_.model().Compare(found, WalModel::After::kPowerLoss, bytes);
     if (violation) report_.Fail(violation->property, what + ": " + violation->detail);
     disk.KillProcess();
-    (void)(*wal)->Close();
   }
 
   WalMachine& machine_;
