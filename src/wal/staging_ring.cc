@@ -19,13 +19,17 @@ constexpr std::uint64_t kTouchBytes = 64 << 10;
 
 Result<void> MakeLongEnough(File& file, std::uint64_t size) {
   MR_ASSIGN_OR_RETURN(const std::uint64_t present, file.Size());
-  if (present == size) return {};
   if (present > size) MR_TRY(file.Truncate(size));
+  // Also if it is long enough: after a power loss there may be holes in it, and a full disk would show only in an
+  // append.
   if (auto allocated = file.Allocate(size); allocated) return {};
   // No reservation here, or none that worked: writing every byte reserves just as well, and says if it cannot.
-  const std::vector<std::byte> zeros(std::min<std::uint64_t>(size, 256 << 10));
-  for (std::uint64_t at = std::min(present, size); at < size; at += zeros.size()) {
-    MR_TRY(file.WriteAt(at, std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), size - at))));
+  std::vector<std::byte> piece(std::min<std::uint64_t>(size, 256 << 10));
+  for (std::uint64_t at = 0; at < size; at += piece.size()) {
+    const auto bytes = std::span(piece).first(std::min<std::uint64_t>(piece.size(), size - at));
+    MR_ASSIGN_OR_RETURN(const std::size_t kept, file.ReadAt(at, bytes));
+    std::ranges::fill(bytes.subspan(kept), std::byte{0});
+    MR_TRY(file.WriteAt(at, bytes));
   }
   return {};
 }

@@ -412,5 +412,26 @@ TEST(WalFailedStartTest, WhicheverCallOfARecoveryFailsStagedFramesStay) {
   }
 }
 
+TEST(WalFullDiskTest, AStagingFileThatLostItsBlocksNeverPoisonsTheLogOnAFullDisk) {
+  // After a power loss the file has its length and holes; its space is taken again before the first append needs it.
+  for (const bool map : {true, false}) {
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+      SimFileSystem disk(seed, {.allocate = false, .map = map});
+      SimClock clock;
+      auto wal = OpenWal(disk, clock, TinyWal(SyncPolicy::Each()));
+      ASSERT_TRUE(AppendDurably(*wal.wal, "before"));
+      disk.Crash();
+      disk.SetCapacity((std::uint64_t{1} << 40) - *disk.FreeSpace(kWalDirectory));
+      wal = OpenWal(disk, clock, TinyWal(SyncPolicy::Each()));
+      for (int i = 0; i < 6; ++i) {
+        const auto full = Append(*wal.wal, Payload(1, 3000));
+        if (!full) EXPECT_EQ(full.error().code(), ErrorCode::kOutOfSpace);
+      }
+      disk.SetCapacity(std::nullopt);
+      EXPECT_TRUE(AppendDurably(*wal.wal, "after")) << seed;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace millrace
