@@ -19,8 +19,8 @@ namespace {
 
 #ifdef MILLRACE_BUGS
 
-constexpr std::size_t kPlantedMin = 25;
-constexpr unsigned kSecondsMax = 60;  // of one bug
+constexpr std::size_t kPlantedMin = 30;
+constexpr unsigned kSecondsMax = 120;  // of one bug
 
 /// Runs in a process of its own, so that a crash is seen and not suffered: "caught", "missed", "absent" and why.
 std::string TryBug(const BugCase& bug) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "wal/frame.h"
 #include "wal_machine.h"
 #include "wal_rows.h"
 
@@ -10,6 +11,10 @@ namespace {
 
 constexpr int kSteps = 36;
 constexpr std::uint64_t kStatesPerBoundary = 8;
+
+std::uint64_t PayloadBytesOf(const WalExtent& extent) {
+  return static_cast<std::uint64_t>(extent.end - extent.begin) - kWalFrameHeaderBytes;
+}
 
 /// One crash state after another of the machine's disk, each recovered and compared.
 class CrashStates {
@@ -91,8 +96,18 @@ class CrashStates {
     }
     model.Adopt(found);
     model.Acknowledge((*wal)->durable_end());
-    const std::vector<std::byte> payload(1 + random_.Below(3000), static_cast<std::byte>(1 + random_.Below(255)));
+    // As long as the last one that was lost, if there is one: whoever was not answered tries again, and the new frame
+    // may come to lie where the old one lay.
+    const auto& before = machine_.model().frames();
+    const bool again = before.size() > found.frames().size() && random_.OneIn(2);
+    const auto& lost = before[again ? found.frames().size() : 0].extent;
+    std::vector<std::byte> payload(again ? PayloadBytesOf(lost) : 1 + random_.Below(3000));
+    std::ranges::fill(payload, static_cast<std::byte>(1 + random_.Below(255)));
     const std::span<const std::byte> piece(payload);
+    std::optional<std::pair<std::shared_ptr<const SimFileSystem::Image>, WalModel>> crash;
+    disk.SetObserver([&, at = random_.Below(12)](SimOperation, const auto&) mutable {
+      if (at-- == 0) crash.emplace(disk.Snapshot(), model);
+    });
     for (int i = 0; i < 2; ++i) {
       model.BeginAppend(WalStream(9), HashOf(payload));
       const auto extent = (*wal)->TryAppend(WalStream(9), std::span(&piece, 1));
@@ -105,6 +120,12 @@ class CrashStates {
       if (durable) model.Acknowledge(extent->end);
     }
     report_.Fired("lived-on");
+    disk.SetObserver(nullptr);
+    for (int i = 0; crash && i < 2; ++i) {
+      report_.Fired("crash-in-second-life");
+      const auto crashed = SimFileSystem::AfterPowerLoss(*crash->first, random_.Next());
+      Recover(*crashed, crash->second, crash_seed, "crash within the second life of state");
+    }
     disk.Crash();
     Recover(disk, model, crash_seed, "second life of state");
   }
@@ -131,7 +152,10 @@ class CrashStates {
 void RunWalCrashStates(std::uint64_t seed, Report& report) {
   WalMachine machine(seed, DrawWalMachineOptions(seed), report);
   CrashStates states(machine, seed, report);
-  machine.files().SetObserver([&states](SimOperation, const std::filesystem::path&) { states.Enumerate(); });
+  machine.files().SetObserver([&](SimOperation operation, const std::filesystem::path&) {
+    if (operation == SimOperation::kSync && machine.random().OneIn(4)) machine.AppendMeanwhile();
+    states.Enumerate();
+  });
   if (!machine.Reopen(WalModel::After::kPowerLoss)) return;
   for (int step = 0; step < kSteps && !report.enough(); ++step) machine.Step();
   if (machine.wal() != nullptr) machine.Close();

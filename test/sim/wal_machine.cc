@@ -107,6 +107,19 @@ bool WalMachine::Append(std::uint64_t payload_bytes) {
   return false;
 }
 
+void WalMachine::AppendMeanwhile() {
+  if (!wal_) return;
+  const auto payload = Payload(1 + random_.Below(300));
+  const WalStream stream(random_.Below(kStreams) + 1);
+  const std::span<const std::byte> piece(payload);
+  model_.BeginAppend(stream, HashOf(payload));
+  const auto extent = wal_->TryAppend(stream, std::span(&piece, 1));
+  model_.EndAppend(extent);
+  if (!extent) return;  // no room, or the log is closing
+  report_.Fired("append-meanwhile");
+  report_.Event(fmt::format("meanwhile: append {} bytes at {}", payload.size(), extent->begin.value()));
+}
+
 bool WalMachine::AwaitDurable(WalPosition end) {
   const auto durable = wal_->AwaitDurable(end);
   if (!Allowed(durable, "AwaitDurable")) return false;

@@ -39,6 +39,8 @@ class WalMachine {
   bool Append(std::uint64_t payload_bytes);
   bool AwaitDurable(WalPosition end);
   void Watch(WalPosition end);
+  /// Somebody else appends while a call is at work on the disk: for an observer of it.
+  void AppendMeanwhile();
   void Commit();
   void LetTimePass(std::chrono::milliseconds by);
   void PrepareFiles();

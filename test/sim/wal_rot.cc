@@ -43,6 +43,24 @@ class Rot {
     }
   }
 
+  /// Blocks of frames written to, or read from, the place of another one of their file.
+  void MisdirectEveryBlock() {
+    for (const auto& path : machine_.files().Files()) {
+      const auto contents = machine_.files().Contents(path);
+      const std::uint64_t blocks = contents.size() / kBlock;
+      for (std::uint64_t to = 1; to < blocks && !report_.enough(); ++to) {
+        for (std::uint64_t from = 1; from < blocks; ++from) {
+          const auto block = std::span(contents).subspan(from * kBlock, kBlock);
+          if (from == to) continue;
+          auto disk = Disk();
+          disk->Overwrite(path, to * kBlock, block);
+          report_.Fired("misdirected");
+          Judge(*disk, fmt::format("{} block {} in place of block {}", path.native(), from, to));
+        }
+      }
+    }
+  }
+
   void LoseEveryFile() {
     for (const auto& path : machine_.files().Files()) {
       auto disk = Disk();
@@ -107,6 +125,7 @@ void RunWalRot(std::uint64_t seed, Report& report) {
   rot.LoseEveryFile();
   rot.RefuseReads();
   rot.ZeroEveryBlock();
+  rot.MisdirectEveryBlock();
   rot.FlipEveryByte();
 }
 
