@@ -36,14 +36,14 @@ Result<Buffer> Appender::Encode(std::span<const Record> records, const AppendOpt
                                     .batch_bytes_max = options_.limits.batch_bytes_max});
 }
 
-Appender::Deadlines Appender::DeadlinesOf(const AppendOptions& options) const {
-  const auto now = clock_.Monotonic();
-  Deadlines deadlines{.room = now + options_.append_wait_max};
-  if (options.timeout) {
-    deadlines.done = now + *options.timeout;
-    deadlines.room = std::min(deadlines.room, *deadlines.done);
-  }
-  return deadlines;
+std::optional<std::chrono::nanoseconds> Appender::DeadlineOf(const AppendOptions& options) const {
+  if (!options.timeout) return {};
+  return clock_.Monotonic() + *options.timeout;
+}
+
+std::chrono::nanoseconds Appender::RoomDeadline(std::optional<std::chrono::nanoseconds> deadline) const {
+  const std::chrono::nanoseconds longest = clock_.Monotonic() + options_.append_wait_max;
+  return deadline ? std::min(*deadline, longest) : longest;
 }
 
 AppendReceipt Appender::EmptyReceipt(Partition& partition, Durability durability) const {
@@ -77,8 +77,8 @@ Result<AppendReceipt> Appender::AppendBatch(Partition& partition, std::span<cons
 Result<AppendReceipt> Appender::Finish(Partition& partition, Buffer batch, std::int64_t timestamp_ms,
                                        const AppendOptions& options) {
   const Durability durability = options.durability.value_or(partition.topic().durability());
-  const Deadlines deadlines = DeadlinesOf(options);
-  MR_ASSIGN_OR_RETURN(const AppendedBatch appended, Stage(partition, batch, deadlines.room));
+  const std::optional<std::chrono::nanoseconds> deadline = DeadlineOf(options);
+  MR_ASSIGN_OR_RETURN(const AppendedBatch appended, Stage(partition, batch, deadline));
   AppendReceipt receipt{.base_offset = appended.base,
                         .last_offset = appended.end - 1,
                         .timestamp_ms = timestamp_ms,
@@ -86,11 +86,11 @@ Result<AppendReceipt> Appender::Finish(Partition& partition, Buffer batch, std::
                         .partition = partition.name().partition};
   if (durability == Durability::kOs) return receipt;
   if (durability == Durability::kObject) uploads_.Demand(partition.lane(), appended.end);
-  if (auto synced = wal_.AwaitDurable(appended.wal_end, deadlines.done); !synced)
+  if (auto synced = wal_.AwaitDurable(appended.wal_end, deadline); !synced)
     return synced.error().WithContext(At(partition, appended.base) + " is appended but not known to be synced");
   receipt.reached = Durability::kDisk;
   if (durability == Durability::kDisk) return receipt;
-  if (auto tiered = AwaitTiered(partition, appended.end, deadlines.done); !tiered)
+  if (auto tiered = AwaitTiered(partition, appended.end, deadline); !tiered)
     return tiered.error().WithContext(At(partition, appended.base) +
                                       " is synced to this disk but not known to be in the object store");
   receipt.reached = Durability::kObject;
@@ -98,16 +98,19 @@ Result<AppendReceipt> Appender::Finish(Partition& partition, Buffer batch, std::
 }
 
 /// Stages `batch`, waiting for room up to `deadline`.
-Result<AppendedBatch> Appender::Stage(Partition& partition, Buffer& batch, std::chrono::nanoseconds deadline) {
+Result<AppendedBatch> Appender::Stage(Partition& partition, Buffer& batch,
+                                      std::optional<std::chrono::nanoseconds> deadline) {
   const std::uint64_t bytes = batch.size();
-  while (true) {
-    auto appended = partition.log().TryAppend(batch);
-    if (appended) {
-      partition.OnAppended(bytes);
-      return appended;
+  auto appended = partition.log().TryAppend(batch);
+  if (!appended) [[unlikely]] {
+    const std::chrono::nanoseconds room_deadline = RoomDeadline(deadline);
+    while (!appended) {
+      MR_TRY(AwaitRoom(appended.error(), bytes, room_deadline));
+      appended = partition.log().TryAppend(batch);
     }
-    MR_TRY(AwaitRoom(appended.error(), bytes, deadline));
   }
+  partition.OnAppended(bytes);
+  return appended;
 }
 
 /// After `refusal`: success means that the append is worth another try.
@@ -153,7 +156,7 @@ void Appender::AppendAsync(Partition& partition, std::span<const Record> records
   const std::uint64_t bytes = batch->size();
   async_.Reserve(bytes);
   const std::int64_t last_ms = records.back().timestamp_ms;
-  const std::chrono::nanoseconds deadline = DeadlinesOf(options).room;
+  const std::chrono::nanoseconds deadline = RoomDeadline(DeadlineOf(options));
   while (true) {
     auto staged = async_.TryAppend(partition, *batch, last_ms != 0 ? last_ms : now_ms, durability, done);
     if (staged) return;

@@ -35,16 +35,15 @@ class Appender {
   [[nodiscard]] AsyncAppends& async() { return async_; }
 
  private:
-  struct Deadlines {
-    std::chrono::nanoseconds room;
-    std::optional<std::chrono::nanoseconds> done;
-  };
   Result<Buffer> Encode(std::span<const Record> records, const AppendOptions& options, std::int64_t now_ms) const;
-  [[nodiscard]] Deadlines DeadlinesOf(const AppendOptions& options) const;
+  /// When the caller's patience ends; none: he named no timeout, and the clock is not asked.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> DeadlineOf(const AppendOptions& options) const;
   AppendReceipt EmptyReceipt(Partition& partition, Durability durability) const;
   Result<AppendReceipt> Finish(Partition& partition, Buffer batch, std::int64_t timestamp_ms,
                                const AppendOptions& options);
-  Result<AppendedBatch> Stage(Partition& partition, Buffer& batch, std::chrono::nanoseconds deadline);
+  Result<AppendedBatch> Stage(Partition& partition, Buffer& batch, std::optional<std::chrono::nanoseconds> deadline);
+  /// How long an append that was refused for want of room waits.
+  [[nodiscard]] std::chrono::nanoseconds RoomDeadline(std::optional<std::chrono::nanoseconds> deadline) const;
   Result<void> AwaitRoom(const Error& refusal, std::uint64_t bytes, std::chrono::nanoseconds deadline);
   Result<void> AwaitTiered(Partition& partition, Offset end, std::optional<std::chrono::nanoseconds> deadline);
 
