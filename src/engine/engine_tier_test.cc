@@ -117,9 +117,10 @@ TEST_F(EngineTierTest, CrashedBeforeUploadGoesOnWhereItWas) {
   options.data_dir = "/data";
   options.file_system = disk;
   {
-    const auto engine = Open(options);
-    ASSERT_TRUE(engine->CreateTopic("t"));
-    AppendNumbers(*engine, At("t"), 100);
+    const auto engine = Stepped::Open(options, Background::kNone);
+    ASSERT_TRUE(engine) << Told(engine);
+    ASSERT_TRUE((*engine)->CreateTopic("t", {}));
+    AppendOs(**engine, At("t"), 100);
     disk->KillProcess();
   }
   const auto engine = Open(options);
