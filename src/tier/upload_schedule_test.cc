@@ -236,7 +236,11 @@ TEST_F(UploadScheduleTest, ASleeperWakesForADemandAndForClose) {
   });
   Append(0);
   schedule_.Demand(lane(0), End(0));
-  while (schedule_.State(lane(0)).committed_end < Offset(1)) schedule_.AwaitChange(schedule_.changes());
+  std::uint64_t seen = schedule_.changes();
+  while (schedule_.State(lane(0)).committed_end < Offset(1)) {
+    schedule_.AwaitChange(seen);
+    seen = schedule_.changes();
+  }
   schedule_.Close(Error(ErrorCode::kClosed, "closed"));
 }
 
