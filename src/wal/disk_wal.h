@@ -90,6 +90,7 @@ class DiskWal final : public Wal {
   void PadToBlock() MR_REQUIRES(mutex_);
   Missing Roll(std::uint64_t frame_bytes) MR_REQUIRES(mutex_);
   Result<void> SupplyMissing(Missing missing, std::uint64_t frame_bytes);
+  std::chrono::nanoseconds AwaitSpace(std::uint64_t frame_bytes, std::chrono::nanoseconds pause);
   Result<void> MakeLargeArea(std::uint64_t frame_bytes);
 
   // Committing (disk_wal_commit.cc).
@@ -116,10 +117,12 @@ class DiskWal final : public Wal {
   void DropFailed(const std::shared_ptr<WalFile>& file);
   [[nodiscard]] std::optional<ReadyFile> TakeReady(std::uint64_t frame_bytes) MR_REQUIRES(mutex_);
   [[nodiscard]] bool BudgetAllows(std::uint64_t file_bytes) const MR_REQUIRES(mutex_);
-  [[nodiscard]] bool WantsFile() const MR_REQUIRES(mutex_);
+  [[nodiscard]] bool LacksFile() const MR_REQUIRES(mutex_);  // one should be made ahead
+  [[nodiscard]] bool WantsFile() const MR_REQUIRES(mutex_);  // and now
   [[nodiscard]] std::uint64_t NextCapacity(std::uint64_t frame_bytes) const MR_REQUIRES(mutex_);
   /// One step of making a file that holds `frame_bytes`. Precondition: building_ was set by this thread.
   Result<void> BuildStep(std::uint64_t frame_bytes, std::uint64_t step_bytes);
+  void EndBuilding(const Result<void>& built) MR_REQUIRES(mutex_);
   Result<void> BuildUntilReady(std::uint64_t frame_bytes);
   Result<void> SealActive(WalPosition position);
   [[nodiscard]] bool FrontIsDone(WalPosition position) const MR_REQUIRES(mutex_);

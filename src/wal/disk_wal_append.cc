@@ -139,11 +139,22 @@ Result<void> DiskWal::AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanose
     if (supplied) continue;
     if (supplied.error().code() != ErrorCode::kOutOfSpace) return supplied.error();
     if (patience <= std::chrono::nanoseconds(0)) return supplied.error();
-    // The disk is full. Nobody tells when it is not any more: look again.
-    const auto pause = std::min<std::chrono::nanoseconds>(patience, kRetryBuild);
-    MutexLock lock(mutex_);
-    if (!room_.WaitFor(mutex_, pause)) patience -= pause;
+    patience = std::min(patience - AwaitSpace(frame_bytes, std::min<std::chrono::nanoseconds>(patience, kRetryBuild)),
+                        deadline - clock_.Monotonic());
   }
+}
+
+/// The disk is full, and nobody tells when it is not any more: waits up to `pause` before the next look. A place that
+/// appears ends the wait, another caller's failed look does not: two of them would wake each other for ever. Returns
+/// what of the pause was spent.
+std::chrono::nanoseconds DiskWal::AwaitSpace(std::uint64_t frame_bytes, std::chrono::nanoseconds pause) {
+  MutexLock lock(mutex_);
+  const auto until = clock_.Monotonic() + pause;
+  for (auto left = pause; left > std::chrono::nanoseconds(0); left = std::min(left, until - clock_.Monotonic())) {
+    if (!room_.WaitFor(mutex_, left)) break;
+    if (!CheckUsable() || MakePlace(frame_bytes) == Missing::kNothing) return {};
+  }
+  return pause;
 }
 
 Result<void> DiskWal::SupplyMissing(Missing missing, std::uint64_t frame_bytes) {

@@ -76,16 +76,17 @@ DiskWal::Missing DiskWal::Roll(std::uint64_t frame_bytes) {
   return Missing::kNothing;
 }
 
-bool DiskWal::WantsFile() const {
+bool DiskWal::LacksFile() const {
   if (closing_ || poison_ || !active_usable_ || building_) return false;
   const auto& active = files_.back();
   const std::uint64_t used = static_cast<std::uint64_t>(end_.load(std::memory_order_relaxed) - active->base().value());
   const std::size_t wanted = used * 4 < active->disk()->capacity ? 0 : rolls_ < 2 ? 1 : 2;
   if (ready_.size() >= wanted) return false;
   const std::uint64_t bytes = rework_.empty() ? NextCapacity(0) + kWalFileHeaderBytes : rework_.back()->bytes();
-  if (HeldBytes() + PoolBytes() + (rework_.empty() ? bytes : 0) > options_.wal_bytes_max) return false;
-  return !build_again_at_ || clock_.Monotonic() >= *build_again_at_;
+  return HeldBytes() + PoolBytes() + (rework_.empty() ? bytes : 0) <= options_.wal_bytes_max;
 }
+
+bool DiskWal::WantsFile() const { return LacksFile() && (!build_again_at_ || clock_.Monotonic() >= *build_again_at_); }
 
 Result<void> DiskWal::BuildStep(std::uint64_t frame_bytes, std::uint64_t step_bytes) {
   std::shared_ptr<WalDiskFile> disk;
@@ -141,10 +142,17 @@ Result<void> DiskWal::BuildUntilReady(std::uint64_t frame_bytes) {
     }
     auto built = BuildStep(frame_bytes, kBuildStepBytes);
     MutexLock lock(mutex_);
-    building_ = false;
-    room_.NotifyAll();
+    EndBuilding(built);
+    if (sleepers_ > 0 && LacksFile()) WakeSleeper();  // who slept while we built sleeps until when to try again
     if (!built) return built.error().WithContext("making a WAL file");
   }
+}
+
+void DiskWal::EndBuilding(const Result<void>& built) {
+  building_ = false;
+  build_again_at_.reset();
+  if (!built) build_again_at_ = clock_.Monotonic() + kBuildBackoff;
+  room_.NotifyAll();
 }
 
 Result<bool> DiskWal::PrepareFilesOnce() {
@@ -159,13 +167,8 @@ Result<bool> DiskWal::PrepareFilesOnce() {
   }
   auto built = BuildStep(0, kBuildStepBytes);
   MutexLock lock(mutex_);
-  building_ = false;
-  build_again_at_.reset();
-  room_.NotifyAll();
-  if (!built) {
-    build_again_at_ = clock_.Monotonic() + kBuildBackoff;
-    return built.error().WithContext("making a WAL file ahead");
-  }
+  EndBuilding(built);
+  if (!built) return built.error().WithContext("making a WAL file ahead");
   return true;
 }
 
@@ -331,6 +334,7 @@ Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
   MutexLock lock(mutex_);
   building_ = false;
   room_.NotifyAll();
+  if (sleepers_ > 0 && LacksFile()) WakeSleeper();
   return done;
 }
 

@@ -142,7 +142,7 @@ std::optional<std::chrono::nanoseconds> DiskWal::NextDue() const {
   if (IdleWork()) due = idle_since_ + kIdle;
   if (IntervalWork())
     due = std::min(due.value_or(std::chrono::nanoseconds::max()), last_sync_at_ + options_.sync.interval);
-  if (build_again_at_) due = std::min(due.value_or(std::chrono::nanoseconds::max()), *build_again_at_);
+  if (build_again_at_ && LacksFile()) due = std::min(due.value_or(std::chrono::nanoseconds::max()), *build_again_at_);
   return due;
 }
 

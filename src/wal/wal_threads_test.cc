@@ -1,6 +1,7 @@
 // Goal: many threads append, wait, read and recycle at once and nothing is lost, repeated or reordered within a stream;
-// no wake-up is missed. Method: a real file system, one worker running the steps, writers that block, writers that pass
-// callbacks, a reader and a recycler; then everything is read back and reopened. Run under TSan as well. Proves B73.
+// no wake-up is missed; on a full disk they do not spin. Method: a real file system, one worker running the steps,
+// writers that block, writers that pass callbacks, a reader and a recycler; then everything is read back and reopened.
+// Run under TSan as well. Proves B73.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 #include <thread>
 
 #include "env/posix_file_system.h"
+#include "env/sim_clock.h"
+#include "env/sim_file_system.h"
 #include "env/system_clock.h"
 #include "wal/wal_testing.h"
 
@@ -163,6 +166,30 @@ TEST_P(WalThreadsTest, RecyclingWhileWritingKeepsTheRest) {
   steps.join();
   ASSERT_TRUE(wal.Close());
   EXPECT_LE(wal.space().used, options.wal_bytes_max);
+}
+
+// How often a caller looks is a matter of its patience, not of how many others look.
+TEST(WalFullDiskTest, WaitingCallersDoNotWakeEachOther) {
+  constexpr int kCallers = 4, kLooksMax = 8;
+  SimFileSystem disk;
+  SimClock clock;  // stands still: patience goes down by the pauses that were waited out
+  auto wal = OpenWal(disk, clock);
+  const std::string payload = Payload(1, 3000);
+  disk.SetCapacity(0);
+  while (Append(*wal.wal, payload)) {
+  }
+  const std::uint64_t before = disk.calls(SimOperation::kCreate);
+  std::vector<std::thread> callers;
+  for (int i = 0; i < kCallers; ++i) {
+    callers.emplace_back([&] {
+      const auto room = wal->AwaitRoom(payload.size(), clock.Monotonic() + std::chrono::milliseconds(300));
+      ASSERT_FALSE(room);
+      EXPECT_EQ(room.error().code(), ErrorCode::kOutOfSpace);
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  EXPECT_GE(disk.calls(SimOperation::kCreate) - before, 2);
+  EXPECT_LE(disk.calls(SimOperation::kCreate) - before, kCallers * kLooksMax);
 }
 
 }  // namespace
