@@ -35,6 +35,9 @@ class LateWal final : public Wal {
   Result<Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) override {
     return wal_->Read(stream, range, bytes_max);
   }
+  [[nodiscard]] std::optional<WalPosition> EndOf(const DamagedRange& damage) const override {
+    return wal_->EndOf(damage);
+  }
   Result<void> Recycle(WalPosition position, Seal seal) override { return wal_->Recycle(position, seal); }
   [[nodiscard]] Space space() const override { return wal_->space(); }
   Result<bool> CommitOnce() override { return wal_->CommitOnce(); }

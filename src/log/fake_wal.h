@@ -71,6 +71,12 @@ class FakeWal final : public Wal {
     MutexLock lock(mutex_);
     frames_.at(begin).damaged = true;
   }
+  /// As Damage, and the error names bytes from `named_begin` on.
+  void Damage(WalPosition begin, WalPosition named_begin) {
+    MutexLock lock(mutex_);
+    frames_.at(begin).damaged = true;
+    frames_.at(begin).named_begin = named_begin;
+  }
   /// Another stream's bytes, so that positions move on.
   WalExtent AppendForeign(std::size_t bytes) {
     const std::vector<std::byte> payload(bytes);
@@ -82,6 +88,7 @@ class FakeWal final : public Wal {
     WalStream stream;
     SharedBytes payload;
     bool damaged = false;
+    WalPosition named_begin = extent.begin;  // of the damage
   };
   /// What a recovery would find: frames that begin before `end`.
   [[nodiscard]] std::vector<Stored> Frames(WalPosition end) const {
@@ -179,7 +186,7 @@ class FakeWal final : public Wal {
           return read;
         }
         DamagedRange damage{.place = "wal/1"};
-        damage.byte_begin = static_cast<std::uint64_t>(frame.extent.begin.value());
+        damage.byte_begin = static_cast<std::uint64_t>(frame.named_begin.value());
         damage.byte_end = static_cast<std::uint64_t>(frame.extent.end.value());
         return Error(ErrorCode::kCorruption, "wal/1 is damaged").WithDamage(damage);
       }
@@ -192,6 +199,9 @@ class FakeWal final : public Wal {
       return read;
     }
     return read;
+  }
+  [[nodiscard]] std::optional<WalPosition> EndOf(const DamagedRange& damage) const override {
+    return WalPosition(static_cast<std::int64_t>(damage.byte_end));
   }
   Result<void> Recycle(WalPosition position, Seal) override {
     MutexLock lock(mutex_);

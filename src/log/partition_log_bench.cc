@@ -29,6 +29,7 @@ class CountingWal final : public Wal {
   WalPosition end() const override { return end_; }
   void SetDurableListener(std::function<void(WalPosition)>) override {}
   Result<Frames> Read(WalStream, WalExtent range, std::uint64_t) override { return Frames{{}, range.end}; }
+  std::optional<WalPosition> EndOf(const DamagedRange&) const override { return std::nullopt; }
   Result<void> Recycle(WalPosition, Seal) override { return {}; }
   Space space() const override { return {}; }
   Result<bool> CommitOnce() override { return false; }

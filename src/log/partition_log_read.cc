@@ -117,13 +117,13 @@ PartitionLog::State::Resumption PartitionLog::State::FindBehindDamage(WalPositio
     MutexLock lock(mutex);
     wal_end = index.end();
     log_end = offsets.log_end();
-    if (const DamagedRange* damage = error.damage(); damage != nullptr && damage->byte_end > damage->byte_begin) {
-      // `at` may lie behind where the damage begins: frames that were synced on their own begin a block.
-      const WalPosition end = at + static_cast<std::int64_t>(damage->byte_end - damage->byte_begin);
+    const DamagedRange* damage = error.damage();
+    if (const auto damage_end = damage != nullptr ? wal.EndOf(*damage) : std::nullopt; damage_end && *damage_end > at) {
+      // More may be readable before its end: frames that were synced on their own begin a block.
       WalPosition block((at.value() / kBlockBytes + 1) * kBlockBytes);
-      for (int tries = 0; block < end && tries < kBlocksTried; ++tries, block += kBlockBytes)
+      for (int tries = 0; block < *damage_end && tries < kBlocksTried; ++tries, block += kBlockBytes)
         places_to_try.push_back(block);
-      places_to_try.push_back(end);
+      places_to_try.push_back(*damage_end);
     }
     for (std::size_t i = 0; i < index.size(); ++i)
       if (index[i].begin > at) places_to_try.push_back(index[i].begin);

@@ -205,6 +205,27 @@ TEST(PartitionLogTest, DamagedFrameIsNamedAndSteppedOver) {
   EXPECT_EQ(f.log->ReadHot(Offset(12), Offset(20), UINT64_MAX)->next, Offset(20));
 }
 
+TEST(PartitionLogTest, NoMoreIsGivenUpThanIsDamagedWhereverTheDamageIsSaidToBegin) {
+  for (const std::int64_t named_before : {0, 150}) {  // the padding before a frame may be part of it
+    LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kAsked, 0);
+    f.Append(1);
+    f.wal.AppendForeign(1000);  // and what is damaged may begin well behind where we read on
+    const AppendedBatch damaged = f.Append(1);
+    f.Append(1);
+    f.Append(1);
+    const WalPosition begin = f.wal.Frames(f.wal.end())[2].extent.begin;
+    f.wal.Damage(begin, begin + -named_before);
+    EXPECT_EQ(f.log->ReadHot(Offset(0), Offset(4), UINT64_MAX)->next, Offset(1));
+    const Error error = f.log->ReadHot(damaged.base, Offset(4), UINT64_MAX).error();
+    ASSERT_NE(error.damage(), nullptr);
+    EXPECT_EQ(error.damage()->begin, Offset(1));
+    EXPECT_EQ(error.damage()->end, Offset(2));
+    const HotBatches behind = f.log->ReadHot(error.damage()->end, Offset(4), UINT64_MAX).value();
+    EXPECT_EQ(behind.batches.size(), 2u);
+    EXPECT_EQ(behind.next, Offset(4));
+  }
+}
+
 TEST(PartitionLogTest, RecyclingMovesHotStartAndNothingNeededGoes) {
   LogFixture f(SyncPolicy::None());
   for (int i = 0; i < 100; ++i) f.Append(1, 10'000);

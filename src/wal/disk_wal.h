@@ -43,6 +43,7 @@ class DiskWal final : public Wal {
   [[nodiscard]] WalPosition end() const override;
   void SetDurableListener(std::function<void(WalPosition durable_end)> listener) override;
   Result<Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) override;
+  [[nodiscard]] std::optional<WalPosition> EndOf(const DamagedRange& damage) const override;
   Result<void> Recycle(WalPosition position, Seal seal) override;
   [[nodiscard]] Space space() const override;
   Result<bool> CommitOnce() override;

@@ -129,6 +129,13 @@ Result<Wal::Frames> DiskWal::ReadFile(const WalFile& file, WalStream stream, Wal
   return found;
 }
 
+std::optional<WalPosition> DiskWal::EndOf(const DamagedRange& damage) const {
+  MutexLock lock(mutex_);
+  const auto file = std::ranges::find_if(files_, [&](const auto& held) { return held->name() == damage.place; });
+  if (file == files_.end() || damage.byte_end < kWalFileHeaderBytes) return std::nullopt;
+  return (*file)->base() + static_cast<std::int64_t>(damage.byte_end - kWalFileHeaderBytes);
+}
+
 Error DiskWal::DamageAt(const WalFile& file, WalExtent range) const {
   for (const WalDamage& known : report_.damage) {
     if (known.extent.begin <= range.begin && range.begin < known.extent.end) range = known.extent;

@@ -122,6 +122,8 @@ class Wal {
     WalPosition next;
   };
   virtual Result<Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) = 0;
+  /// Where the damage ends that an error of Read names; none if its file has gone.
+  [[nodiscard]] virtual std::optional<WalPosition> EndOf(const DamagedRange& damage) const = 0;
 
   /// Files that lie wholly before `position` go back to the pool. The active file stays unless it holds nothing past
   /// `position` and `seal` asks to leave it.

@@ -113,6 +113,8 @@ TEST_F(WalDamageTest, DamageInTheMiddleIsReportedAndWhatFollowsKept) {
     EXPECT_EQ(read.error().code(), ErrorCode::kCorruption);
     ASSERT_NE(read.error().damage(), nullptr);
     EXPECT_EQ(read.error().damage()->place, "00000001.wal");
+    EXPECT_EQ(wal->EndOf(*read.error().damage()), damage.extent.end);
+    EXPECT_EQ(wal->EndOf({.place = "00000009.wal", .byte_end = 8192}), std::nullopt);
     disk_.KillProcess();
   }
 }
