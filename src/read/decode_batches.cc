@@ -25,7 +25,7 @@ Result<ReadResult> DecodeBatches(BatchReadResult batches, Offset begin, const Re
       result.next = view.base_offset();
       return result;
     }
-    const DecodeLimits wanted{.from = begin, .records_max = room, .decoded_bytes_max = 1ull << 30};
+    const DecodeLimits wanted{.from = begin, .records_max = room, .decoded_bytes_max = kDecodedBytesMax};
     const Result<Offset> next = DecodeRecords(batch, wanted, result.records);
     if (next && result.records.size() < limits.records_max) continue;  // all of it
     MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch.bytes()));

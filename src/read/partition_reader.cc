@@ -82,7 +82,7 @@ Result<Offset> PartitionReader::OffsetForTime(std::int64_t timestamp_ms) {
       MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch.bytes()));
       if (view.max_timestamp_ms() < timestamp_ms) continue;
       std::vector<RecordView> records;
-      MR_TRY(DecodeRecords(batch, {.from = *candidate}, records));
+      MR_TRY(DecodeRecords(batch, {.from = *candidate, .decoded_bytes_max = kDecodedBytesMax}, records));
       for (const RecordView& record : records)
         if (record.timestamp_ms >= timestamp_ms) return record.offset;
     }
