@@ -51,6 +51,19 @@ TEST(Crc32cTest, GoesOnFromASeedAtEveryCut) {
   }
 }
 
+TEST(Crc32cTest, JoinsTwoStretchesOfAnyLength) {
+  std::vector<std::byte> bytes((1 << 24) + (3 << 16) + 517);
+  std::uint32_t state = 1;
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>((state = state * 1664525 + 1013904223) >> 24);
+  const std::span<const std::byte> all(bytes);
+  for (const std::size_t first : {0uz, 1uz, 61uz, 4096uz}) {
+    for (const std::size_t second : {0uz, 1uz, 7uz, 255uz, 256uz, 65535uz, 65536uz, 1uz << 24, (1uz << 24) + 70001}) {
+      const std::uint32_t joined = Crc32cJoined(Crc32c(all.first(first)), Crc32c(all.subspan(first, second)), second);
+      EXPECT_EQ(joined, Crc32c(all.first(first + second))) << first << " + " << second;
+    }
+  }
+}
+
 TEST(Crc32cTest, SeesEveryFlippedBit) {
   auto bytes = Pattern(200);
   const auto whole = Crc32c(bytes);
