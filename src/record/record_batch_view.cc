@@ -97,8 +97,10 @@ std::int32_t RecordBatchView::base_sequence() const { return Field<std::int32_t>
 
 std::uint32_t RecordBatchView::stored_crc() const { return Field<std::uint32_t>(bytes_, batch_layout::kCrc); }
 
+std::span<const std::byte> RecordBatchView::crc_bytes() const { return bytes_.subspan(batch_layout::kAttributes); }
+
 Result<void> RecordBatchView::VerifyCrc() const {
-  const std::uint32_t found = Crc32c(bytes_.subspan(batch_layout::kAttributes));
+  const std::uint32_t found = Crc32c(crc_bytes());
   if (found != stored_crc()) [[unlikely]]
     return Malformed(fmt::format("the batch at offset {} fails its CRC (stored {:08x}, found {:08x})",
                                  base_offset().value(), stored_crc(), found));

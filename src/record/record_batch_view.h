@@ -43,6 +43,8 @@ class RecordBatchView {
   /// The records as stored: compressed if compression() says so.
   [[nodiscard]] std::span<const std::byte> stored_records() const { return bytes_.subspan(kBatchHeaderBytes); }
   [[nodiscard]] std::uint32_t stored_crc() const;
+  /// What the CRC covers: everything from the attributes on, to the end.
+  [[nodiscard]] std::span<const std::byte> crc_bytes() const;
   /// kCorruption if the CRC-32C over attributes and records differs. Cost: one pass.
   [[nodiscard]] Result<void> VerifyCrc() const;
 

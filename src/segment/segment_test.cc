@@ -98,9 +98,12 @@ Result<std::vector<SharedBytes>> ReadFrom(BlockSource& source, std::uint64_t siz
     const SegmentBlock& block = (*index)->blocks()[i];
     const auto stored = source.Fetch({block.byte_begin, block.stored_bytes});
     if (!stored) return stored.error();
-    const auto raw = OpenBlock(block, *stored);
-    if (!raw) return raw.error();
-    const auto split = SplitBatches(*raw, from);
+    const auto split = [&]() -> Result<std::vector<SharedBytes>> {
+      if (from <= block.base) return OpenBatches(block, *stored);
+      const auto raw = OpenBlock(block, *stored);
+      if (!raw) return raw.error();
+      return SplitBatches(*raw, from);
+    }();
     if (!split) return split.error();
     batches.insert(batches.end(), split->begin(), split->end());
   }
@@ -266,6 +269,46 @@ TEST(SegmentTest, EveryFlippedByteIsNoticedAndNamed) {
       }
     }
   }
+}
+
+/// Large batches and small ones in one block: the CRCs of large ones are joined.
+TEST(SegmentTest, OnePassOverABlockTakesWhatTwoTakeAndNothingElse) {
+  std::vector<SharedBytes> batches;
+  std::int64_t base = 0;
+  for (const std::size_t bytes : {40'000, 10, 20'000, 300, 16'000, 70'000}) {
+    std::string value(bytes, 'v');
+    for (std::size_t i = 0; i < bytes; ++i) value[i] = static_cast<char>(i * i >> 3);
+    const Record records[] = {{.value = value}, {.value = "w"}};
+    batches.push_back(BatchAt(base += 2, records));
+  }
+  const BuiltSegment built = Built(batches, SegmentCodec::kNone, 1 << 20);
+  MemorySource source(Joined(built));
+  const auto index = SegmentIndex::Load(source, built.size_bytes);
+  ASSERT_TRUE(index);
+  ASSERT_EQ((*index)->blocks().size(), 1U);
+  SegmentBlock block = (*index)->blocks()[0];
+  SharedBytes stored = *source.Fetch({block.byte_begin, block.stored_bytes});
+  const auto opened = OpenBatches(block, stored);
+  ASSERT_TRUE(opened);
+  ASSERT_EQ(opened->size(), batches.size());
+  for (std::size_t i = 0; i < batches.size(); ++i) EXPECT_TRUE(Same((*opened)[i], batches[i]));
+  EXPECT_EQ(opened->front().owner(), stored.owner());
+
+  std::vector<std::byte> bytes(stored.bytes().begin(), stored.bytes().end());
+  for (std::size_t at = 0; at < bytes.size(); at += at < 400 ? 1 : 997) {
+    bytes[at] ^= std::byte{0x10};
+    const auto flipped = OpenBatches(block, SharedBytes::Copy(bytes));
+    ASSERT_FALSE(flipped) << at;
+    EXPECT_EQ(flipped.error().code(), ErrorCode::kCorruption) << at;
+    bytes[at] ^= std::byte{0x10};
+  }
+  // A batch that was wrong before the block's CRC was taken.
+  namespace layout = segment_format::block;
+  bytes[layout::kHeaderBytes + 30'000] ^= std::byte{1};
+  block.crc = Crc32c(std::span(bytes).subspan(layout::kHeaderBytes), Crc32c(std::span(bytes).first(layout::kCrc)));
+  PutLe(bytes.data() + layout::kCrc, block.crc);
+  ASSERT_TRUE(OpenBlock(block, SharedBytes::Copy(bytes)));
+  EXPECT_EQ(OpenBatches(block, SharedBytes::Copy(bytes)).error().code(), ErrorCode::kCorruption);
 }
 
 TEST(SegmentTest, EveryWrongLengthIsRefused) {
