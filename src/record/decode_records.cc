@@ -12,7 +12,13 @@ Result<Offset> DecodeRecords(const SharedBytes& batch, const DecodeLimits& limit
   if (view.size_bytes() != batch.size()) [[unlikely]]
     return Error(ErrorCode::kCorruption, "record batch: followed by bytes that belong to no batch");
   if (limits.from >= view.end_offset()) return view.end_offset();
-  MR_ASSIGN_OR_RETURN(const SharedBytes raw, RawRecords(view, batch.owner(), limits.decoded_bytes_max));
+  SharedBytes inflated;
+  std::span<const std::byte> raw = view.stored_records();
+  if (view.compression() != Compression::kNone) {
+    MR_ASSIGN_OR_RETURN(inflated, RawRecords(view, nullptr, limits.decoded_bytes_max));
+    raw = inflated;
+  }
+  const std::shared_ptr<const void>& owner = inflated.empty() ? batch.owner() : inflated.owner();
 
   const std::size_t before = records.size();
   const auto wanted = std::min<std::size_t>(limits.records_max, static_cast<std::size_t>(view.record_count()));
@@ -27,7 +33,7 @@ Result<Offset> DecodeRecords(const SharedBytes& batch, const DecodeLimits& limit
     if (room == 0) return false;
     --room;
     const Offset offset = base + record.offset_delta;
-    records.emplace_back(offset, timestamp_ms, record.key, record.value, record.headers, raw.owner());
+    records.emplace_back(offset, timestamp_ms, record.key, record.value, record.headers, owner);
     next = offset + 1;
     return true;
   });
