@@ -158,7 +158,8 @@ void DiskWal::EndBuilding(const Result<void>& built) {
 Result<bool> DiskWal::PrepareFilesOnce() {
   {
     MutexLock lock(mutex_);
-    if (touching_ && !closing_ && active_usable_) {
+    // Not while a leader writes from the ring: touching stores.
+    if (touching_ && !closing_ && active_usable_ && !leading_) {
       touching_ = ring_->TouchNext();
       return true;
     }

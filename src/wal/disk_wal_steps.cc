@@ -43,7 +43,7 @@ bool DiskWal::HasWork() const {
   if (closing_ || poison_ || !active_usable_) return false;
   if (!leading_ && !completions_.empty()) return true;
   if (!timer_armed_ && (IdleWork() || IntervalWork())) return true;
-  return DrainDue() || touching_ || WantsFile();
+  return DrainDue() || (touching_ && !leading_) || WantsFile();
 }
 
 void DiskWal::WakeSleeper() {

@@ -145,7 +145,7 @@ void ExpectRecovers(SimFileSystem& disk, SimClock& clock, const WalOptions& opti
 
 TEST_P(WalCrashTest, PowerLossAtEveryOperationLosesNothingAcknowledged) {
   std::uint64_t checked = 0;
-  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
     struct Kept {
       std::shared_ptr<const SimFileSystem::Image> image;
       Model model;
@@ -155,7 +155,7 @@ TEST_P(WalCrashTest, PowerLossAtEveryOperationLosesNothingAcknowledged) {
     SimClock clock;
     Model model;
     disk.SetObserver([&](SimOperation, const std::filesystem::path&) { states.push_back({disk.Snapshot(), model}); });
-    const auto worked = Work(disk, clock, TinyWal(policy()), seed, model, 80);
+    const auto worked = Work(disk, clock, TinyWal(policy()), seed, model, 60);
     ASSERT_TRUE(worked) << worked.error().ToString();
     for (std::size_t i = 0; i < states.size(); ++i) {
       // The whole run's frames: an append in progress at the crash may be found.
