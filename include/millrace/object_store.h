@@ -45,6 +45,28 @@ class ObjectStore {
   /// The bytes of `range`, cut at the object's end; kOutOfRange if it begins at or past the end (a zero-length object
   /// included).
   virtual Result<SharedBytes> Get(std::string_view key, ByteRange range) = 0;
+  /// The bytes from `offset` on in parts of these lengths, cut at the object's end as in Get, as one request. Each part
+  /// has memory of its own: one that is kept keeps no other. By default one Get, whose bytes are copied; a store that
+  /// can read into several places saves the copy. Precondition: `lengths` is not empty.
+  virtual Result<std::vector<SharedBytes>> GetParts(std::string_view key, std::uint64_t offset,
+                                                    std::span<const std::uint64_t> lengths) {
+    std::uint64_t wanted = 0;
+    for (const std::uint64_t length : lengths) wanted += length;
+    Result<SharedBytes> whole = Get(key, {offset, wanted});
+    if (!whole) return std::move(whole).error();
+    std::vector<SharedBytes> parts;
+    if (lengths.size() == 1) {
+      parts.push_back(*std::move(whole));
+      return parts;
+    }
+    std::span<const std::byte> rest = whole->bytes();
+    for (const std::uint64_t length : lengths) {
+      const std::span<const std::byte> part = rest.first(length < rest.size() ? length : rest.size());
+      parts.push_back(SharedBytes::Copy(part));
+      rest = rest.subspan(part.size());
+    }
+    return parts;
+  }
   virtual Result<ObjectDescription> Head(std::string_view key) = 0;
   /// Keys that begin with `prefix`, at most `max` a page.
   virtual Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) = 0;

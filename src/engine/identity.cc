@@ -105,6 +105,12 @@ Result<SharedBytes> IdentityCheckedObjectStore::Get(std::string_view key, ByteRa
   return inner_->Get(key, range);
 }
 
+Result<std::vector<SharedBytes>> IdentityCheckedObjectStore::GetParts(std::string_view key, std::uint64_t offset,
+                                                                      std::span<const std::uint64_t> lengths) {
+  MR_TRY(Check());
+  return inner_->GetParts(key, offset, lengths);
+}
+
 Result<ObjectDescription> IdentityCheckedObjectStore::Head(std::string_view key) {
   MR_TRY(Check());
   return inner_->Head(key);

@@ -137,11 +137,8 @@ Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
 }
 
 Result<ColdReader::BlockPointer> ColdReader::OpenVerified(const SegmentBlock& block, const SharedBytes& stored) const {
-  MR_ASSIGN_OR_RETURN(SharedBytes raw, OpenBlock(block, stored));
-  // A slice would keep the bytes of the whole request in memory, which the cache does not count.
-  if (raw.owner() == stored.owner() && raw.size() < kRequestBytesMax / 2) raw = SharedBytes::Copy(raw);
-  MR_ASSIGN_OR_RETURN(std::vector<SharedBytes> batches, SplitBatches(raw, Offset(0)));
-  return std::make_shared<const OpenedBlock>(OpenedBlock{block.base, block.end, std::move(batches), raw.size()});
+  MR_ASSIGN_OR_RETURN(std::vector<SharedBytes> batches, OpenBatches(block, stored));
+  return std::make_shared<const OpenedBlock>(OpenedBlock{block.base, block.end, std::move(batches), block.raw_bytes});
 }
 
 Error ColdReader::DescribeDamage(const Error& error, const SegmentRow& row, const OpenedSegment& segment,
@@ -156,31 +153,31 @@ Error ColdReader::DescribeDamage(const Error& error, const SegmentRow& row, cons
 std::vector<Result<ColdReader::BlockPointer>> ColdReader::FetchRun(const SegmentRow& row, const OpenedSegment& segment,
                                                                    std::size_t first, std::size_t end) {
   const std::span<const SegmentBlock> blocks = segment.index->blocks().subspan(first, end - first);
-  ByteRange range{blocks[0].byte_begin, 0};
-  std::uint64_t raw_bytes = 0;
+  std::vector<std::uint64_t> lengths;  // a block that is kept keeps no other in memory
+  std::uint64_t in_flight_bytes = 0;
   for (const SegmentBlock& block : blocks) {
-    range.length += block.stored_bytes;
-    raw_bytes += block.raw_bytes;
+    lengths.push_back(block.stored_bytes);
+    in_flight_bytes += std::uint64_t{block.stored_bytes} + block.raw_bytes;
   }
   ObjectBlockSource source(context_.objects, {segment.object_key, row.byte_begin, row.byte_size}, trace_);
-  Result<ReadMemory::Reservation> reserved = context_.memory.Reserve(range.length + raw_bytes, deadline_);
-  Result<SharedBytes> stored = reserved ? source.Fetch(range) : reserved.error();
+  Result<ReadMemory::Reservation> reserved = context_.memory.Reserve(in_flight_bytes, deadline_);
+  Result<std::vector<SharedBytes>> stored =
+      reserved ? source.FetchParts(blocks[0].byte_begin, lengths) : reserved.error();
 
   std::vector<Result<BlockPointer>> results;
-  for (const SegmentBlock& block : blocks) {
-    const ByteRange own{block.byte_begin, block.stored_bytes};
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const SegmentBlock& block = blocks[i];
     const auto open = [&](const Result<SharedBytes>& bytes) -> Result<BlockPointer> {
       if (!bytes) return bytes.error();
       return OpenVerified(block, *bytes);
     };
     Result<BlockPointer> opened =
-        open(stored ? Result<SharedBytes>(stored->Slice(own.offset - range.offset, own.length)) : stored.error());
+        open(stored ? Result<SharedBytes>((*stored)[i]) : Result<SharedBytes>(stored.error()));
 #ifdef MILLRACE_BUGS
-    if (Planted(Bug::kReadDamagedChunkServed) && !opened && stored)
-      opened = UnverifiedBlock(block, stored->Slice(own.offset - range.offset, own.length));
+    if (Planted(Bug::kReadDamagedChunkServed) && !opened && stored) opened = UnverifiedBlock(block, (*stored)[i]);
 #endif
     if (!opened && opened.error().code() == ErrorCode::kCorruption) {
-      opened = open(source.Fetch(own));  // once more, past everything on the way
+      opened = open(source.Fetch({block.byte_begin, block.stored_bytes}));  // once more, past everything on the way
       if (!opened && opened.error().code() == ErrorCode::kCorruption)
         opened = DescribeDamage(opened.error(), row, segment, block);
     }

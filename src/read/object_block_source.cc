@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/try.h"
 #include "store/metered_object_store.h"
 
 namespace millrace {
@@ -18,23 +21,36 @@ void ReadTrace::CountShared() {
   counters.shared.fetch_add(1, std::memory_order_relaxed);
 }
 
+Error ObjectBlockSource::Damaged(ByteRange in_object, std::string_view why) const {
+  const std::uint64_t end = in_object.offset + in_object.length;
+  return Error(ErrorCode::kCorruption, fmt::format("{} bytes [{}, {}): {}", place_.object, in_object.offset, end, why))
+      .WithDamage({.place = place_.object, .byte_begin = in_object.offset, .byte_end = end});
+}
+
 Result<SharedBytes> ObjectBlockSource::Fetch(ByteRange range) {
-  const ByteRange in_object{place_.byte_begin + range.offset, range.length};
-  const auto damaged = [&](std::string_view why) {
-    return Error(ErrorCode::kCorruption, fmt::format("{} bytes [{}, {}): {}", place_.object, in_object.offset,
-                                                     in_object.offset + in_object.length, why))
-        .WithDamage(
-            {.place = place_.object, .byte_begin = in_object.offset, .byte_end = in_object.offset + in_object.length});
-  };
-  if (range.offset > place_.byte_size || range.length > place_.byte_size - range.offset)
-    return damaged("beyond the segment's end");
+  MR_ASSIGN_OR_RETURN(std::vector<SharedBytes> parts, FetchParts(range.offset, {&range.length, 1}));
+  return std::move(parts.front());
+}
+
+Result<std::vector<SharedBytes>> ObjectBlockSource::FetchParts(std::uint64_t offset,
+                                                               std::span<const std::uint64_t> lengths) {
+  ByteRange in_object{place_.byte_begin + offset, 0};
+  for (const std::uint64_t length : lengths) in_object.length += length;
+  if (offset > place_.byte_size || in_object.length > place_.byte_size - offset)
+    return Damaged(in_object, "beyond the segment's end");
   trace_.CountRequest(place_.object, in_object);
   const std::chrono::nanoseconds begun = trace_.clock.Monotonic();
-  Result<SharedBytes> bytes = objects_.Get(place_.object, in_object);
+  Result<std::vector<SharedBytes>> parts = objects_.GetParts(place_.object, in_object.offset, lengths);
   trace_.explanation.wait += trace_.clock.Monotonic() - begun;
-  if (!bytes && bytes.error().code() == ErrorCode::kOutOfRange) return damaged("the object ends before them");
-  if (bytes && bytes->size() != range.length) return damaged(fmt::format("only {} bytes came", bytes->size()));
-  return bytes;
+  if (!parts && parts.error().code() == ErrorCode::kOutOfRange)
+    return Damaged(in_object, "the object ends before them");
+  if (!parts) return parts;
+  std::uint64_t came = 0;
+  for (const SharedBytes& part : *parts) came += part.size();
+  const auto same_size = [](const SharedBytes& part, std::uint64_t length) { return part.size() == length; };
+  if (!std::ranges::equal(*parts, lengths, same_size))
+    return Damaged(in_object, fmt::format("only {} bytes came", came));
+  return parts;
 }
 
 }  // namespace millrace

@@ -36,8 +36,12 @@ class ObjectBlockSource final : public BlockSource {
 
   /// kCorruption names the object and the range within it.
   Result<SharedBytes> Fetch(ByteRange range) override;
+  /// Neighbours from `offset` on by one request, each in memory of its own. Errors: as Fetch.
+  Result<std::vector<SharedBytes>> FetchParts(std::uint64_t offset, std::span<const std::uint64_t> lengths);
 
  private:
+  Error Damaged(ByteRange in_object, std::string_view why) const;
+
   ObjectStore& objects_;
   const Place place_;
   ReadTrace& trace_;

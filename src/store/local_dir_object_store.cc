@@ -131,17 +131,36 @@ Result<std::unique_ptr<File>> LocalDirObjectStore::OpenObject(std::string_view k
   return std::move(file).error();
 }
 
+Error LocalDirObjectStore::EndedMeanwhile(std::string_view key, std::uint64_t end, std::uint64_t size) const {
+  return {ErrorCode::kUnavailable,
+          fmt::format("{}: object {} ended at byte {} of {} while being read", Describe(), key, end, size)};
+}
+
 Result<SharedBytes> LocalDirObjectStore::Get(std::string_view key, ByteRange range) {
   MR_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, OpenObject(key));
   MR_ASSIGN_OR_RETURN(const std::uint64_t size, file->Size());
   MR_ASSIGN_OR_RETURN(const std::uint64_t length, LengthWithin(range, size, key));
   Buffer bytes(length);
   MR_ASSIGN_OR_RETURN(const std::size_t read, file->ReadAt(range.offset, bytes.bytes()));
-  if (read != length) {
-    return Error(ErrorCode::kUnavailable, fmt::format("{}: object {} ended at byte {} of {} while being read",
-                                                      Describe(), key, range.offset + read, size));
-  }
+  if (read != length) return EndedMeanwhile(key, range.offset + read, size);
   return std::move(bytes).Freeze();
+}
+
+Result<std::vector<SharedBytes>> LocalDirObjectStore::GetParts(std::string_view key, std::uint64_t offset,
+                                                               std::span<const std::uint64_t> lengths) {
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, OpenObject(key));
+  MR_ASSIGN_OR_RETURN(const std::uint64_t size, file->Size());
+  if (!lengths.empty()) MR_TRY(LengthWithin({offset, lengths.front()}, size, key));
+  std::vector<SharedBytes> parts;
+  parts.reserve(lengths.size());
+  for (const std::uint64_t length : lengths) {
+    Buffer part(std::min(length, size - std::min(offset, size)));
+    MR_ASSIGN_OR_RETURN(const std::size_t read, file->ReadAt(offset, part.bytes()));
+    if (read != part.size()) return EndedMeanwhile(key, offset + read, size);
+    offset += read;
+    parts.push_back(std::move(part).Freeze());
+  }
+  return parts;
 }
 
 Result<ObjectDescription> LocalDirObjectStore::Head(std::string_view key) {

@@ -30,6 +30,8 @@ class LocalDirObjectStore final : public ObjectStore {
   /// Cost: one file sync and one directory sync.
   Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
   Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
+  Result<std::vector<SharedBytes>> GetParts(std::string_view key, std::uint64_t offset,
+                                            std::span<const std::uint64_t> lengths) override;
   Result<ObjectDescription> Head(std::string_view key) override;
   /// In order of keys. Cost: reads the directories that can hold a match.
   Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override;
@@ -44,6 +46,7 @@ class LocalDirObjectStore final : public ObjectStore {
   Result<void> PutIfAbsent(std::string_view key, std::span<const SharedBytes> pieces);
   Result<std::filesystem::path> WriteIncoming(std::span<const SharedBytes> pieces);
   Result<std::unique_ptr<File>> OpenObject(std::string_view key);
+  [[nodiscard]] Error EndedMeanwhile(std::string_view key, std::uint64_t end, std::uint64_t size) const;
   bool IsFile(const std::filesystem::path& path);
   bool BlockedByFolder(std::string_view key);
   struct Walk;

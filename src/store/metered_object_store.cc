@@ -28,6 +28,13 @@ Result<SharedBytes> MeteredObjectStore::Get(std::string_view key, ByteRange rang
   return result;
 }
 
+Result<std::vector<SharedBytes>> MeteredObjectStore::GetParts(std::string_view key, std::uint64_t offset,
+                                                              std::span<const std::uint64_t> lengths) {
+  auto result = Count(gets_, inner_->GetParts(key, offset, lengths));
+  if (result) bytes_got_.fetch_add(TotalBytes(*result), std::memory_order_relaxed);
+  return result;
+}
+
 Result<ObjectDescription> MeteredObjectStore::Head(std::string_view key) { return Count(heads_, inner_->Head(key)); }
 
 Result<ObjectPage> MeteredObjectStore::List(std::string_view prefix, std::string_view continuation, std::size_t max) {

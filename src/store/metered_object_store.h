@@ -30,6 +30,8 @@ class MeteredObjectStore final : public ObjectStore {
 
   Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
   Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
+  Result<std::vector<SharedBytes>> GetParts(std::string_view key, std::uint64_t offset,
+                                            std::span<const std::uint64_t> lengths) override;
   Result<ObjectDescription> Head(std::string_view key) override;
   Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override;
   Result<void> Delete(std::string_view key) override;

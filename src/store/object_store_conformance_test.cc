@@ -175,6 +175,22 @@ TEST_P(ObjectStoreConformanceTest, RangesAreCutAtTheEndAndRefusedBeyondIt) {
   EXPECT_EQ(Get("k", {UINT64_MAX, 1}), "kOutOfRange");
 }
 
+TEST_P(ObjectStoreConformanceTest, GetPartsIsAGetInPieces) {
+  const auto parts = [&](std::uint64_t offset, std::vector<std::uint64_t> lengths) {
+    std::string shown;
+    const auto got = store().GetParts("k", offset, lengths);
+    if (!got) return Code(got);
+    for (const SharedBytes& part : *got) shown += std::string(AsText(part.bytes())) + "|";
+    return shown;
+  };
+  EXPECT_EQ(parts(0, {1, 2}), "kNotFound");
+  ASSERT_TRUE(Put("k", "0123456789"));
+  EXPECT_EQ(parts(2, {3}), "234|");
+  EXPECT_EQ(parts(0, {1, 0, 4, 5}), "0||1234|56789|");
+  EXPECT_EQ(parts(6, {3, 3, 2}), "678|9||");
+  EXPECT_EQ(parts(10, {1, 1}), "kOutOfRange");
+}
+
 TEST_P(ObjectStoreConformanceTest, AnEmptyObjectExistsAndHasNoRange) {
   ASSERT_TRUE(store().Put("empty", {}, PutMode::kIfAbsent));
   EXPECT_EQ(store().Head("empty")->size_bytes, 0u);

@@ -104,6 +104,11 @@ Result<SharedBytes> RetryingObjectStore::Get(std::string_view key, ByteRange ran
   return Repeat<SharedBytes>([&](std::uint32_t) { return inner_->Get(key, range); });
 }
 
+Result<std::vector<SharedBytes>> RetryingObjectStore::GetParts(std::string_view key, std::uint64_t offset,
+                                                               std::span<const std::uint64_t> lengths) {
+  return Repeat<std::vector<SharedBytes>>([&](std::uint32_t) { return inner_->GetParts(key, offset, lengths); });
+}
+
 Result<ObjectDescription> RetryingObjectStore::Head(std::string_view key) {
   return Repeat<ObjectDescription>([&](std::uint32_t) { return inner_->Head(key); });
 }
