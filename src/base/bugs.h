@@ -14,7 +14,6 @@ enum class Bug {
   // WAL
   kWalAckBeforeSync,
   kWalSkipDirectorySync,
-  kWalCrcWithoutGeneration,
   kWalCrcWithoutPosition,
   kWalRetryAfterFailedSync,
   kWalAckOutOfOrder,

@@ -54,7 +54,9 @@ std::optional<WalFrameHeader> DecodeWalFrame(std::span<const std::byte> bytes, s
                                              WalPosition position) {
   auto header = DecodeWalFrameHeader(bytes);
   if (!header) return std::nullopt;
-  if (header->generation != generation && !Planted(Bug::kWalCrcWithoutGeneration)) return std::nullopt;
+  // No position is ever given twice, so the position alone tells a recycled file's old frames; the generation tells
+  // those of a file that the line left aside.
+  if (header->generation != generation) return std::nullopt;
   if (header->position != position && !Planted(Bug::kWalCrcWithoutPosition)) return std::nullopt;
   if (bytes.size() - kWalFrameHeaderBytes < header->payload_bytes) return std::nullopt;
   const auto payload = bytes.subspan(kWalFrameHeaderBytes, header->payload_bytes);

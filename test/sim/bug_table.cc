@@ -6,10 +6,6 @@ std::span<const BugCase> BugTable() {
   static const std::vector<BugCase> table = {
       {Bug::kWalAckBeforeSync, "ack before sync", {"1"}, {"acknowledged-lost", "damage-without-rot"}},
       {Bug::kWalSkipDirectorySync, "skip directory sync", {"1"}, {"acknowledged-lost", "damage-without-rot"}},
-      {Bug::kWalCrcWithoutGeneration,
-       "CRC without generation",
-       {"1"},
-       {"invented-frame", "wrong-bytes", "hole", "order-changed"}},
       {Bug::kWalCrcWithoutPosition, "CRC without position", {"10-wal"}, {"acknowledged-lost", "hole", "order-changed"}},
       {Bug::kWalRetryAfterFailedSync,
        "retry after failed sync",
