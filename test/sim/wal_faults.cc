@@ -46,9 +46,9 @@ struct Fault {
 
 /// A seeded run in which one call fails. True: the fault was reached.
 bool RunWithFault(std::uint64_t seed, const Fault& fault, std::string_view what, Report& report) {
-  WalMachine machine(seed, DrawWalMachineOptions(seed), report);
-  std::uint64_t counted = 0;
+  std::uint64_t counted = 0;  // before the machine, whose last calls still ask the plan
   bool fired = false;
+  WalMachine machine(seed, DrawWalMachineOptions(seed), report);
   machine.files().SetFaultPlan([&](SimOperation operation, const auto& path, auto) -> std::optional<SimFault> {
     if (fault.only_syncs && operation != SimOperation::kSync && operation != SimOperation::kSyncDirectory) return {};
     if (++counted != fault.at) return {};
