@@ -102,7 +102,8 @@ TEST(CommandTableTest, ChoosesByWordsAndAliases) {
 
 TEST(CommandTableTest, GroupAloneAndNothingAreNoCommand) {
   EXPECT_EQ(ChooseCommand(std::vector<std::string>{})->command, nullptr);
-  auto choice = ChooseCommand(std::vector<std::string>{"topic"});
+  const std::vector<std::string> words = {"topic"};  // the choice looks into them
+  auto choice = ChooseCommand(words);
   ASSERT_TRUE(choice);
   EXPECT_EQ(choice->command, nullptr);
   EXPECT_EQ(choice->group, "topic");

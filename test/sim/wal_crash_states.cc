@@ -100,8 +100,8 @@ class CrashStates {
     // may come to lie where the old one lay.
     const auto& before = machine_.model().frames();
     const bool again = before.size() > found.frames().size() && random_.OneIn(2);
-    const auto& lost = before[again ? found.frames().size() : 0].extent;
-    std::vector<std::byte> payload(again ? PayloadBytesOf(lost) : 1 + random_.Below(3000));
+    std::vector<std::byte> payload(again ? PayloadBytesOf(before[found.frames().size()].extent)
+                                         : 1 + random_.Below(3000));
     std::ranges::fill(payload, static_cast<std::byte>(1 + random_.Below(255)));
     const std::span<const std::byte> piece(payload);
     std::optional<std::pair<std::shared_ptr<const SimFileSystem::Image>, WalModel>> crash;
