@@ -103,8 +103,9 @@ WalFileScan::Later WalFileScan::Search(WalPosition from) {
     if (!header || header->generation != file_.header.generation) continue;
     later.synced_to = std::max(later.synced_to, header->synced_to);
     later.end = std::max(later.end, std::min(WalFrameEnd(*header), limit_));
-    // A frame may stand at `from` itself: whole, but not the one that follows what was found.
-    if (!later.first) later.first = FrameInFile(place);
+    // A frame may stand at `from` itself: whole, but not the one that follows what was found. Only what FrameAt takes
+    // is a place to go on from.
+    if (!later.first) later.first = FrameAt(place);
   }
   if (newest()) {
     for (const auto& [place, staged] : log_.staging.frames()) {
@@ -112,7 +113,7 @@ WalFileScan::Later WalFileScan::Search(WalPosition from) {
       later.synced_to = std::max(later.synced_to, staged.header.synced_to);
       later.end = std::max(later.end, WalFrameEnd(staged.header));
       if (!later.first || place < later.first->header.position) {
-        later.first = Found{staged.header, staged.bytes, true};
+        if (const auto found = FrameAt(place)) later.first = found;
       }
     }
   }
