@@ -113,7 +113,8 @@ WrittenFile WriteFile(Input& input, std::uint64_t generation, WalPosition base, 
     file.body.resize(at + WalFrameBytes(payload.size()));
     EncodeWalFrameHeader(header, std::span(file.body).subspan(at).first<kWalFrameHeaderBytes>());
     std::ranges::copy(payload, file.body.begin() + static_cast<std::ptrdiff_t>(at + kWalFrameHeaderBytes));
-    if (step == kBrokenFrame) file.body[at + input.Byte() % file.body.size() % 64] ^= std::byte{4};
+    if (step == kBrokenFrame)
+      file.body[at + input.Byte() % std::min<std::size_t>(64, file.body.size() - at)] ^= std::byte{4};
     if (step != kFrame && step != kMark) continue;
     file.last_frame = header.position;
   }
