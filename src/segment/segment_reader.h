@@ -61,8 +61,8 @@ class SegmentIndex {
 /// Uncompressed blocks are returned as a slice, without a copy.
 Result<SharedBytes> OpenBlock(const SegmentBlock& block, const SharedBytes& stored);
 
-/// OpenBlock, then SplitBatches. Cost: one pass over the bytes of a block that is not compressed: its CRC is joined from
-/// those of its batches.
+/// OpenBlock, then SplitBatches. Cost: one pass over the bytes of a block that is not compressed: its CRC is joined
+/// from those of its batches.
 Result<std::vector<SharedBytes>> OpenBatches(const SegmentBlock& block, const SharedBytes& stored);
 
 /// Splits an opened block into its batches, each a slice, each CRC-verified, from the one containing `from` on. Errors:
