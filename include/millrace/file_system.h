@@ -26,6 +26,19 @@ struct FileOptions {
   FilePath path = FilePath::kBuffered;
 };
 
+/// One contiguous range of a plan of reads. `got` is the answer: as of ReadAt.
+struct FileRead {
+  std::uint64_t offset = 0;
+  std::span<std::byte> out;
+  std::size_t got = 0;
+};
+
+/// One contiguous range of a plan of writes.
+struct FileWrite {
+  std::uint64_t offset = 0;
+  std::span<const std::byte> bytes;
+};
+
 /// A shared mapping of a file's first bytes; what is stored into it survives the death of the process. Unmaps when
 /// destroyed.
 class MappedRegion {
@@ -44,6 +57,24 @@ class File {
   /// Writes all of `bytes` or fails (kOutOfSpace, kUnavailable for EIO); after a failure any part may have been
   /// written.
   virtual Result<void> WriteAt(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
+  /// ReadAt for every range of a plan, as one submission where the machine has such a thing; ranges may complete in any
+  /// order. After an error `got` and the bytes of all ranges are undefined.
+  virtual Result<void> ReadMany(std::span<FileRead> plan) {
+    for (FileRead& range : plan) {
+      Result<std::size_t> got = ReadAt(range.offset, range.out);
+      if (!got) return std::move(got).error();
+      range.got = *got;
+    }
+    return {};
+  }
+  /// WriteAt for every range of a plan, in one submission where possible; in any order, so ranges must not overlap.
+  /// After a failure any part of any range may have been written.
+  virtual Result<void> WriteMany(std::span<const FileWrite> plan) {
+    for (const FileWrite& range : plan) {
+      if (Result<void> written = WriteAt(range.offset, range.bytes); !written) return written;
+    }
+    return {};
+  }
   /// Data, and the size if it grew, are on the disk when this returns (fdatasync). A failure is final for this file:
   /// never sync it again.
   virtual Result<void> Sync() = 0;
@@ -86,6 +117,8 @@ class FileSystem {
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::filesystem::path& path, std::string_view holder) = 0;
   /// Bytes an ordinary user may still write where `path` lies.
   virtual Result<std::uint64_t> FreeSpace(const std::filesystem::path& path) = 0;
+  /// How plans of several ranges reach the disk, for `status`: "io_uring" or "positional calls".
+  [[nodiscard]] virtual std::string_view io_back_end() const { return "positional calls"; }
 };
 
 }  // namespace millrace

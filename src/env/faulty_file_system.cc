@@ -19,6 +19,14 @@ class FaultyFile final : public File {
     MR_TRY(faults_.Enter());
     return below_->WriteAt(offset, bytes);
   }
+  Result<void> ReadMany(std::span<FileRead> plan) override {
+    MR_TRY(faults_.Enter());
+    return below_->ReadMany(plan);
+  }
+  Result<void> WriteMany(std::span<const FileWrite> plan) override {
+    MR_TRY(faults_.Enter());
+    return below_->WriteMany(plan);
+  }
   Result<void> Sync() override {
     MR_TRY(faults_.Enter());
     return below_->Sync();
