@@ -67,11 +67,26 @@ class ObjectStore {
     }
     return parts;
   }
+  /// As GetParts, for bytes nobody waits for yet: where requests are limited, this one gives way. By default a
+  /// GetParts.
+  virtual Result<std::vector<SharedBytes>> PrefetchParts(std::string_view key, std::uint64_t offset,
+                                                         std::span<const std::uint64_t> lengths) {
+    return GetParts(key, offset, lengths);
+  }
   virtual Result<ObjectDescription> Head(std::string_view key) = 0;
   /// Keys that begin with `prefix`, at most `max` a page.
   virtual Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) = 0;
   /// Success also if there was none.
   virtual Result<void> Delete(std::string_view key) = 0;
+  /// Deletes each of these; after an error some may be left. By default one Delete each; a store that can takes many in
+  /// one request.
+  virtual Result<void> DeleteMany(std::span<const std::string> keys) {
+    for (const std::string& key : keys) {
+      Result<void> deleted = Delete(key);
+      if (!deleted) return deleted;
+    }
+    return {};
+  }
   /// Where this is, for people: "file:///var/lib/millrace/objects". No secrets.
   [[nodiscard]] virtual std::string Describe() const = 0;
 };

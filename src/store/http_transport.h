@@ -44,8 +44,8 @@ struct HttpRequest {
   std::span<const SharedBytes> body;  // sent one after the other
   /// On Clock::Monotonic(). Past it the answer is kTimeout. None: the transport's own limits alone.
   std::optional<std::chrono::nanoseconds> deadline;
-  /// A 2xx body is received into parts of these lengths, each with memory of its own, the last ones shorter or missing
-  /// if the body is shorter. Empty: into one part, up to `unsized_bytes_max`.
+  /// A 2xx body is received into as many parts, each with memory of its own, of these lengths; if the body is shorter,
+  /// the last ones are short or empty. Empty: into one part, up to `unsized_bytes_max`.
   std::span<const std::uint64_t> part_lengths;
   std::uint64_t unsized_bytes_max = 64 << 10;  // of a body that is no 2xx or has no `part_lengths`
 };
@@ -53,11 +53,11 @@ struct HttpRequest {
 struct HttpResponse {
   int status = 0;
   std::vector<HttpHeader> headers;
-  std::vector<SharedBytes> parts;  // none of them empty
-  std::uint64_t body_bytes = 0;    // in `parts`
-  bool overlong = false;           // the body went on past what was asked; the rest was not read
-  bool hedged = false;             // a second request was sent
-  bool hedge_won = false;          // and this is its answer
+  std::vector<SharedBytes> parts;
+  std::uint64_t body_bytes = 0;  // in `parts`
+  bool overlong = false;         // the body went on past what was asked; the rest was not read
+  bool hedged = false;           // a second request was sent
+  bool hedge_won = false;        // and this is its answer
 
   /// The first value under `name` (lower case), or none.
   [[nodiscard]] std::optional<std::string_view> Header(std::string_view name) const {

@@ -35,6 +35,13 @@ Result<std::vector<SharedBytes>> MeteredObjectStore::GetParts(std::string_view k
   return result;
 }
 
+Result<std::vector<SharedBytes>> MeteredObjectStore::PrefetchParts(std::string_view key, std::uint64_t offset,
+                                                                   std::span<const std::uint64_t> lengths) {
+  auto result = Count(gets_, inner_->PrefetchParts(key, offset, lengths));
+  if (result) bytes_got_.fetch_add(TotalBytes(*result), std::memory_order_relaxed);
+  return result;
+}
+
 Result<ObjectDescription> MeteredObjectStore::Head(std::string_view key) { return Count(heads_, inner_->Head(key)); }
 
 Result<ObjectPage> MeteredObjectStore::List(std::string_view prefix, std::string_view continuation, std::size_t max) {
@@ -42,6 +49,10 @@ Result<ObjectPage> MeteredObjectStore::List(std::string_view prefix, std::string
 }
 
 Result<void> MeteredObjectStore::Delete(std::string_view key) { return Count(deletes_, inner_->Delete(key)); }
+
+Result<void> MeteredObjectStore::DeleteMany(std::span<const std::string> keys) {
+  return Count(deletes_, inner_->DeleteMany(keys));
+}
 
 ObjectRequestCounts MeteredObjectStore::Counts() const {
   const auto get = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };

@@ -109,6 +109,11 @@ Result<std::vector<SharedBytes>> RetryingObjectStore::GetParts(std::string_view 
   return Repeat<std::vector<SharedBytes>>([&](std::uint32_t) { return inner_->GetParts(key, offset, lengths); });
 }
 
+Result<std::vector<SharedBytes>> RetryingObjectStore::PrefetchParts(std::string_view key, std::uint64_t offset,
+                                                                    std::span<const std::uint64_t> lengths) {
+  return Repeat<std::vector<SharedBytes>>([&](std::uint32_t) { return inner_->PrefetchParts(key, offset, lengths); });
+}
+
 Result<ObjectDescription> RetryingObjectStore::Head(std::string_view key) {
   return Repeat<ObjectDescription>([&](std::uint32_t) { return inner_->Head(key); });
 }
@@ -119,6 +124,10 @@ Result<ObjectPage> RetryingObjectStore::List(std::string_view prefix, std::strin
 
 Result<void> RetryingObjectStore::Delete(std::string_view key) {
   return Repeat<void>([&](std::uint32_t) { return inner_->Delete(key); });
+}
+
+Result<void> RetryingObjectStore::DeleteMany(std::span<const std::string> keys) {
+  return Repeat<void>([&](std::uint32_t) { return inner_->DeleteMany(keys); });
 }
 
 }  // namespace millrace
