@@ -7,6 +7,9 @@
 
 namespace millrace {
 
+/// Who brings an entry: somebody who reads here and there, or a stream that goes over everything once.
+enum class InsertHint { kRandom, kScan };
+
 /// Knows entries by slot number. Guarded by its cache shard's mutex.
 class EvictionQueue {
  public:

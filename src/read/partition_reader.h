@@ -17,6 +17,7 @@ namespace millrace {
 class BlockCache;
 class PartitionLog;
 class ReadMemory;
+class SegmentCache;
 class SegmentMap;
 
 /// Totals over all reads, for EngineStats.
@@ -34,6 +35,7 @@ struct ReadContext {
   ReadCounters& counters;
   Clock& clock;
   bool prefetch_enabled = true;
+  SegmentCache* segment_cache = nullptr;  // none: objects are as near as a cache would be
 };
 
 /// Stateless: every call says where it begins. Safe from any thread.

@@ -25,23 +25,50 @@ ReadMemory::Reservation& ReadMemory::Reservation::operator=(Reservation&& other)
   return *this;
 }
 
+bool ReadMemory::Fits(std::uint64_t bytes) const {
+  return bytes_ == 0 || (bytes <= bytes_max_ && bytes_ <= bytes_max_ - bytes);
+}
+
+ReadMemory::Reservation ReadMemory::Take(std::uint64_t bytes) {
+  bytes_ += bytes;
+  bytes_peak_ = std::max(bytes_peak_, bytes_);
+  return {this, bytes};
+}
+
+/// The next one may fit already: whoever leaves the queue wakes the others.
+void ReadMemory::LeaveQueue(std::uint64_t ticket) {
+  std::erase(waiting_, ticket);
+  changed_.NotifyAll();
+}
+
 Result<ReadMemory::Reservation> ReadMemory::Reserve(std::uint64_t bytes,
                                                     std::optional<std::chrono::nanoseconds> deadline) {
   MutexLock lock(mutex_);
-  while (bytes_ != 0 && (bytes > bytes_max_ || bytes_ > bytes_max_ - bytes)) {
+  if (waiting_.empty() && Fits(bytes)) return Take(bytes);
+  const std::uint64_t ticket = next_ticket_++;
+  waiting_.push_back(ticket);
+  while (waiting_.front() != ticket || !Fits(bytes)) {
     if (!deadline) {
-      released_.Wait(mutex_);
+      changed_.Wait(mutex_);
       continue;
     }
     const auto left = *deadline - clock_.Monotonic();
-    if (left <= std::chrono::nanoseconds::zero())
+    if (left <= std::chrono::nanoseconds::zero()) {
+      LeaveQueue(ticket);
       return Error(ErrorCode::kTimeout, "waiting for room in the memory budget of reads",
                    "raise read_memory_max or read fewer partitions at once");
-    released_.WaitFor(mutex_, left);
+    }
+    changed_.WaitFor(mutex_, left);
   }
-  bytes_ += bytes;
-  bytes_peak_ = std::max(bytes_peak_, bytes_);
-  return Reservation(this, bytes);
+  LeaveQueue(ticket);
+  return Take(bytes);
+}
+
+std::optional<ReadMemory::Reservation> ReadMemory::TryReserve(std::uint64_t bytes) {
+  const std::uint64_t ahead_max = bytes_max_ - bytes_max_ / 4;
+  MutexLock lock(mutex_);
+  if (!waiting_.empty() || bytes > ahead_max || bytes_ > ahead_max - bytes) return std::nullopt;
+  return Take(bytes);
 }
 
 void ReadMemory::Give(std::uint64_t bytes) {
@@ -50,7 +77,7 @@ void ReadMemory::Give(std::uint64_t bytes) {
     MR_CHECK(bytes <= bytes_, bytes, bytes_);
     bytes_ -= bytes;
   }
-  released_.NotifyAll();
+  changed_.NotifyAll();
 }
 
 std::uint64_t ReadMemory::bytes() const {

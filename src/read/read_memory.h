@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <utility>
 
@@ -35,9 +36,12 @@ class ReadMemory {
     std::uint64_t bytes_ = 0;
   };
 
-  /// Waits until `bytes` fit. More than the whole budget passes alone, when nothing else is in flight. Callers hold no
-  /// other reservation. Errors: kTimeout (deadline on Clock::Monotonic).
+  /// Waits until `bytes` fit, first come, first served: a large one is not overtaken by small ones. More than the whole
+  /// budget passes alone, when nothing else is in flight. Callers hold no other reservation that waits for this one.
+  /// Errors: kTimeout (deadline on Clock::Monotonic).
   Result<Reservation> Reserve(std::uint64_t bytes, std::optional<std::chrono::nanoseconds> deadline);
+  /// For whoever is ahead of readers: never waits, passes nobody who does, and leaves a quarter of the budget free.
+  std::optional<Reservation> TryReserve(std::uint64_t bytes);
 
   [[nodiscard]] std::uint64_t bytes() const;
   [[nodiscard]] std::uint64_t bytes_peak() const;
@@ -45,11 +49,16 @@ class ReadMemory {
 
  private:
   void Give(std::uint64_t bytes);
+  [[nodiscard]] bool Fits(std::uint64_t bytes) const MR_REQUIRES(mutex_);
+  Reservation Take(std::uint64_t bytes) MR_REQUIRES(mutex_);
+  void LeaveQueue(std::uint64_t ticket) MR_REQUIRES(mutex_);
 
   const std::uint64_t bytes_max_;
   Clock& clock_;
   mutable Mutex mutex_;
-  CondVar released_;
+  CondVar changed_;                                          // bytes came back, or the queue moved
+  std::deque<std::uint64_t> waiting_ MR_GUARDED_BY(mutex_);  // tickets, in the order they came
+  std::uint64_t next_ticket_ MR_GUARDED_BY(mutex_) = 0;
   std::uint64_t bytes_ MR_GUARDED_BY(mutex_) = 0;
   std::uint64_t bytes_peak_ MR_GUARDED_BY(mutex_) = 0;
 };

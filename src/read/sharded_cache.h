@@ -32,8 +32,8 @@ class ShardedCache {
   std::optional<Value> Find(const Key& key) { return ShardOf(key).Find(key, true); }
   /// For us: not counted, and nothing moves.
   std::optional<Value> Peek(const Key& key) { return ShardOf(key).Find(key, false); }
-  void Insert(const Key& key, Value value, std::uint64_t bytes) {
-    ShardOf(key).Insert(key, std::move(value), bytes, Hash{}(key));
+  void Insert(const Key& key, Value value, std::uint64_t bytes, InsertHint hint = InsertHint::kRandom) {
+    ShardOf(key).Insert(key, std::move(value), bytes, Hash{}(key), hint);
   }
   void Erase(const Key& key) { ShardOf(key).Erase(key); }
 
@@ -61,7 +61,7 @@ class ShardedCache {
       }
       return slots_[found->second].value;
     }
-    void Insert(const Key& key, Value value, std::uint64_t bytes, std::uint64_t hash) {
+    void Insert(const Key& key, Value value, std::uint64_t bytes, std::uint64_t hash, InsertHint) {
       if (bytes > bytes_max_) return;
       std::vector<Value> dropped;  // their memory is freed after the lock
       MutexLock lock(mutex_);

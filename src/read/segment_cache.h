@@ -1,0 +1,114 @@
+// Bytes of segments as they are stored, in chunks, as files on the local disk: what came over the network once need not
+// come again, also after a restart. A cache and nothing more: whatever goes wrong with its disk is a miss.
+//
+//   Reserve ──► (download) ──► Admit: chunks/NAME.part, renamed to chunks/NAME ──► Read ... ──► evicted
+//      │ room is made and counted        │ nothing is synced: a file that a power loss tore
+//      ▼ before the first byte comes     ▼ fails its checksum and is a miss
+//
+// Names are hashes of keys. docs/format/segment-cache.md is the grammar of the files.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "millrace/bytes.h"
+#include "millrace/clock.h"
+#include "millrace/engine.h"
+#include "millrace/file_system.h"
+#include "millrace/object_store.h"
+#include "millrace/options.h"
+#include "read/chunk.h"
+#include "read/eviction_queue.h"
+
+namespace millrace {
+
+struct SegmentCacheOptions {
+  std::filesystem::path directory;    // what is foreign in its folder `chunks` is removed
+  std::uint64_t bytes_max = 1 << 30;  // of all files, those being written included; 0: no cache
+  EvictionPolicy eviction = EvictionPolicy::kLru;
+};
+
+/// For whom: hits and misses count only readers; who is ahead of readers is counted apart.
+enum class Lookup { kReader, kPrefetch };
+
+struct SegmentCacheStats : CacheStats {
+  std::uint64_t prefetch_hits = 0, prefetch_misses = 0;  // lookups by the prefetcher
+  std::uint64_t prefetch_used_bytes = 0,
+                prefetch_wasted_bytes = 0;  // of prefetched chunks: first read by a reader; or gone unread
+  std::uint64_t failures = 0;               // I/O errors of the cache's disk
+  bool available = false;                   // false: off, or paused after a failure
+};
+
+/// Safe from any thread; calls block on the local disk; no I/O under its lock. Nothing it does fails a read.
+class SegmentCache {
+ public:
+  /// Room for one chunk that is about to come, given back unless it is admitted. Outlived by its cache.
+  class Admission {
+   public:
+    Admission() = default;
+    Admission(Admission&& other) noexcept : cache_(std::exchange(other.cache_, nullptr)), slot_(other.slot_) {}
+    Admission& operator=(Admission&& other) noexcept {
+      Release();
+      cache_ = std::exchange(other.cache_, nullptr);
+      slot_ = other.slot_;
+      return *this;
+    }
+    ~Admission() { Release(); }
+    /// False: the chunk is not to be stored.
+    explicit operator bool() const { return cache_ != nullptr; }
+    void Release();
+
+   private:
+    friend class SegmentCache;
+    Admission(SegmentCache* cache, std::uint32_t slot) : cache_(cache), slot_(slot) {}
+    SegmentCache* cache_ = nullptr;
+    std::uint32_t slot_ = 0;
+  };
+
+  enum class IfPresent { kRefuse, kReplace };
+  struct Request {
+    ChunkKey key;
+    std::uint64_t bytes = 0;  // exactly what Admit will bring
+    Lookup lookup = Lookup::kReader;
+    InsertHint hint = InsertHint::kRandom;
+    IfPresent if_present = IfPresent::kRefuse;
+  };
+
+  /// Takes over what is there: names and sizes now, one listing; each file's checksum when it is first read. Without a
+  /// directory that can be made, listed and locked the cache is off. The references outlive it.
+  static std::unique_ptr<SegmentCache> Open(SegmentCacheOptions options, FileSystem& file_system, Clock& clock);
+  /// It was closed.
+  ~SegmentCache();
+
+  /// The bytes of `ranges`, counted from the chunk's first byte, each in memory of its own; no ranges: the whole chunk
+  /// in one part, its checksum verified. Parts of a chunk are for the caller to verify, by the CRC of the blocks they
+  /// are. Nothing: it is not there, it is damaged (and now gone), or its disk failed. A hit makes it the most recent.
+  /// Cost: an open and a read per range.
+  std::optional<std::vector<SharedBytes>> Read(const ChunkKey& key, std::span<const ByteRange> ranges, Lookup lookup);
+  /// Without counting, and nothing moves.
+  [[nodiscard]] bool Contains(const ChunkKey& key) const;
+  /// Makes room first, then counts it as used. Empty: too large, there already, another admission of the key is under
+  /// way, what is there is being read, or no disk: fetch all the same, and do not store.
+  Admission Reserve(const Request& request);
+  /// Makes it visible, whole or not at all. Precondition: `pieces` together are as long as was reserved. False: it is
+  /// not stored.
+  bool Admit(Admission admission, std::span<const SharedBytes> pieces);
+  /// Its bytes proved wrong, whatever its checksum says.
+  void Drop(const ChunkKey& key);
+
+  [[nodiscard]] SegmentCacheStats Stats() const;
+  /// Waits for calls and admissions in flight and writes down the order of eviction. May be called again.
+  void Close();
+
+ private:
+  struct State;
+  explicit SegmentCache(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace
