@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
+#include "store/http_body.h"
 #include "store/object_pieces.h"
 
 namespace millrace {
@@ -30,21 +30,6 @@ Result<SimS3Request> Arrived(const HttpRequest& request) {
                              JoinPieces(request.body));
 }
 
-/// The body as the caller wants it, cut at what it wants.
-void Receive(const HttpRequest& request, const SimS3Reply& reply, HttpResponse& response) {
-  std::span<const std::byte> rest = reply.body;
-  const bool in_parts = reply.status < 300 && !request.part_lengths.empty();
-  const std::uint64_t whole[] = {request.unsized_bytes_max};
-  for (const std::uint64_t length : in_parts ? request.part_lengths : std::span(whole)) {
-    const auto part = rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(length, rest.size())));
-    if (part.empty()) continue;
-    response.parts.push_back(SharedBytes::Copy(part));
-    response.body_bytes += part.size();
-    rest = rest.subspan(part.size());
-  }
-  response.overlong = !rest.empty();
-}
-
 Error Broken(std::string_view what) { return {ErrorCode::kUnavailable, fmt::format("simulated S3: {}", what)}; }
 Error TimedOut() { return {ErrorCode::kTimeout, "simulated S3: no answer in time"}; }
 
@@ -63,7 +48,9 @@ SimS3Transport::Flight SimS3Transport::Fly(const HttpRequest& request) {
     HttpResponse response{.status = reply.status};
     for (const auto& [name, value] : reply.headers) response.headers.push_back({name, value});
     if (reply.status != 204) response.headers.push_back({"content-length", fmt::format("{}", reply.content_length)});
-    Receive(request, reply, response);
+    HttpBody body(request, reply.status, reply.content_length);
+    (void)body.Take(reply.body);
+    body.Finish(response);
     flight.takes += TimeOf(response.body_bytes, reply.bytes_per_second) + reply.stall;
     if (reply.ending == SimS3Ending::kComplete || response.overlong) {
       flight.result = std::move(response);
