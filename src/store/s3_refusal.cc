@@ -58,6 +58,12 @@ Error WrongRegion(const S3Asked& asked, const HttpResponse& response, const S3Re
   return {ErrorCode::kInvalidArgument, Text(asked, response, refusal), std::move(hint)};
 }
 
+/// What arrived is not what was sent: something on the way changed or cut it, and may not do so again.
+bool IsDamagedOnItsWay(std::string_view code) {
+  return code == "BadDigest" || code == "IncompleteBody" || code == "XAmzContentChecksumMismatch" ||
+         code == "XAmzContentSHA256Mismatch";
+}
+
 }  // namespace
 
 bool IsExpiredCredentials(const HttpResponse& response) {
@@ -91,6 +97,7 @@ Error S3Error(const S3Asked& asked, const HttpResponse& response) {
   if (status == 408 || status == 504 || refusal.code == "RequestTimeout") {
     return {ErrorCode::kTimeout, std::string(error.message())};
   }
+  if (IsDamagedOnItsWay(refusal.code)) return {ErrorCode::kUnavailable, std::string(error.message())};
   if (status == 429 || status >= 500) {
     // 501: the store will never do it.
     Error failed(ErrorCode::kUnavailable, std::string(error.message()));

@@ -31,7 +31,11 @@ const Server kServers[] = {
     // a/b is listed before a-b: its names are folders, and sorted as such.
     {"seaweedfs",
      {.refuses_folders = false, .lists_in_key_order = false, .key_bytes_max = kObjectKeyBytesMax - kPrefixBytes - 1}},
-    {"minio", {.refuses_folders = false, .key_bytes_max = kObjectKeyBytesMax - kPrefixBytes - 1}},
+    // Of x and x/y its lists show x alone.
+    {"minio",
+     {.refuses_folders = false,
+      .lists_keys_that_are_folders = false,
+      .key_bytes_max = kObjectKeyBytesMax - kPrefixBytes - 1}},
 };
 
 std::string FromEnvironment(const char* name) {
