@@ -21,6 +21,7 @@
 namespace millrace {
 
 class Consumer;
+class Cursor;
 
 struct AppendReceipt {
   Offset base_offset;
@@ -168,6 +169,16 @@ class MILLRACE_EXPORT Engine {
   Result<std::vector<GroupPosition>> DescribeGroup(std::string_view group);
   Result<void> SeekGroup(std::string_view group, const TopicPartition& partition, Offset position);
   Result<void> DeleteGroup(std::string_view group);
+
+  /// A name is 1 to 249 bytes without control characters, and per partition. A new cursor starts at log_start and is on
+  /// the disk when this returns. Errors: kNotFound (topic), kInvalidArgument (the name; open in another mode),
+  /// kCorruption (the position log is damaged: nothing starts again at 0), kOutOfSpace.
+  Result<std::unique_ptr<Cursor>> OpenCursor(const TopicPartition& partition, std::string_view name,
+                                             ReadConsistency consistency);
+  /// By partition, then name.
+  Result<std::vector<CursorDescription>> ListCursors(std::string_view topic);
+  /// Durable on return; open handles answer kNotFound from now on. kNotFound if there is no such cursor.
+  Result<void> DeleteCursor(const TopicPartition& partition, std::string_view name);
 
   /// Everything acknowledged so far is in the object store when this returns.
   Result<void> Upload();

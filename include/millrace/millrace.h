@@ -4,6 +4,7 @@
 #include "millrace/bytes.h"           // IWYU pragma: export
 #include "millrace/clock.h"           // IWYU pragma: export
 #include "millrace/consumer.h"        // IWYU pragma: export
+#include "millrace/cursor.h"          // IWYU pragma: export
 #include "millrace/engine.h"          // IWYU pragma: export
 #include "millrace/file_system.h"     // IWYU pragma: export
 #include "millrace/metadata_store.h"  // IWYU pragma: export

@@ -16,9 +16,9 @@
 #include <optional>
 #include <vector>
 
+#include "base/group_gate.h"
 #include "base/mutex.h"
 #include "wal/completion_queue.h"
-#include "wal/group_gate.h"
 #include "wal/staging_ring.h"
 #include "wal/wal.h"
 #include "wal/wal_file.h"

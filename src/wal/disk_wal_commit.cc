@@ -1,7 +1,6 @@
 // Group commit: one leader writes and syncs what everybody staged, then wakes them all.
 #include <algorithm>
 #include <array>
-#include <thread>
 
 #include "base/bugs.h"
 #include "base/check.h"
@@ -14,8 +13,6 @@ namespace {
 
 /// A leader waits for callers on their way at most this part of a sync.
 constexpr double kJoinWaitOfSync = 0.8;
-/// And so often, should the clock stand still.
-constexpr int kJoinYieldsMax = 10'000;
 
 }  // namespace
 
@@ -66,18 +63,12 @@ Result<void> DiskWal::AwaitDurable(WalPosition end, std::optional<std::chrono::n
 }
 
 void DiskWal::AwaitJoiners() {
-  const std::uint32_t expected = gate_.expected();
-  if (expected <= 1 || gate_.joined_open() >= expected) return;
   std::chrono::nanoseconds patience;
   {
     MutexLock lock(mutex_);
     patience = std::chrono::duration_cast<std::chrono::nanoseconds>(sync_time_ * kJoinWaitOfSync);
   }
-  const auto begun = clock_.Monotonic();
-  for (int i = 0; i < kJoinYieldsMax; ++i) {
-    std::this_thread::yield();
-    if (gate_.joined_open() >= expected || clock_.Monotonic() - begun >= patience) return;
-  }
+  gate_.AwaitJoiners(clock_, patience);
 }
 
 std::vector<DiskWal::Piece> DiskWal::PiecesOf(WalPosition begin, WalPosition end) {
@@ -154,8 +145,12 @@ Result<void> DiskWal::WriteGroup(Group& group) {
       MR_TRY(piece.file->BeginWriting());
       group.synced_to = std::max(group.synced_to, piece.file->header().predecessor_end);
     }
-    MR_TRY(piece.file->Write(piece.begin, piece.bytes));
-    for (const auto bytes : piece.bytes) group.written_bytes += bytes.size();
+    WalPosition at = piece.begin;
+    for (const auto bytes : piece.bytes) {
+      MR_TRY(piece.file->Write(at, bytes));
+      group.written_bytes += bytes.size();
+      at += static_cast<std::int64_t>(bytes.size());
+    }
     before = piece.file.get();
   }
   if (!group.sync) return {};

@@ -1,4 +1,4 @@
-#include "wal/group_gate.h"
+#include "base/group_gate.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -8,12 +8,16 @@
 #include <cerrno>
 #include <climits>
 #include <ctime>
+#include <thread>
 
 namespace millrace {
 
 namespace {
 
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "the kernel looks at the word itself");
+
+/// A leader looks so often at most, should the clock stand still.
+constexpr int kJoinYieldsMax = 10'000;
 
 void FutexWake(std::atomic<std::uint32_t>& word, int count) {
   ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
@@ -48,6 +52,16 @@ std::uint64_t GroupGate::Close() {
   const std::uint64_t closed = open_group_++;
   joined(open_group_).store(0, std::memory_order_relaxed);
   return closed;
+}
+
+void GroupGate::AwaitJoiners(Clock& clock, std::chrono::nanoseconds patience) const {
+  const std::uint32_t wanted = expected();
+  if (wanted <= 1 || joined_open() >= wanted) return;
+  const auto begun = clock.Monotonic();
+  for (int i = 0; i < kJoinYieldsMax; ++i) {
+    std::this_thread::yield();
+    if (joined_open() >= wanted || clock.Monotonic() - begun >= patience) return;
+  }
 }
 
 bool GroupGate::Complete(std::uint64_t group) {

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "millrace/clock.h"
+
 namespace millrace {
 
 /// Groups are numbered; at any moment one is open and at most one is being synced, so two words are enough. Calls that
@@ -39,6 +41,8 @@ class GroupGate {
   /// How many callers a leader should see joined before it closes.
   [[nodiscard]] std::uint32_t expected() const { return (expected_sixteenths_ + 8) / 16; }
   [[nodiscard]] std::uint32_t joined_open() const { return joined_[open_group_ & 1].load(std::memory_order_relaxed); }
+  /// What a leader does before it closes: yields until they have joined, at most for `patience`.
+  void AwaitJoiners(Clock& clock, std::chrono::nanoseconds patience) const;
 
  private:
   std::atomic<std::uint32_t>& joined(std::uint64_t group) { return joined_[group & 1]; }
