@@ -48,6 +48,12 @@ enum class Bug {
   // Positions
   kPositionCommitIgnored,
   kPositionClampedSilently,
+  kPositionPersistedAfterHandOut,
+  kPositionTwoThreadsOneEntry,
+  kPositionOutOfOrder,
+  kPositionBatchUncounted,
+  kPositionPeekMoves,
+  kPositionIndexClamped,
   kEnd,
 };
 

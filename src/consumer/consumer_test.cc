@@ -35,6 +35,9 @@ class ListSource final : public PartitionSource {
                                   nullptr);
     return result;
   }
+  Result<BatchReadResult> ReadBatches(Offset begin, const ReadLimits&) override {
+    return BatchReadResult{.next = begin, .high_watermark = end, .log_start = log_start};
+  }
   Result<Offset> OffsetForTime(std::int64_t timestamp_ms) override { return Offset(timestamp_ms); }
   std::uint64_t AddWaiter(Offset offset, std::move_only_function<void()> wake) override {
     if (end > offset) wake();

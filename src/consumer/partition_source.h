@@ -1,4 +1,4 @@
-// What a consumer needs of a partition; the engine's partition is one.
+// What consumers and cursors need of a partition; the engine's partition is one.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace millrace {
 
-/// Safe from any thread. Outlives its consumers.
+/// Safe from any thread. Outlives its consumers and cursors.
 class PartitionSource {
  public:
   virtual ~PartitionSource() = default;
@@ -20,6 +20,8 @@ class PartitionSource {
   /// log_start and visible end.
   [[nodiscard]] virtual OffsetBounds bounds() const = 0;
   virtual Result<ReadResult> Read(Offset begin, const ReadLimits& limits) = 0;
+  /// Whole batches from the one containing `begin`, each verified; as PartitionReader::ReadBatches.
+  virtual Result<BatchReadResult> ReadBatches(Offset begin, const ReadLimits& limits) = 0;
   virtual Result<Offset> OffsetForTime(std::int64_t timestamp_ms) = 0;
   /// Calls `wake` once when the visible end is past `offset` (inline if it is so already), or when the partition ends.
   /// `wake` must not block. The ticket is for CancelWaiter; `wake` may still run while that returns.

@@ -1,0 +1,58 @@
+#include "millrace/cursor.h"
+
+#include "base/try.h"
+#include "consumer/cursor_handle.h"
+
+namespace millrace {
+namespace {
+
+ReadIntent IntentOf(bool checkpoint) { return checkpoint ? ReadIntent::kConsume : ReadIntent::kPeek; }
+
+}  // namespace
+
+Cursor::Cursor(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+
+Cursor::~Cursor() { (void)implementation_->Close(); }
+
+Result<std::optional<Record>> Cursor::ReadNext(bool checkpoint) {
+  MR_TRY(implementation_->CheckOpen());
+  return implementation_->state().ReadNext(IntentOf(checkpoint));
+}
+
+Result<std::vector<Record>> Cursor::ReadBatch(std::uint64_t max_bytes, bool checkpoint) {
+  MR_TRY(implementation_->CheckOpen());
+  return implementation_->state().ReadBatch(max_bytes, IntentOf(checkpoint));
+}
+
+Result<bool> Cursor::Wait(std::chrono::milliseconds wait) {
+  MR_TRY(implementation_->CheckOpen());
+  return implementation_->state().Wait(wait);
+}
+
+Offset Cursor::Position() const { return implementation_->state().Position(); }
+
+Result<std::uint64_t> Cursor::UnreadCount() const {
+  MR_TRY(implementation_->CheckOpen());
+  return implementation_->state().UnreadCount();
+}
+
+Result<void> Cursor::Seek(Offset position) {
+  MR_TRY(implementation_->CheckOpen());
+  return implementation_->state().Seek(position);
+}
+
+Result<void> Cursor::SeekToTime(std::int64_t timestamp_ms) {
+  MR_TRY(implementation_->CheckOpen());
+  return implementation_->state().SeekToTime(timestamp_ms);
+}
+
+Result<Offset> Cursor::SkipCorrupt() {
+  MR_TRY(implementation_->CheckOpen());
+  return implementation_->state().SkipCorrupt();
+}
+
+std::optional<Offset> Cursor::CorrectedFrom() const { return implementation_->state().corrected_from(); }
+
+Result<void> Cursor::Close() { return implementation_->Close(); }
+
+}  // namespace millrace

@@ -1,0 +1,189 @@
+#include "consumer/cursor_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/bugs.h"
+#include "base/try.h"
+#include "consumer/cursor_handle.h"
+
+namespace millrace {
+namespace {
+
+Result<void> CheckCursorName(std::string_view name) {
+  if (name.empty() || name.size() > kCursorNameBytesMax)
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("a cursor's name has 1 to {} bytes, this one {}", kCursorNameBytesMax, name.size()));
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (std::ranges::any_of(name, is_control))
+    return Error(ErrorCode::kInvalidArgument, "a cursor's name has no control characters");
+  return {};
+}
+
+std::string NameOf(const TopicPartition& partition, std::string_view name) {
+  return fmt::format("cursor {} of {}/{}", name, partition.topic, partition.partition.value());
+}
+
+}  // namespace
+
+CursorTable::CursorTable(std::filesystem::path directory, FileSystem& file_system, Clock& clock)
+    : clock_(clock), log_(PositionLog::Open({.directory = std::move(directory)}, file_system, clock)) {}
+
+Result<void> CursorTable::CheckUsable() const {
+  if (closed_) return Error(ErrorCode::kClosed, "the engine is closed");
+  if (!log_) return log_.error().WithContext("cursors cannot be used");
+  return {};
+}
+
+void CursorTable::ForgetUnless(const std::function<bool(const PartitionKey&)>& is_known) {
+  MutexLock lock(mutex_);
+  if (!CheckUsable()) return;
+  PositionLog::Ticket last;
+  for (const PositionDefine& cursor : (*log_)->All()) {
+    if (is_known(cursor.key.partition)) continue;
+    if (auto ticket = (*log_)->Remove(cursor.id)) last = *std::move(ticket);
+  }
+  if (last) (void)(*log_)->Await(last);  // a failure leaves them for the next opening
+}
+
+void CursorTable::HoldTo(const PartitionSource& source) {
+  MutexLock lock(mutex_);
+  if (!CheckUsable()) return;
+  const Offset end = source.bounds().end;
+  for (const PositionDefine& cursor : (*log_)->Of(source.key())) {
+    if (cursor.position <= end) continue;
+    corrected_from_.emplace(cursor.id, cursor.position);
+    // Should this fail, opening the cursor tries again, and tells.
+    if (auto ticket = (*log_)->Move(cursor.id, end)) (void)(*log_)->Await(*ticket);
+  }
+}
+
+/// Where a cursor that is not open stands, made if need be, held to what the partition has.
+Result<CursorState::Standing> CursorTable::Hydrate(const PartitionSource& source, const CursorKey& key) {
+  PositionLog& log = **log_;
+  const OffsetBounds bounds = source.bounds();
+  const auto id = log.Find(key);
+  if (!id) {
+    MR_ASSIGN_OR_RETURN(const PositionLog::Defined defined, log.Define(key, bounds.log_start));
+    MR_TRY(log.Await(defined.ticket));
+    return CursorState::Standing{.id = defined.id, .position = bounds.log_start};
+  }
+  CursorState::Standing standing{.id = *id, .position = log.Durable(*id).value_or(bounds.log_start)};
+  const Offset held = std::clamp(standing.position, bounds.log_start, std::max(bounds.log_start, bounds.end));
+  if (held != standing.position) {
+    MR_ASSIGN_OR_RETURN(const PositionLog::Ticket ticket, log.Move(*id, held));
+    MR_TRY(log.Await(ticket));
+    corrected_from_.emplace(*id, standing.position);
+    standing.position = held;
+  }
+  const auto corrected = corrected_from_.find(*id);
+  if (corrected != corrected_from_.end() && !Planted(Bug::kPositionIndexClamped))
+    standing.corrected_from = corrected->second;
+  return standing;
+}
+
+Result<std::unique_ptr<Cursor>> CursorTable::Open(PartitionSource& source, std::string_view name,
+                                                  ReadConsistency consistency) {
+  MR_TRY(CheckCursorName(name));
+  // 0 means 1, however it came here.
+  consistency.persist_every = std::max<std::uint32_t>(consistency.persist_every, 1);
+  CursorKey key{source.key(), std::string(name)};
+  MutexLock lock(mutex_);
+  MR_TRY(CheckUsable());
+  auto found = open_.find(key);
+  if (found == open_.end()) {
+    auto standing = Hydrate(source, key);
+    if (!standing) return standing.error().WithContext("cannot open " + NameOf(source.name(), name));
+    auto state = std::make_shared<CursorState>(source, **log_, clock_, consistency, *standing);
+    found = open_.emplace(std::move(key), OpenCursor{std::move(state)}).first;
+  } else if (found->second.state->consistency() != consistency) {
+    return Error(ErrorCode::kInvalidArgument, NameOf(source.name(), name) + " is open in another mode",
+                 "close it there, or open it in the same mode");
+  }
+  ++found->second.handles;
+  return std::make_unique<Cursor>(std::make_unique<Cursor::Implementation>(*this, found->second.state));
+}
+
+Result<std::vector<CursorDescription>> CursorTable::List(const PartitionSource& source) {
+  MutexLock lock(mutex_);
+  MR_TRY(CheckUsable());
+  const OffsetBounds bounds = source.bounds();
+  std::vector<CursorDescription> descriptions;
+  for (PositionDefine& cursor : (*log_)->Of(source.key())) {
+    const auto open = open_.find(cursor.key);
+    const Offset position = open == open_.end() ? cursor.position : open->second.state->Position();
+    const std::int64_t unread = bounds.end - std::max(position, bounds.log_start);
+    descriptions.push_back({.partition = source.name(),
+                            .name = std::move(cursor.key.name),
+                            .position = position,
+                            .unread = static_cast<std::uint64_t>(std::max<std::int64_t>(0, unread))});
+  }
+  return descriptions;
+}
+
+Result<void> CursorTable::Delete(const PartitionSource& source, std::string_view name) {
+  MR_TRY(CheckCursorName(name));
+  const CursorKey key{source.key(), std::string(name)};
+  MutexLock lock(mutex_);
+  MR_TRY(CheckUsable());
+  const auto id = (*log_)->Find(key);
+  if (!id) return Error(ErrorCode::kNotFound, "there is no " + NameOf(source.name(), name));
+  MR_ASSIGN_OR_RETURN(const PositionLog::Ticket ticket, (*log_)->Remove(*id));
+  MR_TRY((*log_)->Await(ticket));
+  corrected_from_.erase(*id);
+  if (const auto open = open_.find(key); open != open_.end()) {
+    open->second.state->End(Error(ErrorCode::kNotFound, NameOf(source.name(), name) + " was deleted"));
+    open_.erase(open);
+  }
+  return {};
+}
+
+void CursorTable::ForgetTopic(TopicId topic, const Error& error) {
+  MutexLock lock(mutex_);
+  std::erase_if(open_, [&](const auto& open) {
+    if (open.first.partition.topic != topic) return false;
+    open.second.state->End(error);
+    return true;
+  });
+  if (!CheckUsable()) return;
+  PositionLog::Ticket last;
+  for (const PositionDefine& cursor : (*log_)->All())
+    if (cursor.key.partition.topic == topic)
+      if (auto ticket = (*log_)->Remove(cursor.id)) last = *std::move(ticket);
+  // A failure leaves them for the next opening: no topic will ever have this id again.
+  if (last) (void)(*log_)->Await(last);
+}
+
+Result<void> CursorTable::Release(const CursorState& state) {
+  MutexLock lock(mutex_);
+  const auto found = std::ranges::find_if(open_, [&](const auto& open) { return open.second.state.get() == &state; });
+  if (found == open_.end()) return {};  // the engine or the cursor ended before
+  auto persisted = found->second.state->Persist();
+  if (--found->second.handles == 0) open_.erase(found);
+  return persisted;
+}
+
+std::optional<Offset> CursorTable::ConsumedUntil(const PartitionKey& partition) const {
+  if (!log_) return {};
+  return (*log_)->Lowest(partition);
+}
+
+PositionLogStats CursorTable::Stats() const { return log_ ? (*log_)->Stats() : PositionLogStats(); }
+
+Result<void> CursorTable::Close() {
+  MutexLock lock(mutex_);
+  if (std::exchange(closed_, true)) return {};
+  Result<void> persisted;
+  for (auto& [key, open] : open_) {
+    if (auto each = open.state->Persist(); !each && persisted) persisted = std::move(each);
+    open.state->End(Error(ErrorCode::kClosed, "the engine is closed"));
+  }
+  open_.clear();
+  if (log_) (*log_)->Close();
+  return persisted;
+}
+
+}  // namespace millrace
