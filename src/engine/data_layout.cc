@@ -28,6 +28,7 @@ DataLayout DataLayout::Of(const EngineOptions& options) {
   if (!folder.empty()) folder.pop_back();
   layout.root = folder.empty() ? options.data_dir : options.data_dir / folder;
   layout.wal = layout.root / "wal";
+  layout.positions = layout.root / "positions";
   layout.meta = layout.root / "meta.db";
   layout.marker = layout.root / "engine";
   layout.lock = layout.root / "lock";

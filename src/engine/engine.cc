@@ -5,6 +5,7 @@
 #include "base/try.h"
 #include "engine/engine_implementation.h"
 #include "millrace/consumer.h"
+#include "millrace/cursor.h"
 
 namespace millrace {
 
@@ -73,6 +74,17 @@ Result<void> Engine::SeekGroup(std::string_view group, const TopicPartition& par
   return implementation_->SeekGroup(group, partition, position);
 }
 Result<void> Engine::DeleteGroup(std::string_view group) { return implementation_->DeleteGroup(group); }
+
+Result<std::unique_ptr<Cursor>> Engine::OpenCursor(const TopicPartition& partition, std::string_view name,
+                                                   ReadConsistency consistency) {
+  return implementation_->OpenCursor(partition, name, consistency);
+}
+Result<std::vector<CursorDescription>> Engine::ListCursors(std::string_view topic) {
+  return implementation_->ListCursors(topic);
+}
+Result<void> Engine::DeleteCursor(const TopicPartition& partition, std::string_view name) {
+  return implementation_->DeleteCursor(partition, name);
+}
 
 Result<void> Engine::Upload() { return implementation_->Upload(); }
 Result<void> Engine::Recycle() { return implementation_->Recycle(); }

@@ -130,13 +130,15 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
                     .prefetch_enabled = options_.read.prefetch_enabled},
       uploader_(UploaderOptions(options_, layout_), *objects_, *components_.metadata, *components_.clock,
                 *components_.random),
+      cursors_(layout_.positions, *components_.file_system, *components_.clock),
       partition_context_{.sync = options_.sync,
                          .wal = wal_,
                          .tail_cache = tail_cache_,
                          .clock = *components_.clock,
                          .metadata = *components_.metadata,
                          .read = read_context_,
-                         .uploads = uploader_.schedule()},
+                         .uploads = uploader_.schedule(),
+                         .cursors = cursors_},
       retention_(*components_.metadata, *components_.clock),
       collector_(CollectorOptions(options_, layout_, components_), *objects_, *components_.metadata,
                  *components_.clock),
@@ -181,8 +183,12 @@ Result<void> Engine::Implementation::Recover() {
   MR_ASSIGN_OR_RETURN(auto opened, Wal::Open(wal, *components_.file_system, *components_.clock, replay));
   wal_.Set(std::move(opened));
   wal_.SetDurableListener([this](WalPosition) { housekeeper_.OnDurable(); });
+  cursors_.ForgetUnless([&](const PartitionKey& key) {
+    return std::ranges::any_of(topics, [&](const TopicRow& row) { return row.id == key.topic; });
+  });
   for (Topic* topic : registry_.Topics())
-    for (Partition* partition : topic->partitions()) (void)partition->Start();
+    for (Partition* partition : topic->partitions())
+      if (partition->Start()) cursors_.HoldTo(*partition);
   return {};
 }
 
@@ -212,6 +218,7 @@ Result<void> Engine::Implementation::Close() {
     read_pool = std::move(read_pool_);
   }
   closed_.store(true, std::memory_order_release);
+  auto persisted = cursors_.Close();
   const Error closed(ErrorCode::kClosed, "the engine is closed");
   for (Topic* topic : registry_.TopicsEver())
     for (Partition* partition : topic->partitions()) partition->End(closed);
@@ -228,6 +235,7 @@ Result<void> Engine::Implementation::Close() {
     MutexLock lock(mutex_);
     lock_.reset();
   }
+  if (!persisted) return persisted;
   if (!synced) return synced;
   return metadata;
 }

@@ -13,6 +13,7 @@
 
 #include "base/gate.h"
 #include "base/mutex.h"
+#include "consumer/cursor_table.h"
 #include "consumer/position_store.h"
 #include "engine/appender.h"
 #include "engine/components.h"
@@ -75,6 +76,12 @@ class Engine::Implementation {
   Result<void> SeekGroup(std::string_view group, const TopicPartition& partition, Offset position);
   Result<void> DeleteGroup(std::string_view group);
 
+  // Cursors (engine_cursors.cc).
+  Result<std::unique_ptr<Cursor>> OpenCursor(const TopicPartition& partition, std::string_view name,
+                                             ReadConsistency consistency);
+  Result<std::vector<CursorDescription>> ListCursors(std::string_view topic);
+  Result<void> DeleteCursor(const TopicPartition& partition, std::string_view name);
+
   // Tiers (engine_tiers.cc).
   Result<void> Upload();
   Result<void> Recycle();
@@ -123,6 +130,7 @@ class Engine::Implementation {
   ReadCounters read_counters_;
   ReadContext read_context_;
   SegmentUploader uploader_;
+  CursorTable cursors_;
   PartitionContext partition_context_;
   TopicRegistry registry_;
   RetentionPolicy retention_;

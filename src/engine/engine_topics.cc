@@ -100,6 +100,7 @@ Result<void> Engine::Implementation::DeleteTopic(std::string_view name) {
     registry_.Remove(*topic);
     const Error gone(ErrorCode::kNotFound, fmt::format("topic {} was deleted", name));
     for (Partition* partition : topic->partitions()) partition->End(gone);
+    cursors_.ForgetTopic(topic->id(), gone);
   }
   CollectIfNear();
   return {};

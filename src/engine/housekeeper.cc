@@ -105,6 +105,7 @@ void Housekeeper::Poke() {
 }
 
 void Housekeeper::RelievePressure() {
+  if (steps_.recycler.WantsUpload()) (void)steps_.retention.ForgetConsumedOnce(steps_.partitions);
   if (steps_.recycler.WantsSpace()) (void)steps_.recycler.RecycleOnce(steps_.partitions, Wal::Seal::kKeepActive);
   const bool hurry = steps_.recycler.WantsUpload();
   hurried_.store(hurry, std::memory_order_relaxed);
@@ -112,9 +113,13 @@ void Housekeeper::RelievePressure() {
 }
 
 Result<void> Housekeeper::KeepOnce() {
+  // What was consumed is not uploaded: its files come back now, without anybody being short of them.
+  const auto consumed = steps_.retention.ForgetConsumedOnce(steps_.partitions);
+  if (consumed && *consumed) (void)steps_.recycler.RecycleOnce(steps_.partitions, Wal::Seal::kKeepActive);
   auto retained = steps_.retention.RetainOnce(steps_.partitions);
   Result<bool> collected = true;
   while (collected && *collected) collected = steps_.collector.CollectOnce();
+  if (!consumed) return consumed.error();
   if (!retained) return std::move(retained).error();
   if (!collected) return std::move(collected).error();
   return {};

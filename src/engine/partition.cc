@@ -41,6 +41,11 @@ void Partition::End(const Error& error) {
 
 TopicOptions Partition::options() const { return topic_.options(); }
 
+std::optional<Offset> Partition::consumed_until() const {
+  if (options().cleanup != Cleanup::kConsumed) return {};
+  return context_.cursors.ConsumedUntil(key());
+}
+
 void Partition::OnSegment(const SegmentRow& segment) { segments_.Add(segment); }
 
 void Partition::OnRow(const PartitionRow& row) {

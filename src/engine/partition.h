@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/mutex.h"
+#include "consumer/cursor_table.h"
 #include "consumer/partition_source.h"
 #include "log/partition_log.h"
 #include "millrace/engine.h"
@@ -31,6 +32,7 @@ struct PartitionContext {
   MetadataStore& metadata;
   ReadContext& read;
   UploadSchedule& uploads;
+  const CursorTable& cursors;
 };
 
 /// Appends of AppendAsync that are staged and not told about yet, in offset order.
@@ -74,6 +76,7 @@ class Partition final : public TieredPartition, public PartitionSource {
   AsyncQueue& async() { return async_; }
 
   [[nodiscard]] TopicOptions options() const override;
+  [[nodiscard]] std::optional<Offset> consumed_until() const override;
   void OnSegment(const SegmentRow& segment) override;
   void OnRow(const PartitionRow& row) override;
 
@@ -81,7 +84,7 @@ class Partition final : public TieredPartition, public PartitionSource {
   [[nodiscard]] const TopicPartition& name() const override { return log_.name(); }
   [[nodiscard]] OffsetBounds bounds() const override;
   Result<ReadResult> Read(Offset begin, const ReadLimits& limits) override;
-  Result<BatchReadResult> ReadBatches(Offset begin, const ReadLimits& limits);
+  Result<BatchReadResult> ReadBatches(Offset begin, const ReadLimits& limits) override;
   Result<Offset> OffsetForTime(std::int64_t timestamp_ms) override;
   std::uint64_t AddWaiter(Offset offset, std::move_only_function<void()> wake) override;
   void CancelWaiter(std::uint64_t ticket) override;

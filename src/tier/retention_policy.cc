@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/try.h"
+#include "tier/forget_consumed.h"
 #include "tier/tiered_partition.h"
 
 namespace millrace {
@@ -11,6 +12,7 @@ namespace {
 constexpr std::size_t kSegmentsPage = 1'000;
 constexpr std::chrono::milliseconds kClockSlack = std::chrono::minutes(10);  // what time servers may set forward
 constexpr std::chrono::milliseconds kFutureMax = std::chrono::hours(1);      // of a record's time, past now
+constexpr std::chrono::milliseconds kConsumedInterval = std::chrono::seconds(1);
 constexpr std::chrono::milliseconds kIntervalMax = std::chrono::minutes(5), kIntervalMin = std::chrono::seconds(1);
 
 }  // namespace
@@ -29,9 +31,12 @@ std::optional<std::chrono::milliseconds> RetentionPolicy::Interval(TieredPartiti
   std::optional<std::chrono::milliseconds> interval;
   partitions.ForEach([&](TieredPartition& partition) {
     const TopicOptions options = partition.options();
-    if (!options.retention_time && !options.retention_bytes) return;
+    const bool consumed = options.cleanup == Cleanup::kConsumed;
+    if (!options.retention_time && !options.retention_bytes && !consumed) return;
     auto wanted = kIntervalMax;
-    if (options.retention_time) wanted = std::clamp(*options.retention_time / 4, kIntervalMin, kIntervalMax);
+    if (consumed) wanted = kConsumedInterval;
+    if (!consumed && options.retention_time)
+      wanted = std::clamp(*options.retention_time / 4, kIntervalMin, kIntervalMax);
     interval = interval ? std::min(*interval, wanted) : wanted;
   });
   return interval;
@@ -55,6 +60,19 @@ Result<bool> RetentionPolicy::RetainOnce(TieredPartitions& partitions) {
     }
   }
   if (error) return *std::move(error);
+  return any;
+}
+
+Result<bool> RetentionPolicy::ForgetConsumedOnce(TieredPartitions& partitions) {
+  std::vector<TieredPartition*> consumed;
+  partitions.ForEach([&](TieredPartition& partition) {
+    if (partition.options().cleanup == Cleanup::kConsumed) consumed.push_back(&partition);
+  });
+  bool any = false;
+  for (TieredPartition* partition : consumed) {
+    MR_ASSIGN_OR_RETURN(const bool forgot, ForgetConsumed(*partition, metadata_, clock_));
+    any = any || forgot;
+  }
   return any;
 }
 

@@ -1,5 +1,7 @@
-// Moves log_start up when records are too old or too many; by whole segments, oldest first. Whoever is not sure of the
-// time deletes nothing: a wall clock that jumped ahead and record times from the future keep their data.
+// Moves log_start up when records are too old or too many, by whole segments, oldest first; or when all cursors have
+// consumed them.
+// Whoever is not sure of the time deletes nothing: a wall clock that jumped ahead and record times from the future keep
+// their data.
 #pragma once
 
 #include <chrono>
@@ -22,6 +24,8 @@ class RetentionPolicy {
   /// One look at every partition whose topic forgets; true if anything was forgotten. An error is the first one met;
   /// the other partitions were looked at all the same.
   Result<bool> RetainOnce(TieredPartitions& partitions);
+  /// What all cursors have consumed, of topics that say so; true if anything was forgotten.
+  Result<bool> ForgetConsumedOnce(TieredPartitions& partitions);
   /// How soon the next look makes sense; none: no topic forgets.
   [[nodiscard]] static std::optional<std::chrono::milliseconds> Interval(TieredPartitions& partitions);
 

@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "base/try.h"
 #include "env/random_id.h"
+#include "tier/forget_consumed.h"
 #include "tier/segment_commit.h"
 #include "tier/tiered_partition.h"
 
@@ -79,6 +80,9 @@ std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim clai
     if (auto known = Resync(claim); !known) return fail(known.error(), UploadSchedule::Outcome::kUnknown);
   const auto durable_end = log.Sync({});
   if (!durable_end) return fail(durable_end.error(), UploadSchedule::Outcome::kKnown);
+  // What nobody will read any more is not uploaded. Should this fail, it is: that costs, and does no harm.
+  if (const auto forgot = ForgetConsumed(lane.partition(), metadata_, clock_); forgot && *forgot)
+    schedule_.Resynced(claim);
   if (*durable_end <= claim.begin) {
     schedule_.Dropped(claim);
     return {};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "log/partition_log.h"
 #include "millrace/metadata_store.h"
@@ -17,6 +18,8 @@ class TieredPartition {
   virtual PartitionLog& log() = 0;
   virtual UploadLane& lane() = 0;
   [[nodiscard]] virtual TopicOptions options() const = 0;
+  /// Under Cleanup::kConsumed: every cursor has durably passed this. None: everything is kept.
+  [[nodiscard]] virtual std::optional<Offset> consumed_until() const { return {}; }
   /// A segment became visible in metadata. Comes before the tiered_end that includes it.
   virtual void OnSegment(const SegmentRow& segment) = 0;
   /// Metadata moved log_start or tiered_end: log, segment map and upload schedule hear of it. Rows may come late and
