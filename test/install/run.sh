@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Goal: what is installed works for somebody who has nothing else of the tree, and holds no planted bug.
-# Method: install a finished build into an empty prefix; build examples/consumer against it with find_package (shared and
+# Method: install a finished build into an empty prefix; build examples/consumer and examples/cursor against it with find_package (shared and
 # static) and with pkg-config (shared and static, both compilers); run each; look into what was installed.
 # usage: run.sh BUILD_DIR
 set -uo pipefail
@@ -34,6 +34,13 @@ runs() {
     <(echo "$first") && [[ $second == *'appended [3, 5]'*'shipping got 2' ]]
 }
 
+# runs_cursor PROGRAM DIR: no job comes twice, over two runs, and what both cursors have passed is gone.
+runs_cursor() {
+  local program=$1 directory=$2
+  diff <(printf '%s\n' 'worked 6, audited 10' 'audit at 10, 0 unread' 'workers at 6, 4 unread' 'kept from 6') <("$program" "$directory") &&
+    diff <(printf '%s\n' 'worked 4, audited 0' 'audit at 10, 0 unread' 'workers at 10, 0 unread' 'kept from 10') <("$program" "$directory")
+}
+
 # with_pkg_config COMPILER PROGRAM KIND [SOURCE]
 with_pkg_config() {
   local compiler=$1 program=$2 kind=$3 source=${4:-$TREE/examples/consumer/main.cc} flags
@@ -57,7 +64,7 @@ exports_only_our_names() {
 
 holds_no_planted_bug() {
   local file names
-  names=$(grep -oE '^  k(Wal|Log|Tier|Read)[A-Z][A-Za-z]+' "$TREE/src/base/bugs.h" | sed 's/^  k//' | paste -sd'|')
+  names=$(grep -oE '^  k(Wal|Log|Tier|Read|Position)[A-Z][A-Za-z]+' "$TREE/src/base/bugs.h" | sed 's/^  k//' | paste -sd'|')
   [[ -n $names ]] || return 1
   for file in "$PREFIX/bin/millrace" "$PREFIX"/lib/libmillrace.so "$PREFIX/lib/libmillrace.a"; do
     ! grep -aoE "active_bug|$names" "$file" || { echo "in $file"; return 1; }
@@ -69,12 +76,17 @@ depends_on_nothing_of_the_tree() {
 }
 
 cp -r "$TREE/examples/consumer" "$WORK/consumer"
+cp -r "$TREE/examples/cursor" "$WORK/cursor"
 check install cmake --install "$BUILD" --prefix "$PREFIX" --strip
 check 'the binary runs' "$PREFIX/bin/millrace" --version
 check 'find_package configures' cmake -S "$WORK/consumer" -B "$WORK/out" -G Ninja -DCMAKE_PREFIX_PATH="$PREFIX" -DCMAKE_CXX_COMPILER=clang++-19
 check 'find_package builds' cmake --build "$WORK/out"
 check 'millrace::millrace runs' runs "$WORK/out/consumer" "$WORK/data-shared"
 check 'millrace::static runs' runs "$WORK/out/consumer_static" "$WORK/data-static"
+check 'find_package configures the cursor example' cmake -S "$WORK/cursor" -B "$WORK/out-cursor" -G Ninja -DCMAKE_PREFIX_PATH="$PREFIX" \
+  -DCMAKE_CXX_COMPILER=clang++-19
+check 'the cursor example builds' cmake --build "$WORK/out-cursor"
+check 'the cursor example runs' runs_cursor "$WORK/out-cursor/cursor" "$WORK/data-cursor"
 check 'pkg-config builds with clang++-19' with_pkg_config clang++-19 "$WORK/by-clang" ''
 check 'pkg-config program runs' runs "$WORK/by-clang" "$WORK/data-clang"
 check 'pkg-config builds with g++-12' with_pkg_config g++-12 "$WORK/by-gcc" ''
