@@ -14,9 +14,10 @@
 namespace millrace {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kGroups{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kGroups{{
     {"topic", "Topics and their settings"},
     {"group", "Consumer groups and their positions"},
+    {"cursor", "Cursors: the next records, once"},
     {"segment", "What lies in the object store"},
     {"wal", "The write-ahead log on this disk"},
 }};
@@ -66,13 +67,15 @@ std::size_t NextVerb(std::span<const std::string> words, std::size_t from) {
 
 std::span<const Command> Commands() {
   static const std::vector<Command> kCommands{
-      ProduceCommand(),       ConsumeCommand(),       TailCommand(),        TopicCreateCommand(),
-      TopicListCommand(),     TopicDescribeCommand(), TopicAlterCommand(),  TopicAddPartitionsCommand(),
-      TopicTrimCommand(),     TopicRemoveCommand(),   GroupListCommand(),   GroupDescribeCommand(),
-      GroupLagCommand(),      GroupSeekCommand(),     GroupRemoveCommand(), SegmentListCommand(),
-      SegmentUploadCommand(), SegmentVerifyCommand(), SegmentCatCommand(),  WalListCommand(),
-      WalVerifyCommand(),     WalRecycleCommand(),    InspectCommand(),     StatusCommand(),
-      BenchCommand(),         CompletionCommand(),    HelpCommand(),        VersionCommand(),
+      ProduceCommand(),     ConsumeCommand(),       TailCommand(),          TopicCreateCommand(),
+      TopicListCommand(),   TopicDescribeCommand(), TopicAlterCommand(),    TopicAddPartitionsCommand(),
+      TopicTrimCommand(),   TopicRemoveCommand(),   GroupListCommand(),     GroupDescribeCommand(),
+      GroupLagCommand(),    GroupSeekCommand(),     GroupRemoveCommand(),   CursorListCommand(),
+      CursorReadCommand(),  CursorPeekCommand(),    CursorSeekCommand(),    CursorRemoveCommand(),
+      SegmentListCommand(), SegmentUploadCommand(), SegmentVerifyCommand(), SegmentCatCommand(),
+      WalListCommand(),     WalVerifyCommand(),     WalRecycleCommand(),    InspectCommand(),
+      StatusCommand(),      BenchCommand(),         CompletionCommand(),    HelpCommand(),
+      VersionCommand(),
   };
   return kCommands;
 }

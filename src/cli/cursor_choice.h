@@ -1,0 +1,33 @@
+// Which cursor a `cursor` verb means, and its entries as records to print.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/command.h"
+#include "millrace/cursor.h"
+#include "millrace/engine.h"
+#include "millrace/record.h"
+#include "millrace/result.h"
+
+namespace millrace {
+
+class Arguments;
+
+struct CursorChoice {
+  TopicPartition partition;
+  std::string name;
+  bool exists = false;
+};
+
+/// From TOPIC, CURSOR and -p. kNotFound for the topic or the partition.
+Result<CursorChoice> ChooseCursor(Engine& engine, const Arguments& arguments);
+
+/// Opened; a note if that makes it, or if its position was gone.
+Result<std::unique_ptr<Cursor>> OpenChosen(Session& session, Engine& engine, const CursorChoice& choice,
+                                           ReadConsistency consistency);
+
+/// The same entry as a view, for those who print views.
+Result<RecordView> ViewOf(const Record& record);
+
+}  // namespace millrace

@@ -1,0 +1,40 @@
+#include <fmt/format.h>
+
+#include "base/try.h"
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/cursor_choice.h"
+#include "cli/data_location.h"
+
+namespace millrace {
+namespace {
+
+Result<ExitCode> Run(Session& session) {
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(const CursorChoice choice, ChooseCursor(*engine, session.arguments));
+  MR_TRY(engine->DeleteCursor(choice.partition, choice.name));
+  session.Note(fmt::format("removed cursor {} of {}/{}", choice.name, choice.partition.topic,
+                           choice.partition.partition.value()));
+  MR_TRY(engine->Close());
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+Command CursorRemoveCommand() {
+  return {
+      .words = "cursor rm",
+      .summary = "Remove a cursor; the records stay unless they were kept for it alone",
+      .place = Place::kEngine,
+      .positionals = {{"TOPIC", "the topic"}, {"CURSOR", "its name"}},
+      .flags =
+          {
+              {"-p,--partition", "N", "the cursor's partition (default 0)"},
+              {"--json", "", "errors are JSON"},
+          },
+      .aliases = {"delete"},
+      .run = Run,
+  };
+}
+
+}  // namespace millrace
