@@ -16,7 +16,8 @@ if(MILLRACE_SANITIZE)
 endif()
 add_library(millrace_shared SHARED ${left_out} ${objects})
 add_library(millrace_static STATIC ${left_out} ${objects})
-set(third_party PkgConfig::ISAL PkgConfig::LZ4 PkgConfig::ZSTD PkgConfig::DEFLATE PkgConfig::SQLITE ZLIB::ZLIB Snappy::snappy fmt::fmt
+set(third_party PkgConfig::ISAL PkgConfig::LZ4 PkgConfig::ZSTD PkgConfig::DEFLATE PkgConfig::SQLITE PkgConfig::CURL PkgConfig::CRYPTO
+  PkgConfig::PUGIXML ZLIB::ZLIB Snappy::snappy fmt::fmt
   Threads::Threads)
 
 set_target_properties(millrace_shared PROPERTIES OUTPUT_NAME millrace EXPORT_NAME millrace VERSION ${PROJECT_VERSION}

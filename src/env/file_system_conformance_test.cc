@@ -1,5 +1,6 @@
 // Goal: the simulated file system and the real one are the same to a caller, so that what the simulator proves holds.
-// Method: every behaviour that the seam promises, run on both through the seam alone.
+// Method: every behaviour that the seam promises, run on all through the seam alone; the real one by both of its back
+// ends for plans of several ranges. (R23 W18)
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -23,10 +24,10 @@ struct Ground {
 };
 
 struct PosixGround final : Ground {
-  PosixGround() {
+  explicit PosixGround(IoBackEnd back_end) {
     std::string name = (std::filesystem::temp_directory_path() / "millrace-env-XXXXXX").native();
     root = ::mkdtemp(name.data());
-    file_system = std::make_unique<PosixFileSystem>();
+    file_system = std::make_unique<PosixFileSystem>(back_end);
   }
   ~PosixGround() override { std::filesystem::remove_all(root); }
 };
@@ -115,6 +116,60 @@ TEST_P(FileSystemConformanceTest, LargeTransfersAreWhole) {
   auto file = Create("a");
   ASSERT_TRUE(file->WriteAt(513, AsBytes(text)));
   EXPECT_EQ(Read(*file, 513, text.size() + 10), text);
+}
+
+TEST_P(FileSystemConformanceTest, APlanReadsAndWritesEveryRange) {
+  constexpr std::size_t kRange = 700, kRanges = 300;
+  std::string text(kRange * kRanges, '\0');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7 + i / 700);
+  // Runs that follow each other, jumps, any order.
+  std::vector<FileWrite> writes;
+  for (std::size_t i = 0; i < kRanges; ++i) {
+    const std::size_t at = i * 7 % kRanges * kRange;
+    writes.push_back({100 + at, AsBytes(std::string_view(text).substr(at, kRange))});
+  }
+  auto file = Create("a");
+  ASSERT_TRUE(file->WriteMany({}));
+  ASSERT_TRUE(file->WriteMany(writes));
+  EXPECT_EQ(*file->Size(), 100 + text.size());
+  std::string got(text.size(), '?');
+  const auto bytes = std::as_writable_bytes(std::span(got));
+  std::vector<FileRead> reads;
+  for (std::size_t i = 0; i < kRanges; ++i) reads.push_back({100 + i * kRange, bytes.subspan(i * kRange, kRange)});
+  ASSERT_TRUE(file->ReadMany({}));
+  ASSERT_TRUE(file->ReadMany(std::span(reads).first(1)));
+  ASSERT_TRUE(file->ReadMany(reads));
+  EXPECT_EQ(got, text);
+  for (const FileRead& read : reads) EXPECT_EQ(read.got, kRange);
+}
+
+TEST_P(FileSystemConformanceTest, APlanEndsWithTheFile) {
+  auto file = Create("a");
+  ASSERT_TRUE(file->WriteAt(0, AsBytes("0123456789")));
+  std::string got(20, '?');
+  const auto bytes = std::as_writable_bytes(std::span(got));
+  std::array<FileRead, 5> reads = {{{8, bytes.first(5)},
+                                    {13, bytes.subspan(5, 5)},
+                                    {2, bytes.subspan(10, 3)},
+                                    {5, bytes.subspan(13, 0)},
+                                    {9, bytes.subspan(14, 6)}}};
+  ASSERT_TRUE(file->ReadMany(reads));
+  EXPECT_EQ(reads[0].got, 2U);
+  EXPECT_EQ(reads[1].got, 0U);
+  EXPECT_EQ(reads[2].got, 3U);
+  EXPECT_EQ(reads[3].got, 0U);
+  EXPECT_EQ(reads[4].got, 1U);
+  EXPECT_EQ(got.substr(0, 2), "89");
+  EXPECT_EQ(got.substr(10, 3), "234");
+  EXPECT_EQ(got.substr(14, 1), "9");
+}
+
+TEST_P(FileSystemConformanceTest, ARefusedPlanNamesTheFile) {
+  Write("a", "kept");
+  auto file = *files().Open(root() / "a", {});
+  const std::array<FileWrite, 3> writes = {{{0, AsBytes("x")}, {1, AsBytes("y")}, {100, AsBytes("z")}}};
+  EXPECT_EQ(CodeOf(file->WriteMany(writes), root() / "a"), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Read("a"), "kept");
 }
 
 TEST_P(FileSystemConformanceTest, CreationModesAreKept) {
@@ -261,10 +316,12 @@ TEST_P(FileSystemConformanceTest, FreeSpaceIsThere) {
   EXPECT_EQ(CodeOf(files().FreeSpace(root() / "none"), root() / "none"), ErrorCode::kNotFound);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FileSystemConformanceTest,
-                         testing::Values(Kind{"Posix", [] { return std::make_unique<PosixGround>(); }},
-                                         Kind{"Sim", [] { return std::make_unique<SimGround>(); }}),
-                         [](const auto& kind) { return std::string(kind.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    All, FileSystemConformanceTest,
+    testing::Values(Kind{"PosixPositional", [] { return std::make_unique<PosixGround>(IoBackEnd::kPositional); }},
+                    Kind{"PosixRing", [] { return std::make_unique<PosixGround>(IoBackEnd::kRing); }},
+                    Kind{"Sim", [] { return std::make_unique<SimGround>(); }}),
+    [](const auto& kind) { return std::string(kind.param.name); });
 
 }  // namespace
 }  // namespace millrace

@@ -5,16 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "env/posix_error.h"
 
 namespace millrace {
 namespace {
-
-// The kernel transfers at most 0x7ffff000 bytes a call; a multiple of 4,096 keeps direct I/O aligned.
-constexpr std::size_t kTransferMax = 1 << 30;
 
 class PosixMappedRegion final : public MappedRegion {
  public:
@@ -31,37 +27,21 @@ class PosixMappedRegion final : public MappedRegion {
 
 class PosixFile final : public File {
  public:
-  PosixFile(int descriptor, std::filesystem::path path) : descriptor_(descriptor), path_(std::move(path)) {}
+  PosixFile(int descriptor, std::filesystem::path path, std::shared_ptr<IoPlans> plans)
+      : descriptor_(descriptor), path_(std::move(path)), plans_(std::move(plans)) {}
   // What must be durable was synced before; an error of close says nothing more.
   ~PosixFile() override { ::close(descriptor_); }
   PosixFile(const PosixFile&) = delete;
   PosixFile& operator=(const PosixFile&) = delete;
 
   Result<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> out) override {
-    std::size_t done = 0;
-    while (done < out.size()) {
-      const std::size_t want = std::min(out.size() - done, kTransferMax);
-      const ssize_t got = ::pread(descriptor_, out.data() + done, want, static_cast<off_t>(offset + done));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return PosixError(errno, "read", path_);
-      if (got == 0) break;
-      done += static_cast<std::size_t>(got);
-    }
-    return done;
+    return ReadRange({descriptor_, path_}, offset, out);
   }
-
   Result<void> WriteAt(std::uint64_t offset, std::span<const std::byte> bytes) override {
-    while (!bytes.empty()) {
-      const std::size_t want = std::min(bytes.size(), kTransferMax);
-      const ssize_t put = ::pwrite(descriptor_, bytes.data(), want, static_cast<off_t>(offset));
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return PosixError(errno, "write", path_);
-      if (put == 0) return PosixError(EIO, "write", path_);
-      offset += static_cast<std::uint64_t>(put);
-      bytes = bytes.subspan(static_cast<std::size_t>(put));
-    }
-    return {};
+    return WriteRange({descriptor_, path_}, offset, bytes);
   }
+  Result<void> ReadMany(std::span<FileRead> plan) override { return plans_->Read({descriptor_, path_}, plan); }
+  Result<void> WriteMany(std::span<const FileWrite> plan) override { return plans_->Write({descriptor_, path_}, plan); }
 
   Result<void> Sync() override {
     // Not repeated on EINTR: a second call might report success for pages the first one lost.
@@ -104,12 +84,13 @@ class PosixFile final : public File {
  private:
   const int descriptor_;
   const std::filesystem::path path_;
+  const std::shared_ptr<IoPlans> plans_;
 };
 
 }  // namespace
 
-std::unique_ptr<File> AdoptPosixFile(int descriptor, std::filesystem::path path) {
-  return std::make_unique<PosixFile>(descriptor, std::move(path));
+std::unique_ptr<File> AdoptPosixFile(int descriptor, std::filesystem::path path, std::shared_ptr<IoPlans> plans) {
+  return std::make_unique<PosixFile>(descriptor, std::move(path), std::move(plans));
 }
 
 }  // namespace millrace

@@ -79,6 +79,15 @@ Error HeldError(const std::filesystem::path& path, int descriptor) {
 
 }  // namespace
 
+PosixFileSystem::PosixFileSystem(IoBackEnd wanted) {
+  if (wanted == IoBackEnd::kRing) plans_ = RingPlans::Probe();
+  if (plans_) {
+    io_back_end_ = "io_uring";
+  } else {
+    plans_ = std::make_shared<PositionalPlans>();
+  }
+}
+
 Result<std::unique_ptr<File>> PosixFileSystem::Open(const std::filesystem::path& path, const FileOptions& options) {
   const int descriptor = OpenRetrying(path, OpenFlags(options), 0600);
   if (descriptor < 0) {
@@ -94,7 +103,7 @@ Result<std::unique_ptr<File>> PosixFileSystem::Open(const std::filesystem::path&
   struct stat status = {};
   if (::fstat(descriptor, &status) != 0) return PosixError(errno, "stat", path);
   if (!S_ISREG(status.st_mode)) return PosixError(EISDIR, "open", path);
-  return AdoptPosixFile(owned.Release(), path);
+  return AdoptPosixFile(owned.Release(), path, plans_);
 }
 
 Result<void> PosixFileSystem::Rename(const std::filesystem::path& from, const std::filesystem::path& to) {

@@ -54,7 +54,7 @@ struct OpenedSegment {
 
 struct BlockCache::State {
   explicit State(const BlockCacheOptions& options)
-      : blocks(options.block_bytes_max), segments(options.index_bytes_max) {}
+      : blocks(options.block_bytes_max, options.eviction), segments(options.index_bytes_max) {}
 
   ShardedCache<BlockKey, std::shared_ptr<const OpenedBlock>, BlockKeyHash> blocks;
   ShardedCache<BlockKey, std::shared_ptr<const OpenedSegment>, BlockKeyHash> segments;

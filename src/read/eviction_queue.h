@@ -5,53 +5,42 @@
 #include <memory>
 #include <vector>
 
+#include "millrace/options.h"
+
 namespace millrace {
 
-/// Who brings an entry: somebody who reads here and there, or a stream that goes over everything once.
+/// Who brings or touches an entry: somebody who reads here and there, or a stream that goes over everything once.
 enum class InsertHint { kRandom, kScan };
 
-/// Knows entries by slot number. Guarded by its cache shard's mutex.
+/// Knows entries by slot number. Guarded by its cache's mutex.
 class EvictionQueue {
  public:
-  virtual ~EvictionQueue() = default;
-  /// `key_hash` lets an order remember who was here before.
-  virtual void OnInsert(std::uint32_t slot, std::uint64_t key_hash) = 0;
-  virtual void OnHit(std::uint32_t slot) = 0;
-  virtual void OnRemove(std::uint32_t slot) = 0;
-  /// Precondition: some entry is held.
-  virtual std::uint32_t Victim() = 0;
-};
-
-/// The least recently used goes first: a ring of slots, its sentinel at index 0.
-class LruQueue final : public EvictionQueue {
- public:
-  void OnInsert(std::uint32_t slot, std::uint64_t) override {
-    if (links_.size() < slot + 2) links_.resize(slot + 2);
-    LinkFirst(slot + 1);
-  }
-  void OnHit(std::uint32_t slot) override {
-    Unlink(slot + 1);
-    LinkFirst(slot + 1);
-  }
-  void OnRemove(std::uint32_t slot) override { Unlink(slot + 1); }
-  std::uint32_t Victim() override { return links_[0].before - 1; }
-
- private:
-  struct Link {
-    std::uint32_t before = 0, after = 0;
+  struct Entry {
+    std::uint64_t key_hash = 0;  // lets an order remember who was here before
+    std::uint64_t bytes = 0;
+    InsertHint hint = InsertHint::kRandom;
   };
-  void LinkFirst(std::uint32_t at) {
-    const std::uint32_t second = links_[0].after;
-    links_[at] = {0, second};
-    links_[second].before = at;
-    links_[0].after = at;
-  }
-  void Unlink(std::uint32_t at) {
-    links_[links_[at].before].after = links_[at].after;
-    links_[links_[at].after].before = links_[at].before;
-  }
+  /// Where an entry stands, to be written down and restored; `rank` means something to its own kind of queue only.
+  struct Place {
+    std::uint32_t slot = 0;
+    std::uint8_t rank = 0;
+  };
+  enum class Removal { kDropped, kEvicted };
 
-  std::vector<Link> links_{1};
+  virtual ~EvictionQueue() = default;
+  virtual void OnInsert(std::uint32_t slot, const Entry& entry) = 0;
+  virtual void OnHit(std::uint32_t slot, InsertHint hint) = 0;
+  virtual void OnRemove(std::uint32_t slot, Removal removal) = 0;
+  /// It stays until removed. Precondition: some entry is held.
+  virtual std::uint32_t Victim() = 0;
+  [[nodiscard]] virtual std::uint8_t Rank(std::uint32_t slot) const = 0;
+  /// All entries, sooner to go before later.
+  [[nodiscard]] virtual std::vector<Place> Places() const = 0;
+  /// Back to where its rank was, behind those that are there. An unknown rank is that of a new entry.
+  virtual void Restore(const Place& place, const Entry& entry) = 0;
 };
+
+/// `bytes_max` is what the cache may hold.
+std::unique_ptr<EvictionQueue> MakeEvictionQueue(EvictionPolicy policy, std::uint64_t bytes_max);
 
 }  // namespace millrace

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/gate.h"
 #include "millrace/bytes.h"
 #include "millrace/clock.h"
 #include "millrace/engine.h"
@@ -51,13 +52,8 @@ class SegmentCache {
   class Admission {
    public:
     Admission() = default;
-    Admission(Admission&& other) noexcept : cache_(std::exchange(other.cache_, nullptr)), slot_(other.slot_) {}
-    Admission& operator=(Admission&& other) noexcept {
-      Release();
-      cache_ = std::exchange(other.cache_, nullptr);
-      slot_ = other.slot_;
-      return *this;
-    }
+    Admission(Admission&& other) noexcept { *this = std::move(other); }
+    Admission& operator=(Admission&& other) noexcept;
     ~Admission() { Release(); }
     /// False: the chunk is not to be stored.
     explicit operator bool() const { return cache_ != nullptr; }
@@ -65,9 +61,10 @@ class SegmentCache {
 
    private:
     friend class SegmentCache;
-    Admission(SegmentCache* cache, std::uint32_t slot) : cache_(cache), slot_(slot) {}
     SegmentCache* cache_ = nullptr;
+    ChunkKey key_;
     std::uint32_t slot_ = 0;
+    Gate::Pass pass_;
   };
 
   enum class IfPresent { kRefuse, kReplace };
@@ -89,7 +86,8 @@ class SegmentCache {
   /// in one part, its checksum verified. Parts of a chunk are for the caller to verify, by the CRC of the blocks they
   /// are. Nothing: it is not there, it is damaged (and now gone), or its disk failed. A hit makes it the most recent.
   /// Cost: an open and a read per range.
-  std::optional<std::vector<SharedBytes>> Read(const ChunkKey& key, std::span<const ByteRange> ranges, Lookup lookup);
+  std::optional<std::vector<SharedBytes>> Read(const ChunkKey& key, std::span<const ByteRange> ranges, Lookup lookup,
+                                               InsertHint hint = InsertHint::kRandom);
   /// Without counting, and nothing moves.
   [[nodiscard]] bool Contains(const ChunkKey& key) const;
   /// Makes room first, then counts it as used. Empty: too large, there already, another admission of the key is under
@@ -105,8 +103,9 @@ class SegmentCache {
   /// Waits for calls and admissions in flight and writes down the order of eviction. May be called again.
   void Close();
 
- private:
   struct State;
+
+ private:
   explicit SegmentCache(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

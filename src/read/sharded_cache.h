@@ -23,15 +23,17 @@ class ShardedCache {
   static constexpr std::uint64_t kShardBytesMin = 32 << 20;  // so that a large batch still fits
   static constexpr std::size_t kShardsMax = 16;
 
-  explicit ShardedCache(std::uint64_t bytes_max) {
+  explicit ShardedCache(std::uint64_t bytes_max, EvictionPolicy policy = EvictionPolicy::kLru) {
     const std::size_t count = std::clamp<std::uint64_t>(bytes_max / kShardBytesMin, 1, kShardsMax);
-    for (std::size_t i = 0; i < count; ++i) shards_.push_back(std::make_unique<Shard>(bytes_max / count));
+    for (std::size_t i = 0; i < count; ++i) shards_.push_back(std::make_unique<Shard>(bytes_max / count, policy));
   }
 
-  /// For a reader: counted, and the entry becomes the most recent.
-  std::optional<Value> Find(const Key& key) { return ShardOf(key).Find(key, true); }
+  /// For a reader: counted, and a touch as the order of eviction sees it. A stream says so at each of its lookups.
+  std::optional<Value> Find(const Key& key, InsertHint hint = InsertHint::kRandom) {
+    return ShardOf(key).Find(key, hint);
+  }
   /// For us: not counted, and nothing moves.
-  std::optional<Value> Peek(const Key& key) { return ShardOf(key).Find(key, false); }
+  std::optional<Value> Peek(const Key& key) { return ShardOf(key).Find(key, std::nullopt); }
   void Insert(const Key& key, Value value, std::uint64_t bytes, InsertHint hint = InsertHint::kRandom) {
     ShardOf(key).Insert(key, std::move(value), bytes, Hash{}(key), hint);
   }
@@ -46,41 +48,44 @@ class ShardedCache {
  private:
   class Shard {
    public:
-    explicit Shard(std::uint64_t bytes_max) : bytes_max_(bytes_max), queue_(std::make_unique<LruQueue>()) {}
+    Shard(std::uint64_t bytes_max, EvictionPolicy policy)
+        : bytes_max_(bytes_max), queue_(MakeEvictionQueue(policy, bytes_max)) {}
 
-    std::optional<Value> Find(const Key& key, bool for_reader) {
+    std::optional<Value> Find(const Key& key, std::optional<InsertHint> reader) {
       MutexLock lock(mutex_);
       const auto found = slot_of_.find(key);
       if (found == slot_of_.end()) {
-        if (for_reader) ++misses_;
+        if (reader) ++misses_;
         return std::nullopt;
       }
-      if (for_reader) {
+      if (reader) {
         ++hits_;
-        queue_->OnHit(found->second);
+        queue_->OnHit(found->second, *reader);
       }
       return slots_[found->second].value;
     }
-    void Insert(const Key& key, Value value, std::uint64_t bytes, std::uint64_t hash, InsertHint) {
+    void Insert(const Key& key, Value value, std::uint64_t bytes, std::uint64_t hash, InsertHint hint) {
       if (bytes > bytes_max_) return;
       std::vector<Value> dropped;  // their memory is freed after the lock
       MutexLock lock(mutex_);
       if (const auto found = slot_of_.find(key); found != slot_of_.end())
-        dropped.push_back(Remove(found->second));  // put again: the newest counts, once
+        dropped.push_back(
+            Remove(found->second, EvictionQueue::Removal::kDropped));  // put again: the newest counts, once
       while (bytes_ > bytes_max_ - bytes) {
-        dropped.push_back(Remove(queue_->Victim()));
+        dropped.push_back(Remove(queue_->Victim(), EvictionQueue::Removal::kEvicted));
         ++evictions_;
       }
       const std::uint32_t slot = FreeSlot();
       slots_[slot] = {key, std::move(value), bytes};
       slot_of_.emplace(key, slot);
-      queue_->OnInsert(slot, hash);
+      queue_->OnInsert(slot, {hash, bytes, hint});
       bytes_ += bytes;
     }
     void Erase(const Key& key) {
       std::optional<Value> dropped;
       MutexLock lock(mutex_);
-      if (const auto found = slot_of_.find(key); found != slot_of_.end()) dropped = Remove(found->second);
+      if (const auto found = slot_of_.find(key); found != slot_of_.end())
+        dropped = Remove(found->second, EvictionQueue::Removal::kDropped);
     }
     void AddTo(CacheStats& all) const {
       MutexLock lock(mutex_);
@@ -98,8 +103,8 @@ class ShardedCache {
       Value value{};
       std::uint64_t bytes = 0;
     };
-    Value Remove(std::uint32_t slot) MR_REQUIRES(mutex_) {
-      queue_->OnRemove(slot);
+    Value Remove(std::uint32_t slot, EvictionQueue::Removal removal) MR_REQUIRES(mutex_) {
+      queue_->OnRemove(slot, removal);
       bytes_ -= slots_[slot].bytes;
       slot_of_.erase(slots_[slot].key);
       free_.push_back(slot);

@@ -14,6 +14,7 @@ namespace millrace {
 namespace {
 
 constexpr std::size_t kKeysPerPageMax = 1000;
+constexpr std::size_t kKeyBytesMax = 1024;
 constexpr std::string_view kXmlHead = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 std::tm UtcOf(std::int64_t ms) {
@@ -213,6 +214,7 @@ SimS3Reply SimS3Objects::Answer(const SimS3Request& request, std::int64_t now_ms
     if (request.method == "HEAD") reply.SetBody({});
     return reply;
   }
+  if (request.key.size() > kKeyBytesMax) return S3Refusal(400, "KeyTooLongError", "Your key is too long.");
   switch (verb) {
     case S3Verb::kPut:
       return Put(request, *objects, now_ms);

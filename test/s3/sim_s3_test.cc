@@ -90,6 +90,11 @@ TEST_F(SimS3Test, DeletesOneAndMany) {
   EXPECT_EQ(store_.objects("b"), 1u);
 }
 
+TEST_F(SimS3Test, KeysHaveTheirLimit) {
+  EXPECT_EQ(Ask("PUT", "/b/" + std::string(1024, 'k'), "x").status, 200);
+  EXPECT_EQ(Between(Text(Ask("PUT", "/b/" + std::string(1025, 'k'), "x")), "Code"), "KeyTooLongError");
+}
+
 TEST_F(SimS3Test, MultipartUploadsAreInvisibleUntilComplete) {
   const std::string id = Between(Text(Ask("POST", "/b/k?uploads")), "UploadId");
   const std::string big(5 << 20, 'x');

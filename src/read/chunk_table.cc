@@ -1,0 +1,152 @@
+#include "read/chunk_table.h"
+
+#include "base/check.h"
+
+namespace millrace {
+
+std::optional<ChunkTable::Slot> ChunkTable::Find(const ChunkName& name) const {
+  const auto found = slot_of_.find(name);
+  if (found == slot_of_.end()) return std::nullopt;
+  return found->second;
+}
+
+ChunkTable::Slot ChunkTable::FreeSlot() {
+  if (free_.empty()) {
+    chunks_.emplace_back();
+    return static_cast<Slot>(chunks_.size() - 1);
+  }
+  const Slot slot = free_.back();
+  free_.pop_back();
+  return slot;
+}
+
+ChunkTable::Slot ChunkTable::Claim(const ChunkName& name) {
+  const Slot slot = FreeSlot();
+  MR_CHECK(slot_of_.emplace(name, slot).second);
+  chunks_[slot] = {.name = name, .state = State::kReserved};
+  return slot;
+}
+
+void ChunkTable::Reserve(Slot slot, std::uint64_t file_bytes) {
+  Chunk& chunk = chunks_[slot];
+  MR_CHECK(chunk.state == State::kReserved && chunk.file_bytes == 0 && used_ + file_bytes <= bytes_max_, used_);
+  chunk.file_bytes = file_bytes;
+  used_ += file_bytes;
+}
+
+bool ChunkTable::CouldFit(std::uint64_t bytes) const {
+  const std::uint64_t staying = used_ - (resident_ - pinned_);
+  return bytes <= bytes_max_ && staying <= bytes_max_ - bytes;
+}
+
+std::vector<ChunkTable::Slot> ChunkTable::Evict(std::uint64_t bytes) {
+  std::vector<Slot> victims;
+  std::vector<EvictionQueue::Place> in_use;  // aside while others are looked for
+  std::uint64_t leaving = 0;
+  while (used_ - leaving + bytes > bytes_max_ && resident_ > pinned_) {
+    const Slot slot = queue_->Victim();
+    if (chunks_[slot].pins > 0) {
+      in_use.push_back({slot, queue_->Rank(slot)});
+      queue_->OnRemove(slot, EvictionQueue::Removal::kDropped);
+      continue;
+    }
+    LeaveQueue(slot, EvictionQueue::Removal::kEvicted);
+    chunks_[slot].state = State::kLeaving;
+    leaving += chunks_[slot].file_bytes;
+    victims.push_back(slot);
+  }
+  for (const EvictionQueue::Place& place : in_use) queue_->Restore(place, EntryOf(place.slot));
+  return victims;
+}
+
+void ChunkTable::Arrive(Slot slot) {
+  MR_CHECK(chunks_[slot].state == State::kReserved);
+  chunks_[slot].header_checked = true;
+  EnterQueue(slot, std::nullopt);
+}
+
+void ChunkTable::Restore(const ChunkName& name, std::uint64_t file_bytes, std::optional<std::uint8_t> rank) {
+  const Slot slot = Claim(name);
+  chunks_[slot].file_bytes = file_bytes;
+  used_ += file_bytes;
+  EnterQueue(slot, rank);
+}
+
+void ChunkTable::Pin(Slot slot) {
+  if (chunks_[slot].pins++ == 0) pinned_ += chunks_[slot].file_bytes;
+}
+
+bool ChunkTable::Unpin(Slot slot) {
+  Chunk& chunk = chunks_[slot];
+  MR_CHECK(chunk.pins > 0);
+  if (--chunk.pins > 0) return false;
+  if (chunk.state == State::kResident) pinned_ -= chunk.file_bytes;
+  if (chunk.state != State::kDoomed) return false;
+  chunk.state = State::kLeaving;
+  return true;
+}
+
+bool ChunkTable::Doom(Slot slot) {
+  Chunk& chunk = chunks_[slot];
+  MR_CHECK(chunk.state == State::kResident);
+  LeaveQueue(slot, EvictionQueue::Removal::kDropped);
+  if (chunk.pins > 0) {
+    pinned_ -= chunk.file_bytes;
+    chunk.state = State::kDoomed;
+    return false;
+  }
+  chunk.state = State::kLeaving;
+  return true;
+}
+
+void ChunkTable::Forget(Slot slot) {
+  Chunk& chunk = chunks_[slot];
+  MR_CHECK((chunk.state == State::kReserved || chunk.state == State::kLeaving) && chunk.pins == 0);
+  used_ -= chunk.file_bytes;
+  slot_of_.erase(chunk.name);
+  chunk = {};
+  free_.push_back(slot);
+}
+
+void ChunkTable::Return(Slot slot) {
+  MR_CHECK(chunks_[slot].state == State::kLeaving);
+  EnterQueue(slot, std::nullopt);
+}
+
+std::vector<ChunkPlace> ChunkTable::Places() const {
+  std::vector<ChunkPlace> places;
+  for (const EvictionQueue::Place& place : queue_->Places()) places.push_back({chunks_[place.slot].name, place.rank});
+  return places;
+}
+
+std::vector<ChunkName> ChunkTable::Residents() const {
+  std::vector<ChunkName> names;
+  for (const EvictionQueue::Place& place : queue_->Places()) names.push_back(chunks_[place.slot].name);
+  return names;
+}
+
+EvictionQueue::Entry ChunkTable::EntryOf(Slot slot) const {
+  const Chunk& chunk = chunks_[slot];
+  return {chunk.name.high, chunk.file_bytes, chunk.hint};
+}
+
+void ChunkTable::LeaveQueue(Slot slot, EvictionQueue::Removal removal) {
+  queue_->OnRemove(slot, removal);
+  resident_ -= chunks_[slot].file_bytes;
+  --entries_;
+}
+
+void ChunkTable::EnterQueue(Slot slot, std::optional<std::uint8_t> rank) {
+  Chunk& chunk = chunks_[slot];
+  const EvictionQueue::Entry entry = EntryOf(slot);
+  if (rank) {
+    queue_->Restore({slot, *rank}, entry);
+  } else {
+    queue_->OnInsert(slot, entry);
+  }
+  chunk.state = State::kResident;
+  resident_ += chunk.file_bytes;
+  ++entries_;
+}
+
+}  // namespace millrace

@@ -1,0 +1,191 @@
+// What the disk cache does to its disk apart from writing and reading chunks: taking over what is there, making room,
+// living with a disk that refuses.
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "read/segment_cache_state.h"
+
+namespace millrace {
+
+bool SegmentCache::State::TakeOver() {
+  if (options.bytes_max > 0 && !disk.CreateDirectories(chunks)) return false;
+  const auto listed = disk.List(chunks);
+  if (!listed) return false;
+  auto lock_file = disk.Lock(options.directory / "lock", "");
+  if (!lock_file) return false;  // another engine's
+
+  std::unordered_map<ChunkName, std::uint64_t, ChunkNameHash> found;
+  MutexLock lock(mutex);  // nobody else knows of it yet: it delays no one
+  held = *std::move(lock_file);
+  for (const DirectoryEntry& entry : *listed) {
+    const std::optional<ChunkName> name = entry.is_directory ? std::nullopt : ChunkName::Parse(entry.name);
+    if (name && entry.size_bytes > kChunkHeaderBytes && entry.size_bytes <= table.bytes_max()) {
+      found.emplace(*name, entry.size_bytes);
+    } else if (!RemoveFile(chunks / entry.name) && !entry.is_directory) {
+      leftovers.push_back({entry.name, entry.size_bytes});
+      table.CountLeftover(entry.size_bytes);
+    }
+  }
+  const ChunkOrder written = ReadOrder(disk, order, OrderRoom(options.bytes_max) / 2);
+  std::unordered_map<ChunkName, std::uint8_t, ChunkNameHash> ranks;
+  for (const ChunkPlace& place : written.places) ranks.emplace(place.name, place.rank);
+  const auto restore_unknown = [&]() MR_REQUIRES(mutex) {
+    for (const auto& [name, bytes] : found)
+      if (!ranks.contains(name)) table.Restore(name, bytes, std::nullopt);
+  };
+  // What the order does not know did not fit into it, or came after it was written.
+  if (written.left_out > 0) restore_unknown();
+  for (const ChunkPlace& place : written.places) {
+    const auto at = found.find(place.name);
+    if (at == found.end()) continue;
+    table.Restore(at->first, at->second, place.rank);
+    found.erase(at);
+  }
+  if (written.left_out == 0) restore_unknown();
+  for (const ChunkTable::Slot slot : table.Evict(0)) {  // the ceiling was higher once
+    if (RemoveFile(PathOf(table.at(slot).name))) {
+      table.Forget(slot);
+      ++stats.evictions;
+    } else {
+      table.Return(slot);
+    }
+  }
+  return options.bytes_max > 0;
+}
+
+void SegmentCache::State::WriteOrderIfDue() {
+  {
+    MutexLock lock(mutex);
+    if (writing_order || arrivals_since_order < std::max(kArrivalsPerOrder, table.entries() / 4)) return;
+    writing_order = true;
+  }
+  WriteOrderNow();
+  MutexLock lock(mutex);
+  writing_order = false;
+}
+
+void SegmentCache::State::WriteOrderNow() {
+  std::vector<ChunkPlace> places;
+  {
+    MutexLock lock(mutex);
+    places = table.Places();
+    arrivals_since_order = 0;
+  }
+  if (!WriteOrder(disk, order, places, OrderRoom(options.bytes_max) / 2)) OnFailure(write_pause);
+}
+
+bool SegmentCache::State::RemoveFile(const std::filesystem::path& path) {
+  const Result<void> removed = disk.Remove(path);
+  return removed || removed.error().code() == ErrorCode::kNotFound;
+}
+
+std::vector<bool> SegmentCache::State::RemoveFiles(const std::vector<Leaving>& leaving) {
+  std::vector<bool> gone;
+  for (const Leaving& one : leaving) {
+    gone.push_back(RemoveFile(PathOf(one.name)));
+    if (!gone.back()) OnFailure(write_pause);
+  }
+  return gone;
+}
+
+bool SegmentCache::State::Settle(const std::vector<Leaving>& leaving, const std::vector<bool>& gone,
+                                 IfItStays if_it_stays) {
+  bool all_gone = true;
+  for (std::size_t i = 0; i < leaving.size(); ++i) {
+    const ChunkTable::Chunk chunk = table.at(leaving[i].slot);
+    all_gone = all_gone && gone[i];
+    if (!gone[i] && if_it_stays == IfItStays::kReturn) {
+      table.Return(leaving[i].slot);
+      continue;
+    }
+    table.Forget(leaving[i].slot);
+    if (!gone[i]) {
+      leftovers.push_back({chunk.name.ToString(), chunk.file_bytes});
+      table.CountLeftover(chunk.file_bytes);
+    } else if (if_it_stays == IfItStays::kReturn) {  // evicted
+      ++stats.evictions;
+      if (chunk.prefetched_unread) {
+        ++stats.wasted_prefetch;
+        stats.prefetch_wasted_bytes += chunk.file_bytes - kChunkHeaderBytes;
+      }
+    }
+  }
+  return all_gone;
+}
+
+void SegmentCache::State::Remove(const std::vector<Leaving>& leaving, IfItStays if_it_stays) {
+  if (leaving.empty()) return;
+  const std::vector<bool> gone = RemoveFiles(leaving);
+  MutexLock lock(mutex);
+  Settle(leaving, gone, if_it_stays);
+}
+
+void SegmentCache::State::DropNamed(const ChunkName& name) {
+  std::vector<Leaving> leaving;
+  {
+    MutexLock lock(mutex);
+    const auto slot = table.Find(name);
+    if (!slot || table.at(*slot).state != ChunkTable::State::kResident || !table.Doom(*slot)) return;
+    leaving.push_back({*slot, name});
+  }
+  Remove(leaving, IfItStays::kLeftover);
+}
+
+void SegmentCache::State::RetryLeftovers() {
+  std::vector<Leftover> tried;
+  {
+    MutexLock lock(mutex);
+    if (leftovers.empty() || retrying_leftovers) return;
+    retrying_leftovers = true;
+    tried = leftovers;
+  }
+  std::unordered_set<std::string> gone;
+  for (const Leftover& leftover : tried) {
+    if (!RemoveFile(chunks / leftover.file)) break;
+    gone.insert(leftover.file);
+  }
+  if (gone.size() < tried.size()) OnFailure(write_pause);
+  MutexLock lock(mutex);
+  retrying_leftovers = false;
+  std::vector<Leftover> left;
+  for (Leftover& leftover : leftovers) {
+    if (gone.contains(leftover.file)) {
+      table.ForgetLeftover(leftover.bytes);
+    } else {
+      left.push_back(std::move(leftover));
+    }
+  }
+  leftovers = std::move(left);
+}
+
+void SegmentCache::State::CountHit(ChunkTable::Slot slot, Lookup lookup) {
+  ++(lookup == Lookup::kReader ? stats.hits : stats.prefetch_hits);
+  ChunkTable::Chunk& chunk = table.at(slot);
+  chunk.header_checked = true;
+  if (lookup == Lookup::kReader && std::exchange(chunk.prefetched_unread, false))
+    stats.prefetch_used_bytes += chunk.file_bytes - kChunkHeaderBytes;
+}
+
+void SegmentCache::State::Heal() {
+  if (!disk.CreateDirectories(chunks)) return;
+  std::vector<ChunkName> residents;
+  {
+    MutexLock lock(mutex);
+    residents = table.Residents();
+  }
+  const auto listed = disk.List(chunks);
+  if (!listed) return;
+  std::unordered_set<std::string> there;
+  for (const DirectoryEntry& entry : *listed) there.insert(entry.name);
+  for (const ChunkName& name : residents)
+    if (!there.contains(name.ToString())) DropNamed(name);
+}
+
+void SegmentCache::State::OnFailure(DiskPause& pause) {
+  pause.OnFailure();
+  MutexLock lock(mutex);
+  ++stats.failures;
+}
+
+}  // namespace millrace

@@ -1,0 +1,94 @@
+// Inside the disk cache: what it knows under one lock, and what it does to the disk outside of it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/gate.h"
+#include "base/mutex.h"
+#include "read/chunk_table.h"
+#include "read/disk_pause.h"
+#include "read/segment_cache.h"
+
+namespace millrace {
+
+struct SegmentCache::State {
+  /// Of the ceiling, what is set aside for the written order and its successor. Tiny caches go without.
+  static constexpr std::uint64_t OrderRoom(std::uint64_t bytes_max) {
+    return bytes_max < (64 << 10) ? 0 : std::max<std::uint64_t>(bytes_max / 512, 4 << 10);
+  }
+  static constexpr std::uint64_t kArrivalsPerOrder = 256;  // at least; a quarter of the entries when they are many
+
+  State(SegmentCacheOptions given, FileSystem& file_system, Clock& clock)
+      : options(std::move(given)),
+        chunks(options.directory / "chunks"),
+        order(options.directory / "order"),
+        disk(file_system),
+        read_pause(clock),
+        write_pause(clock),
+        table(options.eviction, options.bytes_max - OrderRoom(options.bytes_max)) {}
+
+  /// A chunk whose file is to be removed.
+  struct Leaving {
+    ChunkTable::Slot slot = 0;
+    ChunkName name;
+  };
+  enum class IfItStays { kReturn, kLeftover };
+  struct Leftover {
+    std::string file;
+    std::uint64_t bytes = 0;
+  };
+
+  /// segment_cache_scan.cc: takes over what is on the disk; false: the cache is off.
+  bool TakeOver();
+  void WriteOrderIfDue();
+  void WriteOrderNow();
+
+  [[nodiscard]] std::filesystem::path PathOf(const ChunkName& name) const { return chunks / name.ToString(); }
+  [[nodiscard]] std::filesystem::path PartOf(const ChunkName& name) const {
+    return chunks / (name.ToString() + ".part");
+  }
+  /// True: it is not there any more.
+  bool RemoveFile(const std::filesystem::path& path);
+  /// Removes the files, then does the accounts.
+  void Remove(const std::vector<Leaving>& leaving, IfItStays if_it_stays) MR_EXCLUDES(mutex);
+  std::vector<bool> RemoveFiles(const std::vector<Leaving>& leaving) MR_EXCLUDES(mutex);
+  /// True: all are gone.
+  bool Settle(const std::vector<Leaving>& leaving, const std::vector<bool>& gone, IfItStays if_it_stays)
+      MR_REQUIRES(mutex);
+  void DropNamed(const ChunkName& name) MR_EXCLUDES(mutex);
+  void RetryLeftovers() MR_EXCLUDES(mutex);
+  void CountMiss(Lookup lookup) MR_REQUIRES(mutex) {
+    ++(lookup == Lookup::kReader ? stats.misses : stats.prefetch_misses);
+  }
+  void CountHit(ChunkTable::Slot slot, Lookup lookup) MR_REQUIRES(mutex);
+  /// The folder may have been deleted under us: makes it again, and forgets what went with it.
+  void Heal() MR_EXCLUDES(mutex);
+  void OnFailure(DiskPause& pause) MR_EXCLUDES(mutex);
+
+  // Constant after Open.
+  const SegmentCacheOptions options;
+  const std::filesystem::path chunks, order;
+  FileSystem& disk;
+  bool on = false;
+
+  // Own synchronization.
+  Gate gate;
+  DiskPause read_pause, write_pause;
+
+  mutable Mutex mutex;
+  ChunkTable table MR_GUARDED_BY(mutex);
+  std::vector<Leftover> leftovers MR_GUARDED_BY(mutex);
+  SegmentCacheStats stats MR_GUARDED_BY(mutex);  // what only grows
+  std::uint64_t arrivals_since_order MR_GUARDED_BY(mutex) = 0;
+  bool writing_order MR_GUARDED_BY(mutex) = false;
+  bool retrying_leftovers MR_GUARDED_BY(mutex) = false;
+  std::unique_ptr<FileLock> held MR_GUARDED_BY(mutex);  // the directory, against other engines
+};
+
+}  // namespace millrace

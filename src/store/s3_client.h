@@ -1,0 +1,93 @@
+// One request of S3 to one bucket, from what is meant to what comes back:
+//
+//   circuit breaker ─► limit of its kind ─► credentials, signature ─► transport (a slow get is sent twice) ─► lessons
+//   for all of them
+//
+// It repeats nothing else and judges no status but to learn from it.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/counter.h"
+#include "millrace/clock.h"
+#include "store/aws_credential_source.h"
+#include "store/circuit_breaker.h"
+#include "store/http_transport.h"
+#include "store/latency_tracker.h"
+#include "store/request_limiter.h"
+#include "store/s3_settings.h"
+#include "store/sigv4.h"
+#include "store/uri_encoding.h"
+
+namespace millrace {
+
+struct S3Request {
+  HttpMethod method = HttpMethod::kGet;
+  RequestKind kind = RequestKind::kGet;
+  Urgency urgency = Urgency::kForeground;
+  std::string_view key;  // of the object, without the store's prefix; "": the bucket
+  Query query;
+  std::vector<HttpHeader> headers;
+  std::span<const SharedBytes> body;
+  std::span<const std::uint64_t> part_lengths;
+  std::uint64_t unsized_bytes_max = 64 << 10;
+  std::uint64_t body_bytes = 0;  // that move either way, as far as known
+  Hedging hedging = Hedging::kOff;
+};
+
+/// Since the client was made.
+struct S3Counts {
+  std::uint64_t requests = 0;         // sent, second ones not counted
+  std::uint64_t failed = 0;           // without a whole answer, or with a 5xx
+  std::uint64_t throttled = 0;        // answered by 503 or 429
+  std::uint64_t hedges = 0;           // gets sent a second time
+  std::uint64_t hedges_won = 0;       // of which the second answered first
+  std::uint64_t breaker_opened = 0;   // times the store was left alone
+  std::uint64_t breaker_refused = 0;  // requests not sent meanwhile
+};
+
+/// Safe from any thread; calls block.
+class S3Client {
+ public:
+  /// `clock` outlives the client.
+  S3Client(S3Settings settings, std::shared_ptr<HttpTransport> transport,
+           std::shared_ptr<AwsCredentialSource> credentials, const Clock& clock);
+
+  /// The answer, whatever its status. Errors: kUnavailable, kTimeout: nothing is known of the outcome; those of the
+  /// credentials.
+  Result<HttpResponse> Exchange(const S3Request& request);
+  /// What an answer that is no 2xx means to the caller of `request`.
+  [[nodiscard]] Error ErrorOf(const S3Request& request, const HttpResponse& response) const;
+  /// An answer that could not be as it is: kUnavailable, to be asked again.
+  [[nodiscard]] Error BadAnswer(const S3Request& request, std::string_view what) const;
+
+  [[nodiscard]] const S3Settings& settings() const { return settings_; }
+  /// "s3://bucket/prefix".
+  [[nodiscard]] const std::string& place() const { return place_; }
+  /// The store's prefix before `key`.
+  [[nodiscard]] std::string FullKey(std::string_view key) const;
+  [[nodiscard]] S3Counts Counts() const;
+
+ private:
+  [[nodiscard]] Result<HttpRequest> Signed(const S3Request& request) const;
+  Result<HttpResponse> Deliver(const S3Request& request, const HttpRequest& signed_request);
+  void Learn(const Result<HttpResponse>& answer);
+
+  const S3Settings settings_;
+  const std::string place_;
+  const std::shared_ptr<HttpTransport> transport_;
+  const std::shared_ptr<AwsCredentialSource> credentials_;
+  const Clock& clock_;
+  const SigV4 signer_;
+  // Each with its own synchronization.
+  RequestLimiter limiter_;
+  CircuitBreaker breaker_;
+  LatencyTracker latency_;
+  HedgeBudget hedge_budget_;
+  Counter requests_, failed_, hedges_, hedges_won_;
+};
+
+}  // namespace millrace
