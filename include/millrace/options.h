@@ -85,8 +85,9 @@ struct EngineOptions {
   std::filesystem::path data_dir;  // WAL, SQLite, local objects, cache unless set apart
   bool create_if_missing = true;
   std::string name_space;  // "" or any bytes: isolates everything under data_dir; collisions impossible
-  std::string object_store =
-      "file:";  // "file:", "file:///path", "memory:"; "s3://bucket/prefix?..." is kUnsupported until it exists
+  /// "file:", "file:///path", "memory:", "s3://bucket/prefix?endpoint=URL&region=NAME&style=path|virtual" (an endpoint
+  /// means path style); credentials of S3 come from the environment, ~/.aws or the machine's role, and never from here.
+  std::string object_store = "file:";
   std::string metadata_store = "sqlite:";  // "sqlite:", "sqlite:///path", "memory:"
   SyncPolicy sync = SyncPolicy::Each();
   bool auto_create_topics = false;           // an append to an unknown topic creates it; reads never do

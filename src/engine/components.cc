@@ -31,7 +31,8 @@ Result<void> Components::OpenStores(const EngineOptions& options, const DataLayo
   objects = options.objects;
   if (!objects) {
     MR_ASSIGN_OR_RETURN(objects, OpenObjectStore(options.object_store, layout.root, *file_system, *clock));
-    objects_are_near = true;
+    MR_ASSIGN_OR_RETURN(const ObjectStoreKind kind, ObjectStoreKindOf(options.object_store));
+    objects_are_near = kind != ObjectStoreKind::kS3;
   }
   return {};
 }

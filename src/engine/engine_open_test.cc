@@ -232,7 +232,7 @@ TEST_F(EngineOpenTest, EverySettingOutOfBoundsIsRefusedByName) {
     ASSERT_EQ(CodeOf(engine), ErrorCode::kInvalidArgument) << spoilt.name;
     EXPECT_NE(engine.error().message().find(spoilt.name), std::string::npos) << Told(engine);
   }
-  for (const char* url : {"s3://bucket/prefix", "http://x", ""}) {
+  for (const char* url : {"s3://", "s3://bucket?unknown=1", "http://x", ""}) {
     EngineOptions options = Options();
     options.object_store = url;
     EXPECT_FALSE(Engine::Open(options)) << url;

@@ -11,13 +11,14 @@
 
 namespace millrace {
 
-enum class ObjectStoreKind { kLocalDirectory, kMemory };
+enum class ObjectStoreKind { kLocalDirectory, kMemory, kS3 };
 
-/// "file:" (below the data directory), "file:///absolute/path" (taken literally, no percent-decoding), "memory:".
-/// Errors: kUnsupported ("s3://…", which comes later), kInvalidArgument. Credentials are never repeated in the message.
+/// "file:" (below the data directory), "file:///absolute/path" (taken literally, no percent-decoding), "memory:",
+/// "s3://bucket/prefix?…" (see ParseS3Url). Errors: kInvalidArgument. Credentials are never repeated in the message.
 Result<ObjectStoreKind> ObjectStoreKindOf(std::string_view url);
 
 /// "file:" lies in `data_dir`/objects. `file_system` and `clock` outlive the store.
+/// Credentials of S3 are looked for when they are first needed.
 /// Errors: those of ObjectStoreKindOf and of creating the directory.
 Result<std::shared_ptr<ObjectStore>> OpenObjectStore(std::string_view url, const std::filesystem::path& data_dir,
                                                      FileSystem& file_system, const Clock& clock);

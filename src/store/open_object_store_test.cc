@@ -27,7 +27,7 @@ TEST(OpenObjectStoreTest, UrlsNameTheirStore) {
 
 TEST(OpenObjectStoreTest, OthersAreRefused) {
   auto s3 = ObjectStoreKindOf("s3://bucket/prefix?secret=hunter2");
-  EXPECT_EQ(s3.error().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(s3.error().code(), ErrorCode::kInvalidArgument);
   EXPECT_EQ(s3.error().ToString().find("hunter2"), std::string::npos);
   for (const std::string_view url : {"", "file", "file:x", "file://host/path", "file:///", "memory", "memory:x",
                                      "https://user:hunter2@example.org/", "/path", "FILE:"}) {
