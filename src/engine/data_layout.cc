@@ -32,7 +32,8 @@ DataLayout DataLayout::Of(const EngineOptions& options) {
   layout.meta = layout.root / "meta.db";
   layout.marker = layout.root / "engine";
   layout.lock = layout.root / "lock";
-  layout.cache = options.read.cache_dir.empty() ? layout.root / "cache" : options.read.cache_dir;
+  const std::filesystem::path& cache_dir = options.read.cache_dir;
+  layout.cache = cache_dir.empty() ? layout.root / "cache" : folder.empty() ? cache_dir : cache_dir / folder;
   return layout;
 }
 

@@ -3,6 +3,8 @@
 //
 //   name space ""    data_dir/{wal, positions, objects, cache, meta.db, engine, lock}      keys ab/…
 //   another          data_dir/ns/6162…/{…}, pieces of at most 200 digits        keys ns/6162…/ab/…
+//
+// A cache directory set apart is divided likewise.
 #pragma once
 
 #include <filesystem>

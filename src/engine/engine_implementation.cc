@@ -50,6 +50,15 @@ SegmentUploaderOptions UploaderOptions(const EngineOptions& options, const DataL
           .key_prefix = layout.key_prefix};
 }
 
+/// None for objects that are near, or for a ceiling of nothing; then what an earlier ceiling left goes.
+std::unique_ptr<SegmentCache> OpenSegmentCache(const EngineOptions& options, const DataLayout& layout,
+                                               const Components& components) {
+  if (components.objects_are_near) return nullptr;
+  return SegmentCache::Open(
+      {.directory = layout.cache, .bytes_max = options.read.cache_max_size, .eviction = options.read.eviction},
+      *components.file_system, *components.clock);
+}
+
 }  // namespace
 
 /// Hands what the WAL finds to the partitions it belongs to; frames of topics that are gone belong to nobody.
@@ -121,13 +130,15 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
                                                             layout_.key_prefix)),
       tail_cache_(kTailCacheBytes),
       blocks_({.block_bytes_max = options_.read.block_cache_max_size, .eviction = options_.read.eviction}),
+      segment_cache_(OpenSegmentCache(options_, layout_, components_)),
       read_memory_(options_.read.read_memory_max, *components_.clock),
       read_context_{.objects = *objects_,
                     .blocks = blocks_,
                     .memory = read_memory_,
                     .counters = read_counters_,
                     .clock = *components_.clock,
-                    .prefetch_enabled = options_.read.prefetch_enabled},
+                    .prefetch_enabled = options_.read.prefetch_enabled,
+                    .segment_cache = segment_cache_.get()},
       uploader_(UploaderOptions(options_, layout_), *objects_, *components_.metadata, *components_.clock,
                 *components_.random),
       cursors_(layout_.positions, *components_.file_system, *components_.clock),
@@ -230,6 +241,7 @@ Result<void> Engine::Implementation::Close() {
   housekeeper_.StopForeground();
   while (appender_.async().CompleteOnce()) {
   }
+  if (segment_cache_) segment_cache_->Close();  // reads that still go on find it empty
   auto metadata = components_.metadata->Close();
   {
     MutexLock lock(mutex_);

@@ -26,6 +26,7 @@
 #include "millrace/engine.h"
 #include "read/block_cache.h"
 #include "read/read_memory.h"
+#include "read/segment_cache.h"
 #include "store/metered_object_store.h"
 #include "store/retrying_object_store.h"
 #include "tier/object_collector.h"
@@ -126,6 +127,7 @@ class Engine::Implementation {
   const std::shared_ptr<IdentityCheckedObjectStore> objects_;
   TailCache tail_cache_;
   BlockCache blocks_;
+  const std::unique_ptr<SegmentCache> segment_cache_;  // none before objects that are as near as a cache
   ReadMemory read_memory_;
   ReadCounters read_counters_;
   ReadContext read_context_;

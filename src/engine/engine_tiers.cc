@@ -116,6 +116,7 @@ EngineStats Engine::Implementation::Stats() const {
                 .object_store = read_counters_.object_store_bytes};
   stats.corruptions = read_counters_.corruptions;
   stats.block_cache = blocks_.Stats();
+  if (segment_cache_) stats.segment_cache = segment_cache_->Stats();
   stats.read_memory_bytes = read_memory_.bytes();
   for (Topic* topic : registry_.TopicsEver()) {
     for (Partition* partition : topic->partitions()) {
