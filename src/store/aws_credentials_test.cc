@@ -1,0 +1,170 @@
+// Goal: credentials are found where they should be, in order, renewed before they end, and shown in no message. Method:
+// a machine made of maps, a transport of tests, a simulated clock; each secret is a canary.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <type_traits>
+
+#include "env/sim_clock.h"
+#include "store/aws_credential_chain.h"
+#include "store/aws_static_sources.h"
+#include "store/fake_http_transport.h"
+#include "store/http_time.h"
+
+namespace millrace {
+namespace {
+
+template <class T>
+concept Streamable = requires(std::ostream& out, const T& value) { out << value; };
+static_assert(!Streamable<Secret>);
+static_assert(!std::is_convertible_v<Secret, std::string> && !std::is_convertible_v<Secret, std::string_view>);
+
+class AwsCredentialsTest : public testing::Test {
+ protected:
+  AwsSurroundings Machine() {
+    return {[this](const char* name) -> std::optional<std::string> {
+              const auto found = variables_.find(name);
+              return found == variables_.end() ? std::nullopt : std::optional(found->second);
+            },
+            [this](const std::filesystem::path& path) -> Result<std::string> {
+              const auto found = files_.find(path.string());
+              if (found == files_.end()) return Error(ErrorCode::kNotFound, "no file " + path.string());
+              return found->second;
+            }};
+  }
+  std::shared_ptr<AwsCredentialSource> Chain() {
+    transport_ =
+        std::make_shared<FakeHttpTransport>([this](const FakeHttpTransport::Sent& sent) { return answer_(sent); });
+    return DefaultAwsCredentials(Machine(), "eu-west-3", transport_, clock_);
+  }
+  // "id secret token", or the code.
+  static std::string Told(AwsCredentialSource& source) {
+    const auto got = source.Get();
+    if (!got) {
+      EXPECT_EQ(got.error().ToString().find("canary"), std::string::npos) << got.error().ToString();
+      return std::string(ErrorCodeName(got.error().code()));
+    }
+    return got->access_key_id + ' ' + std::string(got->secret_access_key.Reveal()) + ' ' +
+           std::string(got->session_token.Reveal());
+  }
+  static std::string StsXml(std::string_view id, std::string_view until) {
+    return "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>" +
+           std::string(id) +
+           "</AccessKeyId><SecretAccessKey>canary-s</SecretAccessKey><SessionToken>canary-t</SessionToken>" +
+           "<Expiration>" + std::string(until) +
+           "</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>";
+  }
+
+  SimClock clock_{*ParseIsoTime("2026-01-01T00:00:00Z")};
+  std::map<std::string, std::string> variables_{{"HOME", "/home/u"}}, files_;
+  std::function<Result<FakeAnswer>(const FakeHttpTransport::Sent&)> answer_ = [](const auto&) -> Result<FakeAnswer> {
+    return Error(ErrorCode::kTimeout, "nobody answers");
+  };
+  std::shared_ptr<FakeHttpTransport> transport_;
+};
+
+TEST_F(AwsCredentialsTest, TheEnvironmentComesFirst) {
+  variables_["AWS_ACCESS_KEY_ID"] = "env";
+  EXPECT_EQ(Told(*Chain()), "kInvalidArgument");  // half of a pair
+  variables_["AWS_SECRET_ACCESS_KEY"] = "canary-e";
+  files_["/home/u/.aws/credentials"] = "[default]\naws_access_key_id=file\naws_secret_access_key=canary-f\n";
+  EXPECT_EQ(Told(*Chain()), "env canary-e ");
+  variables_["AWS_SESSION_TOKEN"] = "canary-t";
+  EXPECT_EQ(Told(*Chain()), "env canary-e canary-t");
+}
+
+TEST_F(AwsCredentialsTest, ProfilesAreReadAsTheToolsWriteThem) {
+  files_["/home/u/.aws/credentials"] =
+      "# a comment\n[default]\naws_access_key_id = one\r\n  aws_secret_access_key=indented\nAWS_SECRET_ACCESS_KEY = "
+      "canary-1=\n"
+      "[ work "
+      "]\naws_access_key_id=two\naws_secret_access_key=canary-2\naws_session_token=canary-3\n[half]\naws_access_key_id="
+      "x\n";
+  files_["/home/u/.aws/config"] = "[profile far]\naws_access_key_id=three\naws_secret_access_key=canary-4\n";
+  EXPECT_EQ(Told(*Chain()), "one canary-1= ");
+  variables_["AWS_PROFILE"] = "work";
+  EXPECT_EQ(Told(*Chain()), "two canary-2 canary-3");
+  variables_["AWS_PROFILE"] = "far";
+  EXPECT_EQ(Told(*Chain()), "three canary-4 ");
+  variables_["AWS_PROFILE"] = "half";
+  EXPECT_EQ(Told(*Chain()), "kInvalidArgument");
+  variables_["AWS_PROFILE"] = "absent";
+  EXPECT_EQ(Told(*Chain()), "kInvalidArgument");
+  variables_.erase("AWS_PROFILE");
+  variables_["AWS_SHARED_CREDENTIALS_FILE"] = "/else";
+  files_["/else"] = "[default]\naws_access_key_id=four\naws_secret_access_key=canary-5";
+  EXPECT_EQ(Told(*Chain()), "four canary-5 ");
+}
+
+TEST_F(AwsCredentialsTest, AWebIdentityIsChangedForCredentialsAndRenewedEarly) {
+  variables_["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/token";
+  EXPECT_EQ(Told(*Chain()), "kInvalidArgument");  // no role
+  variables_["AWS_ROLE_ARN"] = "arn:aws:iam::1:role/r";
+  EXPECT_EQ(Told(*Chain()), "kUnavailable");  // no file
+  files_["/token"] = "canary-token\n";
+  int asked = 0;
+  answer_ = [&](const auto& sent) -> Result<FakeAnswer> {
+    EXPECT_EQ(sent.host, "sts.eu-west-3.amazonaws.com");
+    EXPECT_NE(sent.body.find("WebIdentityToken=canary-token"), std::string::npos);
+    return FakeAnswer{200, {}, StsXml("id" + std::to_string(++asked), "2026-01-01T01:00:00Z")};
+  };
+  const auto chain = Chain();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Told(*chain), "id1 canary-s canary-t");
+  clock_.Advance(std::chrono::minutes(54));
+  EXPECT_EQ(Told(*chain), "id1 canary-s canary-t");
+  clock_.Advance(std::chrono::minutes(2));
+  EXPECT_EQ(Told(*chain), "id2 canary-s canary-t");
+  chain->Refused();
+  EXPECT_EQ(Told(*chain), "id3 canary-s canary-t");
+  answer_ = [](const auto&) {
+    return FakeAnswer{
+        403,
+        {},
+        "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>canary</Message></Error></ErrorResponse>"};
+  };
+  clock_.Advance(std::chrono::minutes(1));
+  EXPECT_EQ(Told(*chain), "id3 canary-s canary-t");  // good until they end
+  clock_.Advance(std::chrono::minutes(4));
+  EXPECT_EQ(Told(*chain), "kUnavailable");
+}
+
+TEST_F(AwsCredentialsTest, TheMachinesRoleIsAskedForWithATokenFirst) {
+  answer_ = [](const auto& sent) -> Result<FakeAnswer> {
+    EXPECT_EQ(sent.host, "169.254.169.254");
+    if (sent.method == HttpMethod::kPut) return FakeAnswer{200, {}, "proof"};
+    EXPECT_EQ(sent.Header("x-aws-ec2-metadata-token"), "proof");
+    if (sent.target.ends_with('/')) return FakeAnswer{200, {}, "my role\n"};
+    EXPECT_TRUE(sent.target.ends_with("/my%20role"));
+    return FakeAnswer{200,
+                      {},
+                      "{\"AccessKeyId\":\"ec2\",\"SecretAccessKey\":\"canary-s\",\"Token\":\"canary-t\","
+                      "\"Expiration\":\"2026-01-01T06:00:00Z\"}"};
+  };
+  EXPECT_EQ(Told(*Chain()), "ec2 canary-s canary-t");
+  for (const char* broken : {"", "{", "[]", "{\"AccessKeyId\":1}", "{\"AccessKeyId\":\"canary\"}"}) {
+    answer_ = [&](const auto&) -> Result<FakeAnswer> { return FakeAnswer{200, {}, broken}; };
+    EXPECT_EQ(Told(*Chain()), "kInvalidArgument") << broken;
+  }
+  variables_["AWS_EC2_METADATA_DISABLED"] = "true";
+  EXPECT_EQ(Told(*Chain()), "kInvalidArgument");
+  EXPECT_TRUE(transport_->sent().empty());
+}
+
+TEST_F(AwsCredentialsTest, NoneAnywhereSaysWhereToPutThem) {
+  const auto none = Chain()->Get();
+  ASSERT_FALSE(none);
+  EXPECT_FALSE(none.error().retryable());
+  EXPECT_NE(none.error().hint().find("AWS_ACCESS_KEY_ID"), std::string_view::npos);
+}
+
+TEST_F(AwsCredentialsTest, KeysChangedInTheirFileAreTakenUp) {
+  files_["/home/u/.aws/credentials"] = "[default]\naws_access_key_id=old\naws_secret_access_key=canary\n";
+  const auto chain = Chain();
+  EXPECT_EQ(Told(*chain), "old canary ");
+  files_["/home/u/.aws/credentials"] = "[default]\naws_access_key_id=new\naws_secret_access_key=canary\n";
+  clock_.Advance(std::chrono::minutes(2));
+  EXPECT_EQ(Told(*chain), "new canary ");
+}
+
+}  // namespace
+}  // namespace millrace

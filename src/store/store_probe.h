@@ -1,0 +1,39 @@
+// Whether an object store does what the engine needs, found out by doing it, under keys of its own that are removed
+// again.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/random.h"
+#include "millrace/clock.h"
+#include "millrace/object_store.h"
+
+namespace millrace {
+
+enum class FindingLevel { kOk, kWarn, kFail };
+
+struct Finding {
+  FindingLevel level = FindingLevel::kOk;
+  std::string check;   // "put-if-absent"
+  std::string text;    // what was found, and what follows from it
+  std::string remedy;  // "" if there is nothing to do
+};
+
+/// What stores of one protocol do differently.
+struct StoreTraits {
+  std::optional<bool> put_if_absent;  // a taken key is refused; none: not found out
+};
+
+struct StoreProbe {
+  std::vector<Finding> findings;
+  StoreTraits traits;
+  std::optional<Error> unreachable;  // nothing further was tried
+};
+
+/// Makes about a dozen small requests. Leaves nothing behind if deletes work. Findings in the order of the checks:
+/// reachable, put, clock, head, ranged-get, checksum, put-if-absent, list, delete.
+StoreProbe ProbeStore(ObjectStore& store, Random& random, const Clock& clock);
+
+}  // namespace millrace
