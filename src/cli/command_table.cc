@@ -74,8 +74,8 @@ std::span<const Command> Commands() {
       CursorReadCommand(),  CursorPeekCommand(),    CursorSeekCommand(),    CursorRemoveCommand(),
       SegmentListCommand(), SegmentUploadCommand(), SegmentVerifyCommand(), SegmentCatCommand(),
       WalListCommand(),     WalVerifyCommand(),     WalRecycleCommand(),    InspectCommand(),
-      StatusCommand(),      BenchCommand(),         CompletionCommand(),    HelpCommand(),
-      VersionCommand(),
+      StatusCommand(),      DoctorCommand(),        BenchCommand(),         CompletionCommand(),
+      HelpCommand(),        VersionCommand(),
   };
   return kCommands;
 }

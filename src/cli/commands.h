@@ -34,6 +34,7 @@ Command WalVerifyCommand();
 Command WalRecycleCommand();
 Command InspectCommand();
 Command StatusCommand();
+Command DoctorCommand();
 Command BenchCommand();
 Command CompletionCommand();
 Command HelpCommand();
