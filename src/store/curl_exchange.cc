@@ -1,5 +1,6 @@
 #include "store/curl_exchange.h"
 
+#include <curl/curl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -43,6 +44,12 @@ std::string UrlOf(const HttpRequest& request) {
 
 }  // namespace
 
+static_assert(sizeof(curl_off_t) == sizeof(std::int64_t));
+
+void CurlExchange::EasyClose::operator()(void* handle) const { curl_easy_cleanup(handle); }
+
+void CurlExchange::ListFree::operator()(curl_slist* list) const { curl_slist_free_all(list); }
+
 CurlExchange::CurlExchange() : handle_(curl_easy_init()) { MR_CHECK(handle_ != nullptr); }
 
 void CurlExchange::Prepare(const HttpRequest& request, const CurlLimits& limits) {
@@ -55,6 +62,7 @@ void CurlExchange::Prepare(const HttpRequest& request, const CurlLimits& limits)
   CURL* const curl = handle_.get();
   curl_easy_reset(curl);  // keeps connections
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  static_assert(sizeof(why_) >= CURL_ERROR_SIZE);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why_);
   curl_easy_setopt(curl, CURLOPT_PRIVATE, this);
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -172,7 +180,7 @@ std::size_t CurlExchange::OnRead(char* bytes, std::size_t size, std::size_t coun
   return filled;
 }
 
-int CurlExchange::OnSeek(void* self, curl_off_t offset, int origin) {
+int CurlExchange::OnSeek(void* self, std::int64_t offset, int origin) {
   // A kept connection turned out to be closed: the body is sent again from its start.
   if (origin != SEEK_SET || offset != 0) return CURL_SEEKFUNC_FAIL;
   auto& exchange = *static_cast<CurlExchange*>(self);
@@ -186,8 +194,8 @@ std::uint64_t CurlExchange::connections() const {
   return static_cast<std::uint64_t>(opened);
 }
 
-Error CurlExchange::Failure(CURLcode code) const {
-  const char* const why = why_[0] != '\0' ? why_ : curl_easy_strerror(code);
+Error CurlExchange::Failure(int code) const {
+  const char* const why = why_[0] != '\0' ? why_ : curl_easy_strerror(static_cast<CURLcode>(code));
   const std::string text = fmt::format("{}:{}: {}", request_->host, request_->port, why);
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
@@ -202,7 +210,7 @@ Error CurlExchange::Failure(CURLcode code) const {
   }
 }
 
-Result<HttpResponse> CurlExchange::Finish(CURLcode code) {
+Result<HttpResponse> CurlExchange::Finish(int code) {
   const bool enough = body_ && body_->overlong();  // we stopped it ourselves
   if (code != CURLE_OK && !enough) return Failure(code);
   if (response_.status == 0) return Failure(CURLE_WEIRD_SERVER_REPLY);

@@ -1,10 +1,9 @@
 // One request and its answer on one libcurl easy handle: what is sent, what has come, what went wrong. Included by the
-// transport alone: this header and its users are where libcurl is seen.
+// transport alone; libcurl's own types are kept to the .cc.
 #pragma once
 
-#include <curl/curl.h>
-
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +11,8 @@
 
 #include "store/http_body.h"
 #include "store/http_transport.h"
+
+struct curl_slist;
 
 namespace millrace {
 
@@ -30,30 +31,30 @@ class CurlExchange {
   /// Sets the handle up for `request`, which outlives the exchange.
   void Prepare(const HttpRequest& request, const CurlLimits& limits);
   /// What came of it, `code` being what libcurl says.
-  Result<HttpResponse> Finish(CURLcode code);
-  [[nodiscard]] CURL* handle() const { return handle_.get(); }
+  Result<HttpResponse> Finish(int code);
+  [[nodiscard]] void* handle() const { return handle_.get(); }
   [[nodiscard]] std::uint64_t connections() const;
 
  private:
   static std::size_t OnHeader(char* bytes, std::size_t size, std::size_t count, void* self);
   static std::size_t OnBody(char* bytes, std::size_t size, std::size_t count, void* self);
   static std::size_t OnRead(char* bytes, std::size_t size, std::size_t count, void* self);
-  static int OnSeek(void* self, curl_off_t offset, int origin);
+  static int OnSeek(void* self, std::int64_t offset, int origin);
 
   void SetMethod(std::uint64_t body_bytes);
   bool SetHeaders();
   bool TakeHeader(std::string_view line);
   bool TakeBody(std::span<const std::byte> bytes);
-  Error Failure(CURLcode code) const;
+  Error Failure(int code) const;
 
   struct EasyClose {
-    void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+    void operator()(void* handle) const;
   };
   struct ListFree {
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+    void operator()(curl_slist* list) const;
   };
 
-  const std::unique_ptr<CURL, EasyClose> handle_;
+  const std::unique_ptr<void, EasyClose> handle_;
   std::unique_ptr<curl_slist, ListFree> header_lines_;
   const HttpRequest* request_ = nullptr;
   std::size_t piece_ = 0, within_ = 0;  // of the body: what goes next
@@ -61,7 +62,7 @@ class CurlExchange {
   std::size_t header_bytes_ = 0;
   std::optional<std::uint64_t> content_length_;
   std::optional<HttpBody> body_;
-  char why_[CURL_ERROR_SIZE] = {};
+  char why_[256] = {};  // libcurl's words
 };
 
 }  // namespace millrace
