@@ -9,7 +9,8 @@ const std::vector<Flag>& PlaceFlags() {
   static const std::vector<Flag> kFlags{
       {"--data-dir", "DIR", "the log in this directory, opened by this process (MILLRACE_DATA_DIR)"},
       {"--server", "HOST:PORT", "a server (MILLRACE_SERVER); not possible yet"},
-      {"--store", "URL", "object store: file:, file:///PATH, s3://BUCKET/PREFIX?…, memory: (default file:, under the directory)"},
+      {"--store", "URL",
+       "object store: file:, file:///PATH, s3://BUCKET/PREFIX, memory: (default file:, under the directory)"},
       {"--metadata", "URL", "metadata store: sqlite:, sqlite:///PATH, memory: (default sqlite:, in the directory)"},
       {"--sync", "POLICY", "when the WAL is synced: each, interval:5ms, none (default each)"},
       {"--name-space", "NAME", "a log of its own within the directory"},

@@ -94,13 +94,13 @@ Command DoctorCommand() {
       .summary = "Find out whether a store and this machine do what a log needs",
       .flags =
           {
-              {"--store", "URL", "examine this object store: s3://BUCKET/PREFIX?…, file:///PATH"},
+              {"--store", "URL", "examine this object store: s3://BUCKET/PREFIX, file:///PATH"},
               {"--data-dir", "DIR", "examine the disk and the limits under this directory (MILLRACE_DATA_DIR)"},
               {"--json", "", "as one JSON document; errors are JSON too"},
           },
       .details =
-          "Each line is ok, warn or fail, with what follows and what to do. A store is examined by a dozen small\n"
-          "requests under keys of their own, which are removed again. Exit 0 if nothing failed, 6 if the store\n"
+          "Each line is ok, warn or fail, with what follows and what to do. A store is examined by a dozen small "
+          "requests under keys of their own, which are removed again. Exit 0 if nothing failed, 6 if the store "
           "cannot be reached, 8 if it lacks something.",
       .examples = {"millrace doctor --store 's3://logs/prod?region=eu-central-1'",
                    "millrace doctor --data-dir ./log --store 's3://logs?endpoint=http://localhost:9000' --json"},

@@ -103,7 +103,7 @@ Result<HttpResponse> S3Client::Deliver(const S3Request& request, const HttpReque
 }
 
 void S3Client::Learn(const Result<HttpResponse>& answer) {
-  if (answer && (answer->status < 500 || IsThrottling(answer->status))) {
+  if (answer && (answer->status < 500 || answer->status == 501 || IsThrottling(answer->status))) {
     // Throttled or not, it is there; the limit of its kind takes care of the rest.
     breaker_.Succeeded();
     if (IsExpiredCredentials(*answer)) credentials_->Refused();
