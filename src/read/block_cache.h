@@ -17,7 +17,7 @@ namespace millrace {
 struct BlockCacheOptions {
   std::uint64_t block_bytes_max = 256 << 20;  // opened blocks
   std::uint64_t index_bytes_max = 64 << 20;   // segment indexes
-  EvictionPolicy eviction = EvictionPolicy::kLru;
+  EvictionPolicy eviction = EvictionPolicy::kS3Fifo;
 };
 
 /// Safe from any thread. Sharded; no I/O under its locks.

@@ -110,6 +110,31 @@ TEST(ReadMemoryTest, HoldsItsBudgetAndLetsAnOversizedOnePassAlone) {
   EXPECT_EQ(memory.bytes_peak(), 1000u);
 }
 
+TEST(ReadMemoryTest, ALargeOneIsNotOvertakenBySmallOnes) {
+  SimClock clock;
+  ReadMemory memory(100, clock);
+  std::optional<ReadMemory::Reservation> first = memory.Reserve(60, std::nullopt).value();
+  std::jthread large([&] { EXPECT_TRUE(memory.Reserve(80, std::nullopt)); });
+  // Small ones fit until the large one stands in the queue; from then on they wait behind it.
+  while (memory.Reserve(10, clock.Monotonic())) std::this_thread::yield();
+  EXPECT_FALSE(memory.TryReserve(1)) << "who is ahead passes nobody who waits";
+  first.reset();
+  large.join();
+  EXPECT_EQ(memory.bytes(), 0u);
+}
+
+TEST(ReadMemoryTest, WhoIsAheadLeavesAQuarterToReaders) {
+  SimClock clock;
+  ReadMemory memory(100, clock);
+  std::optional<ReadMemory::Reservation> ahead = memory.TryReserve(75);
+  EXPECT_TRUE(ahead);
+  EXPECT_FALSE(memory.TryReserve(1));
+  EXPECT_TRUE(memory.Reserve(25, clock.Monotonic()));
+  ahead.reset();
+  EXPECT_FALSE(memory.TryReserve(76)) << "never more than its share, alone or not";
+  EXPECT_FALSE(memory.TryReserve(UINT64_MAX));
+}
+
 TEST(ReadMemoryTest, WaitersGoOnWhenBytesComeBack) {
   SimClock clock;
   ReadMemory memory(100, clock);

@@ -1,5 +1,7 @@
 #include "read/chunk_table.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace millrace {
@@ -29,9 +31,18 @@ ChunkTable::Slot ChunkTable::Claim(const ChunkName& name) {
 
 void ChunkTable::Reserve(Slot slot, std::uint64_t file_bytes) {
   Chunk& chunk = chunks_[slot];
-  MR_CHECK(chunk.state == State::kReserved && chunk.file_bytes == 0 && used_ + file_bytes <= bytes_max_, used_);
+  MR_CHECK(chunk.state == State::kReserved && chunk.file_bytes <= file_bytes);
+  used_ += file_bytes - chunk.file_bytes;
   chunk.file_bytes = file_bytes;
-  used_ += file_bytes;
+  MR_CHECK(used_ <= bytes_max_, used_, bytes_max_);
+}
+
+std::vector<ChunkTable::Slot> ChunkTable::MakeRoom(Slot slot, std::uint64_t file_bytes) {
+  std::vector<Slot> victims = Evict(file_bytes);
+  std::uint64_t leaving = 0;
+  for (const Slot victim : victims) leaving += chunks_[victim].file_bytes;
+  Reserve(slot, file_bytes - std::min(file_bytes, leaving));
+  return victims;
 }
 
 bool ChunkTable::CouldFit(std::uint64_t bytes) const {

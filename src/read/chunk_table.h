@@ -43,9 +43,12 @@ class ChunkTable {
   [[nodiscard]] std::optional<Slot> Find(const ChunkName& name) const;
   [[nodiscard]] Chunk& at(Slot slot) { return chunks_[slot]; }
 
-  /// A place for a name that has none; its bytes count once they are Reserved.
+  /// A place for a name that has none; no bytes yet.
   Slot Claim(const ChunkName& name);
-  /// Precondition: they fit.
+  /// Those that must go before `file_bytes` fit; they are leaving now. What is free already counts for `slot` from now
+  /// on, so that nobody else takes it. Precondition: CouldFit.
+  std::vector<Slot> MakeRoom(Slot slot, std::uint64_t file_bytes);
+  /// They have gone: all of it counts for `slot`, before anybody else sees room.
   void Reserve(Slot slot, std::uint64_t file_bytes);
   /// Could so many bytes fit if all that nobody reads went?
   [[nodiscard]] bool CouldFit(std::uint64_t bytes) const;

@@ -31,7 +31,7 @@ namespace millrace {
 struct SegmentCacheOptions {
   std::filesystem::path directory;    // what is foreign in its folder `chunks` is removed
   std::uint64_t bytes_max = 1 << 30;  // of all files, those being written included; 0: no cache
-  EvictionPolicy eviction = EvictionPolicy::kLru;
+  EvictionPolicy eviction = EvictionPolicy::kS3Fifo;
 };
 
 /// For whom: hits and misses count only readers; who is ahead of readers is counted apart.

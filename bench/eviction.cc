@@ -1,0 +1,65 @@
+// Which order of eviction keeps what is read again: hit ratios of both policies against the size of the cache, with and
+// without a backfill that goes by. Counts hits in a simulation, takes no time.
+#include <fmt/core.h>
+
+#include "bench/harness/suite.h"
+#include "read/eviction_scenario.h"
+
+using namespace millrace;
+using namespace millrace::bench;
+
+namespace {
+
+constexpr std::uint64_t kHotBlocks = 8000;
+
+double AlonePercent(const EvictionScenario& scenario) { return 100 * RunEviction(scenario).alone; }
+double BesidePercent(const EvictionScenario& scenario) { return 100 * RunEviction(scenario).beside_scan; }
+
+void CompareHits(Suite& suite, std::uint64_t cache_blocks, const char* size) {
+  EvictionScenario s3fifo{.policy = EvictionPolicy::kS3Fifo,
+                          .cache_blocks = cache_blocks,
+                          .hot_blocks = kHotBlocks,
+                          .scan_blocks = 10 * cache_blocks,
+                          .seed = suite.seed()};
+  EvictionScenario lru = s3fifo;
+  lru.policy = EvictionPolicy::kLru;
+  suite.Compare({fmt::format("hit ratio, cache {} of the set", size),
+                 "%",
+                 "Zipf(1.0) over 8,000 blocks of 64 KiB",
+                 Better::kHigher,
+                 {{1, 1.0}}},
+                {{"s3fifo", [=] { return AlonePercent(s3fifo); }}, {"lru", [=] { return AlonePercent(lru); }}});
+  suite.Compare({fmt::format("hit ratio beside a backfill, cache {} of the set", size),
+                 "%",
+                 "the same readers; every second read is of a scan of 10 caches",
+                 Better::kHigher,
+                 {{1, 1.0}}},
+                {{"s3fifo", [=] { return BesidePercent(s3fifo); }}, {"lru", [=] { return BesidePercent(lru); }}});
+}
+
+void CompareLoss(Suite& suite, double share, const char* text) {
+  EvictionScenario s3fifo{.policy = EvictionPolicy::kS3Fifo, .scan_share = share, .seed = suite.seed()};
+  EvictionScenario lru = s3fifo;
+  lru.policy = EvictionPolicy::kLru;
+  const auto loss = [](const EvictionScenario& scenario) { return 100 * RunEviction(scenario).loss(); };
+  suite.Compare({fmt::format("hits lost to a backfill, {}", text),
+                 "points",
+                 "Zipf(1.0) on a set of the cache's size beside a scan of 10 caches",
+                 Better::kLower,
+                 {{std::nullopt, 3}}},
+                {{"s3fifo", [=] { return loss(s3fifo); }}, {"lru", [=] { return loss(lru); }}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Suite suite("eviction", argc, argv);
+  CompareHits(suite, kHotBlocks / 16, "1/16");
+  CompareHits(suite, kHotBlocks / 8, "1/8");
+  CompareHits(suite, kHotBlocks / 4, "1/4");
+  CompareHits(suite, kHotBlocks / 2, "1/2");
+  CompareHits(suite, kHotBlocks, "all");
+  CompareLoss(suite, 0.2, "a fifth of all reads");
+  CompareLoss(suite, 0.5, "half of all reads");
+  CompareLoss(suite, 0.8, "four fifths of all reads");
+}
