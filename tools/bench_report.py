@@ -29,8 +29,12 @@ def figure(value):
     return f"{value:.1f}" if value >= 10 else f"{value:.3f}"
 
 
+def note_text(side):
+    return f" ({side['note']})" if side.get("note") else ""
+
+
 def side_text(side):
-    return f"{side['name']}: {figure(side['median'])} ({figure(side['least'])} to {figure(side['most'])})"
+    return f"{side['name']}: {figure(side['median'])} ({figure(side['least'])} to {figure(side['most'])}){note_text(side)}"
 
 
 def goal_text(row, goal):
@@ -46,7 +50,7 @@ def table(rows):
         beside = "<br>".join(f"{side_text(s)}, ratio {s['ratio']:.2f} ({s['ratio_least']:.2f} to {s['ratio_most']:.2f})" for s in others)
         goals = "<br>".join(goal_text(row, goal) for goal in row["goals"])
         out.append(f"| {row['row']} | {row['unit']} | {figure(ours['median'])} ({figure(ours['least'])} to "
-                   f"{figure(ours['most'])}) | {beside or '-'} | {goals or '-'} |")
+                   f"{figure(ours['most'])}){note_text(ours)} | {beside or '-'} | {goals or '-'} |")
     return out
 
 

@@ -21,6 +21,13 @@ class ReportTest(unittest.TestCase):
         self.assertNotIn("missed", bench_report.report([row("a", 1, True)]))
         self.assertIn("**missed**", bench_report.digest([row("a", 1, False)]))
 
+    def test_what_a_side_says_of_itself_stands_beside_its_figure(self):
+        noted = row("a", 1, True)
+        noted["sides"][0]["note"], noted["sides"][1]["note"] = "delivered 10 of 10", "delivered 9 of 10"
+        text = bench_report.report([noted])
+        self.assertIn("(delivered 10 of 10)", text)
+        self.assertIn("(delivered 9 of 10)", text)
+
     def test_only_what_is_between_the_markers_changes(self):
         self.assertEqual(bench_report.replace_between(("<a>", "<b>"), "x <a>old<b> y", "new"), "x <a>\nnew<b> y")
 

@@ -65,6 +65,8 @@ Suite::Suite(std::string_view name, int argc, char** argv) : name_(name) {
       directory_ = value;
     } else if (option == "--only") {
       only_ = value;
+    } else if (option == "--walrus") {
+      walrus_ = value;
     } else if (option == "--results") {
       results_ = value;
     } else {
@@ -111,6 +113,7 @@ void Suite::Print(const Row& row, const std::vector<Side>& sides, const std::vec
     fmt::print("  {:42} {:>12} {:12} ({} .. {})", sides[i].name, FigureText(figures[i].median), row.unit,
                FigureText(figures[i].least), FigureText(figures[i].most));
     if (i > 0) fmt::print("   ours/this {:.2f} ({:.2f} .. {:.2f})", ratios[i].median, ratios[i].least, ratios[i].most);
+    if (sides[i].note) fmt::print("   {}", sides[i].note());
     fmt::print("\n");
   }
   for (const Goal& goal : row.goals) {
@@ -140,6 +143,7 @@ void Suite::Record(const Row& row, const std::vector<Side>& sides, const std::ve
                              {"ratio", ratios[i].median},
                              {"ratio_least", ratios[i].least},
                              {"ratio_most", ratios[i].most}});
+    if (sides[i].note) line["sides"].back()["note"] = sides[i].note();
   }
   line["goals"] = nlohmann::ordered_json::array();
   for (const Goal& goal : row.goals) {

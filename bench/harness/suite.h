@@ -33,10 +33,12 @@ struct Row {
   std::vector<Goal> goals;
 };
 
-/// `run` does the work once and returns its figure in the row's unit. The first side of a row is ours.
+/// `run` does the work once and returns its figure in the row's unit. The first side of a row is ours. `note`: what a
+/// figure does not say, of the last run ("delivered 10 of 10").
 struct Side {
   std::string name;
   std::function<double()> run;
+  std::function<std::string()> note = {};
 };
 
 /// Of one side of one row over all rounds.
@@ -47,11 +49,13 @@ struct Summary {
 class Suite {
  public:
   /// Options: --rounds N, --seed N, --dir DIR, --only TEXT (rows whose name holds it), --results FILE (one JSON line a
-  /// row).
+  /// row), --walrus PATH (the driver of that peer).
   Suite(std::string_view name, int argc, char** argv);
 
   [[nodiscard]] std::uint64_t seed() const { return seed_; }
   [[nodiscard]] std::size_t rounds() const { return rounds_; }
+  /// Empty: that peer is not to be had here.
+  [[nodiscard]] const std::filesystem::path& walrus() const { return walrus_; }
   [[nodiscard]] bool Wants(const Row& row) const { return row.name.find(only_) != std::string::npos; }
   /// An empty folder on the disk under test; what was there before is gone.
   [[nodiscard]] std::filesystem::path FreshDirectory(std::string_view name) const;
@@ -68,7 +72,7 @@ class Suite {
   std::string name_, only_;
   std::size_t rounds_ = 5;
   std::uint64_t seed_ = 1;
-  std::filesystem::path directory_ = "build/bench/work", results_;
+  std::filesystem::path directory_ = "build/bench/work", results_, walrus_;
 };
 
 Summary Summarize(std::vector<double> values);

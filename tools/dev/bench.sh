@@ -4,12 +4,32 @@
 # --only runs the rows whose name holds TEXT. Results are kept in build/bench/results.jsonl, one line a row, newest last;
 # --publish writes them into docs/benchmarks.md and README.md and measures nothing. The machine should have nothing else to do.
 #
+# `cursor` compares with the crate walrus-rust, through a driver (bench/peers/walrus) that cargo builds in the cache folder of tools; without cargo
+# the peer is named as missing. Its scaling rows become the pictures in docs/pictures, by --publish too.
+#
 # ./dev bench micro [ARGUMENT...] runs the micro-benchmarks that stand beside the code (Google Benchmark takes the arguments).
 
 run_micro() {
   build_preset release millrace_micro
   local program
   for program in build/release/bench/micro/*; do "$program" "$@"; done
+}
+
+# The driver of the crate, built outside the tree; prints its path, or nothing and why on the standard error.
+walrus_driver() {
+  local folder="${XDG_CACHE_HOME:-$HOME/.cache}/millrace/tools/walrus-rust-0.2.0"
+  if ! command -v cargo >/dev/null; then
+    echo "there is no cargo here: the peer walrus-rust 0.2.0 is missing" >&2
+  elif cargo build --quiet --release --locked --manifest-path bench/peers/walrus/Cargo.toml --target-dir "$folder" >&2; then
+    echo "$folder/release/walrus-driver"
+  else
+    echo "the driver could not be built: the peer walrus-rust 0.2.0 is missing" >&2
+  fi
+}
+
+publish() {
+  python3 tools/bench_report.py build/bench/results.jsonl docs/benchmarks.md README.md &&
+    python3 tools/bench_curve.py build/bench/results.jsonl docs/pictures
 }
 
 run_verb() {
@@ -20,17 +40,22 @@ run_verb() {
   local names=() options=()
   while (($#)); do
     case $1 in
-      --publish) python3 tools/bench_report.py build/bench/results.jsonl docs/benchmarks.md README.md && return ;;
+      --publish) publish && return ;;
       --*) options+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
       *) names+=("$1"); shift ;;
     esac
   done
   build_preset release millrace_bench
   mkdir -p build/bench
-  ((${#names[@]})) || names=(limits durable_append unsynced_append read lookup open recovery cli idle)
-  local name
+  ((${#names[@]})) || names=(limits durable_append unsynced_append read lookup open recovery cli idle cursor)
+  local name driver extra
   for name in "${names[@]}"; do
     [[ -x build/release/bench/bin/$name ]] || fail "there is no benchmark '$name'; there are: $(ls build/release/bench/bin | tr '\n' ' ')" 2
-    "build/release/bench/bin/$name" --dir build/bench/work --results build/bench/results.jsonl "${options[@]}"
+    extra=()
+    if [[ $name == cursor ]]; then
+      driver=$(walrus_driver)
+      [[ -z $driver ]] || extra=(--walrus "$driver")
+    fi
+    "build/release/bench/bin/$name" --dir build/bench/work --results build/bench/results.jsonl "${extra[@]}" "${options[@]}"
   done
 }
