@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -14,6 +15,7 @@
 #include "engine/engine_marker.h"
 #include "engine/option_check.h"
 #include "env/thread_pool.h"
+#include "log/hot_run.h"
 
 namespace millrace {
 namespace {
@@ -79,6 +81,20 @@ class Engine::Implementation::Replay final : public WalReplay {
   Result<void> OnDamage(const WalDamage& damage) override {
     for (const auto& [stream, log] : logs_) log->RecoverDamage(damage);
     return {};
+  }
+  bool OnCleanClose(std::span<const std::byte> note) override {
+    std::vector<std::pair<PartitionLog*, HotRun>> runs;
+    std::set<WalStream> seen;
+    while (!note.empty()) {
+      auto run = DecodeHotRun(note);
+      if (!run || !seen.insert(run->stream).second) return false;
+      const auto log = logs_.find(run->stream);
+      if (log == logs_.end()) continue;  // of a topic that is gone
+      if (!log->second->CanRestoreRun(*run)) return false;
+      runs.emplace_back(log->second, *std::move(run));
+    }
+    for (auto& [log, run] : runs) log->RestoreRun(std::move(run));
+    return true;
   }
 
  private:
@@ -219,6 +235,19 @@ Result<void> Engine::Implementation::CheckOpen() const {
   return {};
 }
 
+/// What the WAL holds of every partition. None: of one of them only the frames can tell.
+std::optional<std::vector<std::byte>> Engine::Implementation::CloseNote() const {
+  std::vector<std::byte> note;
+  for (Topic* topic : registry_.Topics()) {
+    for (Partition* partition : topic->partitions()) {
+      const auto run = partition->log().SaveRun();
+      if (!run) return std::nullopt;
+      if (!run->index.empty()) EncodeHotRun(*run, note);
+    }
+  }
+  return note;
+}
+
 Result<void> Engine::Implementation::Close() {
   std::unique_ptr<ThreadPool> read_pool;
   {
@@ -237,7 +266,8 @@ Result<void> Engine::Implementation::Close() {
   uploader_.schedule().Close(closed);
   housekeeper_.StopBackground();
   if (read_pool) read_pool->Close();
-  auto synced = wal_.Close();  // completes what is staged
+  const auto note = CloseNote();
+  auto synced = note ? wal_.CloseWithNote(*note) : wal_.Close();  // completes what is staged
   housekeeper_.StopForeground();
   while (appender_.async().CompleteOnce()) {
   }

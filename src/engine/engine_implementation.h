@@ -105,6 +105,7 @@ class Engine::Implementation {
   [[nodiscard]] Result<void> CheckOpen() const;
   std::shared_ptr<ObjectStore> Retrying();
   void PauseRetry(std::chrono::nanoseconds pause);
+  [[nodiscard]] std::optional<std::vector<std::byte>> CloseNote() const;
   Result<Topic*> FindTopic(std::string_view name);
   Result<Partition*> FindPartition(const TopicPartition& name);
   /// For appends: creates the topic under auto_create_topics.

@@ -23,6 +23,7 @@
 namespace millrace {
 
 class TailCache;
+struct HotRun;
 
 struct AppendedBatch {
   Offset base, end;
@@ -58,6 +59,13 @@ class PartitionLog {
   /// kCorruption from now on unless segments cover it.
   void RecoverDamage(const WalDamage& damage);
   Result<void> FinishRecovery();
+  /// Instead of frames: what SaveRun wrote when the WAL was closed. False: it does not fit what metadata says, and
+  /// nothing has changed.
+  [[nodiscard]] bool CanRestoreRun(const HotRun& run) const;
+  void RestoreRun(HotRun run);
+  /// What the WAL holds of this partition, once appends have ended. Nothing in it: an empty run. None: there are holes
+  /// or worse, which only the frames can tell.
+  [[nodiscard]] std::optional<HotRun> SaveRun() const;
 
   /// Stamps base offset and epoch into `batch` (validated, one whole RecordBatch v2), stages it in the WAL and makes it
   /// readable under the sync policy. kOs is reached on return. Errors: kUnavailable (staging full: Wal::AwaitRoom, then

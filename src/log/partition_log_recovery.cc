@@ -5,6 +5,7 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "base/try.h"
+#include "log/hot_run.h"
 #include "log/partition_log_state.h"
 #include "record/record_batch_view.h"
 
@@ -121,6 +122,30 @@ Result<void> PartitionLog::FinishRecovery() {
   s.index.CloseStretch();
   if (s.broken) return *s.broken;
   return {};
+}
+
+std::optional<HotRun> PartitionLog::SaveRun() const {
+  const State& s = *state_;
+  MutexLock lock(s.mutex);
+  if (s.broken || !s.recovery.finished || !s.holes.empty()) return std::nullopt;
+  HotRun run = {.stream = s.options.stream, .begin = s.offsets.log_end(), .end = s.offsets.log_end(), .index = s.index};
+  if (!s.index.empty()) run.begin = s.index[0].base;
+  return run;
+}
+
+bool PartitionLog::CanRestoreRun(const HotRun& run) const {
+  const State& s = *state_;
+  MutexLock lock(s.mutex);
+  return !s.broken && !s.recovery.finished && run.begin <= s.offsets.tiered_end();
+}
+
+void PartitionLog::RestoreRun(HotRun run) {
+  State& s = *state_;
+  MutexLock lock(s.mutex);
+  MR_CHECK(!s.recovery.finished && !s.recovery.run_end && run.begin <= run.end, run.begin.value(), run.end.value());
+  s.recovery.run_begin = run.begin;
+  s.recovery.run_end = run.end;
+  s.index = std::move(run.index);
 }
 
 }  // namespace millrace

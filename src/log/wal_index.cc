@@ -42,6 +42,15 @@ std::uint64_t WalIndex::BytesFrom(Offset offset) const {
   return bytes_total_ - entries_[Find(offset)].bytes_before;
 }
 
+WalIndex WalIndex::Restored(const std::vector<Entry>& entries, WalPosition end, std::uint64_t bytes_total) {
+  WalIndex index;
+  for (const Entry& entry : entries) index.entries_.PushBack(entry);
+  index.end_ = end;
+  index.bytes_total_ = bytes_total;
+  index.stretch_closed_ = true;
+  return index;
+}
+
 void WalIndex::DropBefore(WalPosition position) {
   while (!entries_.empty() && entries_.front().begin < position) entries_.PopFront();
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "log/ring.h"
 #include "millrace/types.h"
@@ -48,6 +49,9 @@ class WalIndex {
   [[nodiscard]] std::uint64_t bytes_held() const {
     return entries_.empty() ? 0 : bytes_total_ - entries_.front().bytes_before;
   }
+
+  /// As it was before: `entries` ascend, the last one begins before `end`.
+  static WalIndex Restored(const std::vector<Entry>& entries, WalPosition end, std::uint64_t bytes_total);
 
   /// Drops stretches that begin before `position`.
   void DropBefore(WalPosition position);

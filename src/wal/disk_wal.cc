@@ -57,6 +57,8 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
       file_system_, options_.directory, [this](const std::string& name) { return factory_.OpenExisting(name); },
       replay);
   MR_ASSIGN_OR_RETURN(RecoveredLog log, recovery.Run());
+  // Believed or not, it is out of date from here on.
+  MR_TRY(RemoveWalCleanClose(file_system_, options_.directory));
   report_ = std::move(log.report);
   may_continue_ = log.may_continue && !log.files.empty();
   {
@@ -144,6 +146,35 @@ Result<void> DiskWal::Close() {
   }
   completions_.RunReleased();
   return closed;
+}
+
+std::optional<WalCleanClose> DiskWal::CleanState() const {
+  const WalPosition end(end_.load(std::memory_order_relaxed));
+  const bool all_synced = durable_end_.load(std::memory_order_relaxed) == end.value() && written_end_ == end;
+  if (poison_ || !active_usable_ || !all_synced || last_frame_.value() < 0 || !report_.damage.empty()) return {};
+  // Files on their way out of the chain could still be taken for a part of it.
+  if (!unfreed_.empty() || files_.empty() || end != BlockUp(end)) return {};
+  WalCleanClose close = {.end = end, .last_frame = last_frame_};
+  for (const auto& file : files_) {
+    if (!file->begun() || !file->header_synced() || file->failed()) return {};
+    close.files.push_back({file->generation(), file->base(), file->payload_end});
+  }
+  // The last frame in the newest file is what an opening looks for.
+  if (last_frame_ < files_.back()->base()) return {};
+  return close;
+}
+
+Result<void> DiskWal::CloseWithNote(std::span<const std::byte> note) {
+  MR_TRY(Close());
+  std::optional<WalCleanClose> close;
+  {
+    MutexLock lock(mutex_);
+    close = CleanState();
+  }
+  if (!close) return {};
+  close->note.assign(note.begin(), note.end());
+  [[maybe_unused]] const auto kept = WriteWalCleanClose(file_system_, options_.directory, *close);
+  return {};
 }
 
 }  // namespace millrace

@@ -18,6 +18,7 @@
 
 #include "base/group_gate.h"
 #include "base/mutex.h"
+#include "wal/clean_close.h"
 #include "wal/completion_queue.h"
 #include "wal/staging_ring.h"
 #include "wal/wal.h"
@@ -55,6 +56,7 @@ class DiskWal final : public Wal {
   [[nodiscard]] const WalRecoveryReport& recovery() const override { return report_; }
   [[nodiscard]] WalStats Stats() const override;
   Result<void> Close() override;
+  Result<void> CloseWithNote(std::span<const std::byte> note) override;
 
  private:
   enum class Lead { kDrain, kSync };
@@ -130,6 +132,9 @@ class DiskWal final : public Wal {
   Result<void> FreeFile(const std::shared_ptr<WalFile>& file);
   [[nodiscard]] std::uint64_t HeldBytes() const MR_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t PoolBytes() const MR_REQUIRES(mutex_);
+
+  /// What a closed log may leave behind; none if an opening should look at everything.
+  [[nodiscard]] std::optional<WalCleanClose> CleanState() const MR_REQUIRES(mutex_);
 
   // Steps (disk_wal_steps.cc).
   [[nodiscard]] bool IdleWork() const MR_REQUIRES(mutex_);      // to be done after some quiet

@@ -64,12 +64,19 @@ class WalReplay {
   virtual ~WalReplay() = default;
   virtual Result<void> OnFrame(WalStream stream, WalExtent extent, std::span<const std::byte> payload) = 0;
   virtual Result<void> OnDamage(const WalDamage& damage) = 0;
+  /// The log was closed cleanly, with this note, and nothing has changed since. True: the note tells all that the
+  /// frames would, and none of them is read. False: they are, and nothing of the note was used.
+  virtual bool OnCleanClose(std::span<const std::byte> note) {
+    static_cast<void>(note);
+    return false;
+  }
 };
 
 struct WalRecoveryReport {
   std::uint64_t files = 0, frames = 0, bytes_scanned = 0, bytes_cut = 0, frames_from_staging = 0;
   std::vector<WalDamage> damage;
   WalVerdictCounts verdicts{};  // how often each row of the decision table was met
+  bool clean_close = false;     // the note of a clean close stood for all frames; none was read
 };
 
 struct WalStats {
@@ -150,6 +157,12 @@ class Wal {
   [[nodiscard]] virtual WalStats Stats() const = 0;
   /// Syncs what is staged, writes the end mark, completes every OnDurable; later calls answer kClosed.
   virtual Result<void> Close() = 0;
+  /// Close; and if nothing is wrong with the log, `note` is handed to the next opening instead of the frames. It must
+  /// tell of every frame held. Failing to keep it is no error: the next opening then reads the frames.
+  virtual Result<void> CloseWithNote(std::span<const std::byte> note) {
+    static_cast<void>(note);
+    return Close();
+  }
 };
 
 }  // namespace millrace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 #include <utility>
@@ -114,10 +115,57 @@ void WalRecovery::BuildChain() {
   std::ranges::reverse(log_.files);
 }
 
+bool WalRecovery::AgreesWith(const WalCleanClose& close) {
+  if (log_.files.empty() || log_.files.size() != close.files.size()) return false;
+  // A repaired or lost file, one left aside, one claimed twice: somebody has been here.
+  if (!log_.unfinished.empty() || !log_.left_aside.empty()) return false;
+  if (log_.report.verdicts != WalVerdictCounts{}) return false;
+  for (std::size_t i = 0; i < log_.files.size(); ++i) {
+    const WalFileHeader& header = log_.files[i].header;
+    const WalCleanClose::File& closed = close.files[i];
+    if (header.generation != closed.generation || header.base != closed.base) return false;
+    if (i > 0 && header.predecessor_generation != close.files[i - 1].generation) return false;
+  }
+  // Nothing was written since: the last frame ends where the line ended, and none follows, in the file or in the ring.
+  const RecoveredFile& newest = log_.files.back();
+  const WalPosition limit = newest.header.base + static_cast<std::int64_t>(newest.header.capacity);
+  const auto header_at = [&](WalPosition position) -> std::optional<WalFrameHeader> {
+    std::array<std::byte, kWalFrameHeaderBytes> bytes;
+    if (position < newest.header.base || position + static_cast<std::int64_t>(bytes.size()) > limit) return {};
+    const auto offset = kWalFileHeaderBytes + static_cast<std::uint64_t>(position - newest.header.base);
+    const auto got = newest.disk->reader->ReadAt(offset, bytes);
+    if (!got || *got != bytes.size()) return {};
+    auto header = DecodeWalFrameHeader(bytes);
+    return header && header->position == position && header->generation == newest.header.generation
+               ? header
+               : std::optional<WalFrameHeader>();
+  };
+  const auto last = header_at(close.last_frame);
+  if (!last || BlockUp(WalFrameEnd(*last)) != close.end || close.end > limit || header_at(close.end)) return false;
+  const auto staging = StagingImage::Load(file_system_, directory_, close.end, newest.header.generation);
+  return staging && staging->frames().empty();
+}
+
+bool WalRecovery::TakeCleanClose() {
+  const auto close = ReadWalCleanClose(file_system_, directory_);
+  if (!close || !AgreesWith(*close) || !replay_.OnCleanClose(close->note)) return false;
+  for (std::size_t i = 0; i < log_.files.size(); ++i) {
+    RecoveredFile& file = log_.files[i];
+    file.payload_end = close->files[i].payload_end;
+    file.end = i + 1 < log_.files.size() ? std::min(file.end, log_.files[i + 1].header.predecessor_end) : file.end;
+  }
+  log_.end = close->end;
+  log_.last_frame = close->last_frame;
+  log_.may_continue = true;
+  log_.report.clean_close = true;
+  return true;
+}
+
 Result<RecoveredLog> WalRecovery::Run() {
   MR_TRY(LoadCandidates());
   BuildChain();
   log_.report.files = log_.files.size();
+  if (TakeCleanClose()) return std::move(log_);
   for (std::size_t i = 0; i < log_.files.size(); ++i) {
     RecoveredFile& file = log_.files[i];
     std::optional<WalFileHeader> successor;

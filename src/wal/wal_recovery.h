@@ -15,6 +15,7 @@
 
 #include "millrace/file_system.h"
 #include "millrace/result.h"
+#include "wal/clean_close.h"
 #include "wal/file_image.h"
 #include "wal/staging_image.h"
 #include "wal/wal.h"
@@ -61,7 +62,9 @@ class WalRecovery {
   Result<void> LoadCandidates();
   Result<void> IdentifyByFrames(Candidate& candidate);
   void BuildChain();
-  void ReportMissing(const RecoveredFile& older, const WalFileHeader& newer);
+  /// True: the log was closed cleanly and is as it was then; everything is known without the frames.
+  bool TakeCleanClose();
+  [[nodiscard]] bool AgreesWith(const WalCleanClose& close);
   void Count(WalVerdict verdict) { ++log_.report.verdicts[static_cast<std::size_t>(verdict)]; }
 
   FileSystem& file_system_;
