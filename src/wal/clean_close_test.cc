@@ -262,7 +262,7 @@ TEST_F(WalCleanCloseTest, DamageOfAFrameIsFoundWhenItIsRead) {
 }
 
 TEST_F(WalCleanCloseTest, ALogWithDamageLeavesNone) {
-  WriteAndClose(5);
+  WriteAndClose();  // the ring has forgotten the first frames
   disk_.FlipBit(kFirstFile, kWalFileHeaderBytes + 200, 1);
   disk_.FlipBit(kClosed, 20, 1);
   auto wal = Open();
