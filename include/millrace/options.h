@@ -69,8 +69,8 @@ struct ReadConfig {
   std::uint64_t block_cache_max_size = 256 << 20;  // bytes in memory, decompressed blocks
   std::uint64_t read_memory_max = 256 << 20;       // one budget for all bytes in flight
   bool prefetch_enabled = true;
-  std::size_t fetch_size = 1000;  // records per poll
-  EvictionPolicy eviction = EvictionPolicy::kLru;
+  std::size_t fetch_size = 1000;                      // records per poll
+  EvictionPolicy eviction = EvictionPolicy::kS3Fifo;  // docs/adr/0003-eviction.md has the measurement
 };
 
 struct UploadConfig {
