@@ -40,18 +40,52 @@ struct BytesBySource {
   std::uint64_t tail = 0, wal = 0, block_cache = 0, segment_cache = 0, object_store = 0;
 };
 
+/// What a read stood still for.
+struct WaitByCause {
+  std::chrono::nanoseconds sync{};    // of what was acknowledged and not yet synced
+  std::chrono::nanoseconds store{};   // its own requests
+  std::chrono::nanoseconds shared{};  // requests under way for another reader, or ahead of this one
+  std::chrono::nanoseconds memory{};  // room in read_memory_max
+  std::chrono::nanoseconds cache{};   // the disk cache
+
+  [[nodiscard]] std::chrono::nanoseconds sum() const { return sync + store + shared + memory + cache; }
+};
+
 /// Where a read's bytes came from and what it cost.
 struct ReadExplanation {
   BytesBySource bytes;
-  std::uint64_t requests = 0, shared = 0;  // object store requests made, and joined while another reader made them
+  std::uint64_t prefetched = 0;            // of the object store's bytes, those that were fetched ahead
+  std::uint64_t requests = 0, shared = 0;  // object store requests made, and joined while somebody else made them
   std::chrono::nanoseconds wait{};
+  WaitByCause wait_by_cause;
   double cost_usd = 0;  // of the requests, at list prices
   struct Range {
     std::string object;
     std::uint64_t offset = 0, length = 0;
   };
   std::vector<Range> ranges;  // requested from the object store
+
+  /// Adds what `more` tells, but for its ranges.
+  void AddTotals(const ReadExplanation& more);
 };
+
+inline void ReadExplanation::AddTotals(const ReadExplanation& more) {
+  bytes.tail += more.bytes.tail;
+  bytes.wal += more.bytes.wal;
+  bytes.block_cache += more.bytes.block_cache;
+  bytes.segment_cache += more.bytes.segment_cache;
+  bytes.object_store += more.bytes.object_store;
+  prefetched += more.prefetched;
+  requests += more.requests;
+  shared += more.shared;
+  wait += more.wait;
+  wait_by_cause.sync += more.wait_by_cause.sync;
+  wait_by_cause.store += more.wait_by_cause.store;
+  wait_by_cause.shared += more.wait_by_cause.shared;
+  wait_by_cause.memory += more.wait_by_cause.memory;
+  wait_by_cause.cache += more.wait_by_cause.cache;
+  cost_usd += more.cost_usd;
+}
 
 struct ReadResult {
   std::vector<RecordView> records;

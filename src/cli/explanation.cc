@@ -5,18 +5,14 @@
 #include "cli/json_writer.h"
 
 namespace millrace {
+namespace {
 
-void AddToExplanation(ReadExplanation& sum, const ReadExplanation& read) {
-  sum.bytes.tail += read.bytes.tail;
-  sum.bytes.wal += read.bytes.wal;
-  sum.bytes.block_cache += read.bytes.block_cache;
-  sum.bytes.segment_cache += read.bytes.segment_cache;
-  sum.bytes.object_store += read.bytes.object_store;
-  sum.requests += read.requests;
-  sum.shared += read.shared;
-  sum.wait += read.wait;
-  sum.cost_usd += read.cost_usd;
-}
+/// To the microsecond.
+double Milliseconds(std::chrono::nanoseconds time) { return std::round(static_cast<double>(time.count()) / 1e3) / 1e3; }
+
+}  // namespace
+
+void AddToExplanation(ReadExplanation& sum, const ReadExplanation& read) { sum.AddTotals(read); }
 
 std::string ExplanationJson(const ReadExplanation& explanation) {
   std::string out;
@@ -26,8 +22,12 @@ std::string ExplanationJson(const ReadExplanation& explanation) {
   json.Member("block_cache", explanation.bytes.block_cache).Member("segment_cache", explanation.bytes.segment_cache);
   json.Member("object_store", explanation.bytes.object_store).EndObject();
   json.Member("requests", explanation.requests).Member("shared", explanation.shared);
-  double microseconds = std::round(static_cast<double>(explanation.wait.count()) / 1e3);
-  json.Member("wait_ms", microseconds / 1e3).Member("cost_usd", explanation.cost_usd).EndObject().EndObject();
+  json.Member("wait_ms", Milliseconds(explanation.wait)).Member("cost_usd", explanation.cost_usd);
+  const WaitByCause& wait = explanation.wait_by_cause;
+  json.Member("prefetched", explanation.prefetched).Key("wait_by_cause_ms").BeginObject();
+  json.Member("sync", Milliseconds(wait.sync)).Member("store", Milliseconds(wait.store));
+  json.Member("shared", Milliseconds(wait.shared)).Member("memory", Milliseconds(wait.memory));
+  json.Member("cache", Milliseconds(wait.cache)).EndObject().EndObject().EndObject();
   return out + '\n';
 }
 

@@ -136,12 +136,16 @@ TEST(ExplanationTest, LineOfTheManual) {
   ReadExplanation explanation;
   explanation.bytes.object_store = 1 << 20;
   explanation.requests = 1;
+  explanation.prefetched = 4096;
   explanation.wait = std::chrono::microseconds(41'200);
+  explanation.wait_by_cause.store = std::chrono::microseconds(40'000);
+  explanation.wait_by_cause.shared = std::chrono::microseconds(1'200);
   explanation.cost_usd = 4e-7;
   EXPECT_EQ(
       ExplanationJson(explanation),
       "{\"explain\":{\"bytes\":{\"tail\":0,\"wal\":0,\"block_cache\":0,\"segment_cache\":0,\"object_store\":1048576},"
-      "\"requests\":1,\"shared\":0,\"wait_ms\":41.2,\"cost_usd\":4e-07}}\n");
+      "\"requests\":1,\"shared\":0,\"wait_ms\":41.2,\"cost_usd\":4e-07,\"prefetched\":4096,"
+      "\"wait_by_cause_ms\":{\"sync\":0,\"store\":40,\"shared\":1.2,\"memory\":0,\"cache\":0}}}\n");
 }
 
 TEST(PacingTest, RecordsAreDueAtTheRate) {

@@ -204,7 +204,7 @@ void Consumer::Implementation::Wakeup() {
 
 Result<void> Consumer::Implementation::Close() {
   closed_ = true;
-  for (const auto& feed : feeds_) feed->Drop();
+  for (const auto& feed : feeds_) feed->Close();
   return {};
 }
 

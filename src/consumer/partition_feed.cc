@@ -25,6 +25,7 @@ Result<void> PartitionFeed::Start(std::optional<Offset> committed) {
 }
 
 void PartitionFeed::Seek(Offset position) {
+  if (position != read_from_) source_.Abandon(read_from_);
   position_ = read_from_ = position;
   sought_ = true;
   Drop();
@@ -83,21 +84,18 @@ RecordView PartitionFeed::Take() {
   return record;
 }
 
+void PartitionFeed::Close() {
+  source_.Abandon(read_from_);
+  Drop();
+}
+
 void PartitionFeed::Drop() {
   buffer_.clear();
   taken_ = 0;
 }
 
 void AddExplanation(ReadExplanation& sum, const ReadExplanation& read) {
-  sum.bytes.tail += read.bytes.tail;
-  sum.bytes.wal += read.bytes.wal;
-  sum.bytes.block_cache += read.bytes.block_cache;
-  sum.bytes.segment_cache += read.bytes.segment_cache;
-  sum.bytes.object_store += read.bytes.object_store;
-  sum.requests += read.requests;
-  sum.shared += read.shared;
-  sum.wait += read.wait;
-  sum.cost_usd += read.cost_usd;
+  sum.AddTotals(read);
   for (const auto& range : read.ranges)
     if (sum.ranges.size() < kRangesMax) sum.ranges.push_back(range);
 }

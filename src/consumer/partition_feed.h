@@ -32,6 +32,8 @@ class PartitionFeed {
   Result<bool> Fill();
   /// The next buffered record. Precondition: Fill said true.
   RecordView Take();
+  /// Nothing is read any more.
+  void Close();
   /// Lets go of what is buffered.
   void Drop();
   [[nodiscard]] std::size_t buffered() const { return buffer_.size() - taken_; }

@@ -23,6 +23,8 @@ class PartitionSource {
   /// Whole batches from the one containing `begin`, each verified; as PartitionReader::ReadBatches.
   virtual Result<BatchReadResult> ReadBatches(Offset begin, const ReadLimits& limits) = 0;
   virtual Result<Offset> OffsetForTime(std::int64_t timestamp_ms) = 0;
+  /// The caller, whose last read ended at `next`, goes on somewhere else, or not at all.
+  virtual void Abandon(Offset /*next*/) {}
   /// Calls `wake` once when the visible end is past `offset` (inline if it is so already), or when the partition ends.
   /// `wake` must not block. The ticket is for CancelWaiter; `wake` may still run while that returns.
   virtual std::uint64_t AddWaiter(Offset offset, std::move_only_function<void()> wake) = 0;

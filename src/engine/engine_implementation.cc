@@ -20,6 +20,7 @@
 namespace millrace {
 namespace {
 
+constexpr std::size_t kPrefetchThreads = 16;  // requests ahead of readers at once; they mostly wait
 constexpr std::uint64_t kTailCacheBytes = 64 << 20;
 constexpr std::uint64_t kFrameSlack = 1 << 20;  // of a batch that grew by compression
 constexpr std::chrono::milliseconds kFarGrace = std::chrono::hours(1);
@@ -124,8 +125,8 @@ Result<std::unique_ptr<Engine::Implementation>> Engine::Implementation::Open(Eng
   MR_TRY(components.OpenStores(options, layout));
   MR_ASSIGN_OR_RETURN(std::string identity,
                       EstablishIdentity(file_system, layout, *components.metadata, *components.random));
-  std::unique_ptr<Implementation> engine(
-      new Implementation(std::move(options), layout, std::move(components), *std::move(lock), std::move(identity)));
+  std::unique_ptr<Implementation> engine(new Implementation(std::move(options), layout, std::move(components),
+                                                            *std::move(lock), std::move(identity), background));
   MR_TRY(engine->Recover());
   if (background == Background::kThreads) engine->housekeeper_.Start();
   return engine;
@@ -136,7 +137,7 @@ std::unique_ptr<Engine> Engine::Implementation::Wrap(std::unique_ptr<Implementat
 }
 
 Engine::Implementation::Implementation(EngineOptions options, DataLayout layout, Components components,
-                                       std::unique_ptr<FileLock> lock, std::string identity)
+                                       std::unique_ptr<FileLock> lock, std::string identity, Background background)
     : options_(std::move(options)),
       layout_(std::move(layout)),
       components_(std::move(components)),
@@ -153,8 +154,8 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
                     .memory = read_memory_,
                     .counters = read_counters_,
                     .clock = *components_.clock,
-                    .prefetch_enabled = options_.read.prefetch_enabled,
                     .segment_cache = segment_cache_.get()},
+      prefetcher_(read_context_, {.threads = background == Background::kThreads ? kPrefetchThreads : 0}),
       uploader_(UploaderOptions(options_, layout_), *objects_, *components_.metadata, *components_.clock,
                 *components_.random),
       cursors_(layout_.positions, *components_.file_system, *components_.clock),
@@ -175,7 +176,9 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
                  .append_wait_max = options_.append_wait_max},
                 wal_, uploader_.schedule(), *components_.clock, [this] { housekeeper_.OnPressure(); }),
       housekeeper_(steps()),
-      lock_(std::move(lock)) {}
+      lock_(std::move(lock)) {
+  if (segment_cache_ && options_.read.prefetch_enabled) read_context_.prefetcher = &prefetcher_;
+}
 
 std::shared_ptr<ObjectStore> Engine::Implementation::Retrying() {
   constexpr RetryOptions kRetries{.attempts_max = 4, .backoff_first = std::chrono::milliseconds(20)};
@@ -264,6 +267,7 @@ Result<void> Engine::Implementation::Close() {
     for (Partition* partition : topic->partitions()) partition->End(closed);
   async_calls_.Close();  // appends under way are staged or refused; the completer still runs
   uploader_.schedule().Close(closed);
+  prefetcher_.Close();
   housekeeper_.StopBackground();
   if (read_pool) read_pool->Close();
   const auto note = CloseNote();

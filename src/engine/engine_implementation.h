@@ -25,6 +25,7 @@
 #include "log/tail_cache.h"
 #include "millrace/engine.h"
 #include "read/block_cache.h"
+#include "read/prefetcher.h"
 #include "read/read_memory.h"
 #include "read/segment_cache.h"
 #include "store/metered_object_store.h"
@@ -95,11 +96,12 @@ class Engine::Implementation {
 
   [[nodiscard]] HousekeeperSteps steps();
   [[nodiscard]] Housekeeper& housekeeper() { return housekeeper_; }
+  [[nodiscard]] Prefetcher& prefetcher() { return prefetcher_; }
 
  private:
   class Replay;
   Implementation(EngineOptions options, DataLayout layout, Components components, std::unique_ptr<FileLock> lock,
-                 std::string identity);
+                 std::string identity, Background background);
   Result<void> Recover();
   Result<Topic*> AddTopic(const TopicRow& row);
   [[nodiscard]] Result<void> CheckOpen() const;
@@ -132,6 +134,7 @@ class Engine::Implementation {
   ReadMemory read_memory_;
   ReadCounters read_counters_;
   ReadContext read_context_;
+  Prefetcher prefetcher_;
   SegmentUploader uploader_;
   CursorTable cursors_;
   PartitionContext partition_context_;

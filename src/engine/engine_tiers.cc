@@ -118,6 +118,8 @@ EngineStats Engine::Implementation::Stats() const {
   stats.block_cache = blocks_.Stats();
   if (segment_cache_) stats.segment_cache = segment_cache_->Stats();
   stats.read_memory_bytes = read_memory_.bytes();
+  stats.prefetch_used_bytes = read_counters_.prefetch_used_bytes;
+  stats.prefetch_wasted_bytes = read_counters_.prefetch_wasted_bytes;
   for (Topic* topic : registry_.TopicsEver()) {
     for (Partition* partition : topic->partitions()) {
       stats.appends += partition->appends();

@@ -111,6 +111,12 @@ Result<std::vector<SharedBytes>> IdentityCheckedObjectStore::GetParts(std::strin
   return inner_->GetParts(key, offset, lengths);
 }
 
+Result<std::vector<SharedBytes>> IdentityCheckedObjectStore::PrefetchParts(std::string_view key, std::uint64_t offset,
+                                                                           std::span<const std::uint64_t> lengths) {
+  MR_TRY(Check());
+  return inner_->PrefetchParts(key, offset, lengths);
+}
+
 Result<ObjectDescription> IdentityCheckedObjectStore::Head(std::string_view key) {
   MR_TRY(Check());
   return inner_->Head(key);
@@ -125,6 +131,11 @@ Result<ObjectPage> IdentityCheckedObjectStore::List(std::string_view prefix, std
 Result<void> IdentityCheckedObjectStore::Delete(std::string_view key) {
   MR_TRY(Check());
   return inner_->Delete(key);
+}
+
+Result<void> IdentityCheckedObjectStore::DeleteMany(std::span<const std::string> keys) {
+  MR_TRY(Check());
+  return inner_->DeleteMany(keys);
 }
 
 }  // namespace millrace

@@ -37,9 +37,12 @@ class IdentityCheckedObjectStore final : public ObjectStore {
   Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
   Result<std::vector<SharedBytes>> GetParts(std::string_view key, std::uint64_t offset,
                                             std::span<const std::uint64_t> lengths) override;
+  Result<std::vector<SharedBytes>> PrefetchParts(std::string_view key, std::uint64_t offset,
+                                                 std::span<const std::uint64_t> lengths) override;
   Result<ObjectDescription> Head(std::string_view key) override;
   Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override;
   Result<void> Delete(std::string_view key) override;
+  Result<void> DeleteMany(std::span<const std::string> keys) override;
   [[nodiscard]] std::string Describe() const override { return inner_->Describe(); }
 
   /// kCorruption: this is another's store, or it was lost. Otherwise the error of asking; the next request asks again.

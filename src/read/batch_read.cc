@@ -7,6 +7,7 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "base/try.h"
+#include "read/prefetcher.h"
 #include "record/record_batch_view.h"
 
 namespace millrace {
@@ -22,10 +23,11 @@ std::optional<std::chrono::nanoseconds> DeadlineOf(const ReadLimits& limits, con
 
 }  // namespace
 
-BatchRead::BatchRead(PartitionLog& log, SegmentMap& segments, ReadContext& context, Offset begin,
+BatchRead::BatchRead(PartitionLog& log, SegmentMap& segments, StreamTable& streams, ReadContext& context, Offset begin,
                      const ReadLimits& limits)
     : log_(log),
       segments_(segments),
+      streams_(streams),
       context_(context),
       begin_(begin),
       limits_(limits),
@@ -35,6 +37,27 @@ BatchRead::BatchRead(PartitionLog& log, SegmentMap& segments, ReadContext& conte
       cursor_(begin) {}
 
 Result<BatchReadResult> BatchRead::Run() {
+  Result<BatchReadResult> result = ReadOn();
+  if (joined_stream_) LeaveStream(result.has_value());
+  return result;
+}
+
+void BatchRead::JoinStream() {
+  if (context_.prefetcher == nullptr || std::exchange(joined_stream_, true)) return;
+  StreamTable::Found found = streams_.Take(begin_);
+  if (!found.goes_on) return;
+  stream_ = found.stream ? std::move(found.stream) : std::make_shared<ReadStream>(segments_);
+  cold_.Follow(stream_);
+}
+
+void BatchRead::LeaveStream(bool ended_well) {
+  if (!ended_well || cursor_ < log_.offsets().tiered_end)
+    streams_.Put(ended_well ? cursor_ : begin_, std::move(stream_));
+  else if (stream_)
+    context_.prefetcher->Cancel(stream_);  // it came to the hot end
+}
+
+Result<BatchReadResult> BatchRead::ReadOn() {
   MR_TRY(Begin());
   while (true) {
     if (cursor_ >= visible_end_) {
@@ -54,6 +77,7 @@ Result<BatchReadResult> BatchRead::Run() {
   context_.counters.tail_bytes.fetch_add(bytes.tail, std::memory_order_relaxed);
   context_.counters.wal_bytes.fetch_add(bytes.wal, std::memory_order_relaxed);
   context_.counters.block_cache_bytes.fetch_add(bytes.block_cache, std::memory_order_relaxed);
+  context_.counters.segment_cache_bytes.fetch_add(bytes.segment_cache, std::memory_order_relaxed);
   context_.counters.object_store_bytes.fetch_add(bytes.object_store, std::memory_order_relaxed);
   return std::move(result_);
 }
@@ -74,9 +98,7 @@ Result<BatchRead::Next> BatchRead::AwaitAcknowledged() {
   if (awaited_ || visible_end_ >= acknowledged_end_) return Next::kStop;
   if (!nothing_taken() && (bytes_left() == 0 || records_taken_ >= limits_.records_max)) return Next::kStop;
   awaited_ = true;
-  const std::chrono::nanoseconds begun = context_.clock.Monotonic();
-  const Result<void> synced = log_.AwaitAcknowledged(deadline_);
-  result_.explanation.wait += context_.clock.Monotonic() - begun;
+  const Result<void> synced = trace_.Wait(WaitCause::kSync, [&] { return log_.AwaitAcknowledged(deadline_); });
   if (!synced) return OnError(synced.error());
   visible_end_ = log_.visible_end();
   return Next::kGoOn;
@@ -154,6 +176,7 @@ Result<BatchRead::Next> BatchRead::StepCold() {
         *found ? (**found).base : log_.offsets().tiered_end);
   }
   const SegmentRow row = **std::move(found);
+  JoinStream();
   const Result<std::shared_ptr<const OpenedSegment>> segment = cold_.Segment(row);
   if (!segment && segment.error().code() == ErrorCode::kNotFound) {
     const Result<bool> again = MovedMeanwhile();
@@ -169,22 +192,30 @@ Result<BatchRead::Next> BatchRead::StepCold() {
   if (!segment && segment.error().code() == ErrorCode::kCorruption) return OnDamage(segment.error(), row.end);
   if (!segment) return OnError(segment.error());
   const std::size_t block = (*segment)->index->FindBlock(cursor_);
-  if (block < (*segment)->index->blocks().size()) return TakeBlocks(row, block, **segment);
+  if (block < (*segment)->index->blocks().size()) return TakeBlocks(row, block, *segment);
   cursor_ = row.end;  // a gap at the segment's end
   return Next::kGoOn;
 }
 
+std::uint64_t& BatchRead::CountOf(BlockOrigin origin) {
+  BytesBySource& bytes = result_.explanation.bytes;
+  if (origin == BlockOrigin::kBlockCache) return bytes.block_cache;
+  return origin == BlockOrigin::kSegmentCache ? bytes.segment_cache : bytes.object_store;
+}
+
 Result<BatchRead::Next> BatchRead::TakeBlocks(const SegmentRow& row, std::size_t first_block,
-                                              const OpenedSegment& segment) {
-  const std::span<const SegmentBlock> blocks = segment.index->blocks();
-  const Result<std::vector<ColdReader::Block>> read = cold_.Blocks(row, segment, first_block, bytes_left());
+                                              const std::shared_ptr<const OpenedSegment>& segment) {
+  const std::span<const SegmentBlock> blocks = segment->index->blocks();
+  const std::uint64_t records_left = limits_.records_max - std::min<std::uint64_t>(limits_.records_max, records_taken_);
+  const Result<std::vector<ColdReader::Block>> read =
+      cold_.Blocks(row, segment, first_block, {.raw_bytes = bytes_left(), .records = records_left});
   if (!read && read.error().code() == ErrorCode::kNotFound) {
     const Result<bool> again = MovedMeanwhile();
     if (!again) return OnError(again.error());
     if (*again) return Next::kGoOn;
-    return OnDamage(Error(ErrorCode::kCorruption, fmt::format("object {} is missing", segment.object_key),
+    return OnDamage(Error(ErrorCode::kCorruption, fmt::format("object {} is missing", segment->object_key),
                           "the object should be there; check the object store")
-                        .WithDamage({.place = segment.object_key,
+                        .WithDamage({.place = segment->object_key,
                                      .byte_begin = row.byte_begin,
                                      .byte_end = row.byte_begin + row.byte_size}),
                     row.end);
@@ -192,13 +223,16 @@ Result<BatchRead::Next> BatchRead::TakeBlocks(const SegmentRow& row, std::size_t
   if (!read && read.error().code() == ErrorCode::kCorruption) return OnDamage(read.error(), blocks[first_block].end);
   if (!read) return OnError(read.error());
 
-  BytesBySource& bytes = result_.explanation.bytes;
   for (std::size_t i = 0; i < read->size(); ++i) {
     const ColdReader::Block& block = (*read)[i];
-    for (const SharedBytes& batch : block.opened->batches) {
-      MR_ASSIGN_OR_RETURN(const Next next, Take(batch, block.from_cache ? bytes.block_cache : bytes.object_store));
-      if (next == Next::kStop) return next;
+    std::uint64_t& bytes = CountOf(block.origin);
+    const std::uint64_t bytes_before = bytes;
+    Next next = Next::kGoOn;
+    for (std::size_t batch = 0; batch < block.opened->batches.size() && next == Next::kGoOn; ++batch) {
+      MR_ASSIGN_OR_RETURN(next, Take(block.opened->batches[batch], bytes));
     }
+    if (block.origin == BlockOrigin::kFetchedAhead) result_.explanation.prefetched += bytes - bytes_before;
+    if (next == Next::kStop) return next;
     const std::size_t number = first_block + i;
     cursor_ = std::max(cursor_, number + 1 < blocks.size() ? blocks[number].end : row.end);
     if (Planted(Bug::kReadGapAtHotColdBorder) && cursor_ == row.end && cursor_ >= log_.offsets().hot_start)

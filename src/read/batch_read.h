@@ -12,6 +12,7 @@
 #include "read/object_block_source.h"
 #include "read/partition_reader.h"
 #include "read/segment_map.h"
+#include "read/stream_table.h"
 
 namespace millrace {
 
@@ -22,7 +23,8 @@ namespace millrace {
 ///   below tiered_end ──► segment blocks ──────────┘
 class BatchRead {
  public:
-  BatchRead(PartitionLog& log, SegmentMap& segments, ReadContext& context, Offset begin, const ReadLimits& limits);
+  BatchRead(PartitionLog& log, SegmentMap& segments, StreamTable& streams, ReadContext& context, Offset begin,
+            const ReadLimits& limits);
 
   Result<BatchReadResult> Run();
 
@@ -30,11 +32,17 @@ class BatchRead {
   /// What a step says about going on.
   enum class Next { kGoOn, kStop };
 
+  Result<BatchReadResult> ReadOn();
   Result<void> Begin();
   Result<Next> Step();
   Result<Next> StepHot();
   Result<Next> StepCold();
-  Result<Next> TakeBlocks(const SegmentRow& row, std::size_t first_block, const OpenedSegment& segment);
+  /// Before the first cold byte: whether this read goes on where one ended.
+  void JoinStream();
+  void LeaveStream(bool ended_well);
+  Result<Next> TakeBlocks(const SegmentRow& row, std::size_t first_block,
+                          const std::shared_ptr<const OpenedSegment>& segment);
+  std::uint64_t& CountOf(BlockOrigin origin);
   /// Takes the batch if it fits: kGoOn. Adds its bytes to `source`.
   Result<Next> Take(SharedBytes batch, std::uint64_t& source);
   /// `error` is kCorruption at the cursor: stops before it, steps over it, or is the answer.
@@ -52,6 +60,7 @@ class BatchRead {
 
   PartitionLog& log_;
   SegmentMap& segments_;
+  StreamTable& streams_;
   ReadContext& context_;
   const Offset begin_;
   const ReadLimits limits_;
@@ -60,6 +69,8 @@ class BatchRead {
   BatchReadResult result_;
   ReadTrace trace_;
   ColdReader cold_;
+  bool joined_stream_ = false;
+  std::shared_ptr<ReadStream> stream_;  // none: nothing cold was read, or it began somewhere new
   Offset cursor_;
   Offset visible_end_, acknowledged_end_;
   std::uint64_t bytes_taken_ = 0;

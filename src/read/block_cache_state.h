@@ -9,6 +9,7 @@
 #include "base/single_flight.h"
 #include "millrace/bytes.h"
 #include "millrace/metadata_store.h"
+#include "read/arriving_chunks.h"
 #include "read/block_cache.h"
 #include "read/block_flights.h"
 #include "read/sharded_cache.h"
@@ -60,6 +61,7 @@ struct BlockCache::State {
   ShardedCache<BlockKey, std::shared_ptr<const OpenedSegment>, BlockKeyHash> segments;
   BlockFlights<BlockKey, std::shared_ptr<const OpenedBlock>, BlockKeyHash> block_flights;
   SingleFlight<BlockKey, std::shared_ptr<const OpenedSegment>, BlockKeyHash> segment_flights;
+  ArrivingChunks chunks;
 };
 
 }  // namespace millrace

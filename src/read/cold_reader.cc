@@ -1,13 +1,13 @@
 #include "read/cold_reader.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <utility>
 
 #include "base/bugs.h"
 #include "base/try.h"
+#include "read/prefetcher.h"
 #include "read/read_memory.h"
-#include "read/segment_map.h"
+#include "read/segment_cache.h"
 #include "record/record_batch_view.h"
 #include "segment/segment_format.h"
 
@@ -15,18 +15,15 @@ namespace millrace {
 
 namespace {
 
-constexpr std::uint64_t kIndexGuessBytes = 64 << 10;
-
-BlockKey SegmentKey(const SegmentRow& row) {
-  if (Planted(Bug::kReadStaleCacheAfterRecreation)) return {{}, static_cast<std::uint64_t>(row.base.value()), 0};
-  return {row.object, row.byte_begin, 0};
-}
-
-/// Block positions count from 1 here, so that the first block's key is not its segment's.
-BlockKey KeyOf(const SegmentRow& row, const SegmentBlock& block) {
-  BlockKey key = SegmentKey(row);
-  key.block_begin = block.byte_begin + 1;
-  return key;
+/// Past the last block of those from `first` on that make up `wanted`.
+std::size_t WantedEnd(std::span<const SegmentBlock> blocks, std::size_t first, const ColdReader::Wanted& wanted) {
+  std::uint64_t raw = blocks[first].raw_bytes, records = blocks[first].records;
+  std::size_t end = first + 1;
+  for (; end < blocks.size() && raw < wanted.raw_bytes && records < wanted.records; ++end) {
+    raw += blocks[end].raw_bytes;
+    records += blocks[end].records;
+  }
+  return end;
 }
 
 #ifdef MILLRACE_BUGS
@@ -46,149 +43,255 @@ std::shared_ptr<const OpenedBlock> UnverifiedBlock(const SegmentBlock& block, co
 
 }  // namespace
 
-Result<std::shared_ptr<const OpenedSegment>> ColdReader::Segment(const SegmentRow& row) {
-  const BlockKey key = SegmentKey(row);
-  if (auto found = cache_.segments.Find(key)) return *std::move(found);
-  auto flight = cache_.segment_flights.Run(key, [&]() -> Result<std::shared_ptr<const OpenedSegment>> {
-    if (auto found = cache_.segments.Peek(key)) return *std::move(found);
-    Result<std::shared_ptr<const OpenedSegment>> loaded = LoadSegment(row);
-    if (loaded) cache_.segments.Insert(key, *loaded, (*loaded)->index->memory_bytes() + OpenedBlock::kEntryOverhead);
-    return loaded;
-  });
-  if (flight.shared) trace_.CountShared();
-  return std::move(flight.result);
-}
-
-Result<std::shared_ptr<const OpenedSegment>> ColdReader::LoadSegment(const SegmentRow& row) {
-  MR_ASSIGN_OR_RETURN(std::string object, segments_.ObjectKey(row.object));
-  MR_ASSIGN_OR_RETURN(const auto reserved,
-                      context_.memory.Reserve(std::min(row.byte_size, kIndexGuessBytes), deadline_));
-  ObjectBlockSource source(context_.objects, {object, row.byte_begin, row.byte_size}, trace_);
-  Result<std::shared_ptr<const SegmentIndex>> index = SegmentIndex::Load(source, row.byte_size, kIndexGuessBytes);
-  if (!index && index.error().code() == ErrorCode::kCorruption)  // once more: the damage may have been on the way
-    index = SegmentIndex::Load(source, row.byte_size, kIndexGuessBytes);
-  // It may begin below its row, with a batch that log_start cut in two before it was uploaded.
-  if (index && ((*index)->partition() != row.partition || (*index)->end() <= row.base || (*index)->end() > row.end))
-    index = Error(ErrorCode::kCorruption, "the segment is another one than metadata names")
-                .WithDamage({.byte_begin = 0, .byte_end = row.byte_size});
-  if (index) return std::make_shared<const OpenedSegment>(OpenedSegment{*std::move(index), std::move(object)});
-  if (index.error().code() != ErrorCode::kCorruption) return std::move(index).error();
-
-  DamagedRange damage = index.error().damage() != nullptr ? *index.error().damage() : DamagedRange{};
-  if (damage.place.empty()) {  // bytes within the segment
-    if (damage.byte_end == 0) damage.byte_end = row.byte_size;
-    damage.byte_begin += row.byte_begin;
-    damage.byte_end += row.byte_begin;
-    damage.place = object;
-  }
-  damage.begin = row.base;
-  damage.end = row.end;
-  return index.error().WithContext(fmt::format("object {}", object)).WithDamage(std::move(damage));
-}
-
-Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row, const OpenedSegment& segment,
-                                                          std::size_t first, std::uint64_t bytes_wanted) {
-  const std::span<const SegmentBlock> blocks = segment.index->blocks();
+Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
+                                                          const std::shared_ptr<const OpenedSegment>& segment,
+                                                          std::size_t first, const Wanted& wanted) {
+  const Place place{row, *segment, segment->index->blocks()};
+  const std::size_t end = WantedEnd(place.blocks, first, wanted);
+  const std::uint64_t request_bytes_max = context_.segment_cache != nullptr ? kJoinBytesMax : kRequestBytesMax;
+  if (stream_) context_.prefetcher->Advance(stream_, row, segment, {first, end});
   std::vector<Block> got;
-  std::uint64_t raw_bytes = 0;
-  for (std::size_t at = first; at < blocks.size() && (got.empty() || raw_bytes < bytes_wanted);) {
-    const BlockKey key = KeyOf(row, blocks[at]);
-    bool from_cache = true;
+  for (std::size_t at = first; at < end;) {
+    const BlockKey key = KeyOf(row, place.blocks[at]);
+    BlockOrigin origin = BlockOrigin::kBlockCache;
     std::optional<Result<BlockPointer>> block;
     if (auto found = cache_.blocks.Find(key)) {
       block = *std::move(found);
     } else if (!cache_.block_flights.TryLead(key)) {
-      from_cache = false;
-      block = cache_.block_flights.Await(key);
+      origin = BlockOrigin::kObjectStore;
+      block = trace_.Wait(WaitCause::kShared, [&] { return cache_.block_flights.Await(key); });
       if (!block) continue;  // landed just now
       trace_.CountShared();
     } else if (auto landed = cache_.blocks.Peek(key)) {
       block = *std::move(landed);
       cache_.block_flights.Land(key, *block);
     } else {
-      from_cache = false;
-      std::size_t end = at + 1;
-      std::uint64_t stored = blocks[at].stored_bytes, raw = raw_bytes + blocks[at].raw_bytes;
-      while (end < blocks.size() && raw < bytes_wanted && stored + blocks[end].stored_bytes <= kRequestBytesMax) {
-        const BlockKey next = KeyOf(row, blocks[end]);
+      std::size_t run_end = at + 1;
+      std::uint64_t stored = place.blocks[at].stored_bytes;
+      while (run_end < end && stored + place.blocks[run_end].stored_bytes <= request_bytes_max) {
+        const BlockKey next = KeyOf(row, place.blocks[run_end]);
         if (cache_.blocks.Peek(next) || !cache_.block_flights.TryLead(next)) break;
-        stored += blocks[end].stored_bytes;
-        raw += blocks[end].raw_bytes;
-        ++end;
+        stored += place.blocks[run_end].stored_bytes;
+        ++run_end;
       }
-      for (Result<BlockPointer>& fetched : FetchRun(row, segment, at, end)) {
-        block = std::move(fetched);
-        if (!*block) break;
-        raw_bytes += (**block)->raw_bytes;
-        got.push_back({**block, false});
+      for (Result<Block>& fetched : FetchRun(place, {at, run_end})) {
+        if (!fetched) {
+          block = std::move(fetched).error();
+          break;
+        }
+        got.push_back(*std::move(fetched));
         ++at;
       }
-      if (*block) continue;
+      if (!block) continue;
     }
     if (!*block) {
       if (!got.empty()) break;
       return block->error();
     }
-    raw_bytes += (**block)->raw_bytes;
-    got.push_back({**std::move(block), from_cache});
+    got.push_back({**std::move(block), origin});
     ++at;
   }
   return got;
 }
 
-Result<ColdReader::BlockPointer> ColdReader::OpenVerified(const SegmentBlock& block, const SharedBytes& stored) const {
-  MR_ASSIGN_OR_RETURN(std::vector<SharedBytes> batches, OpenBatches(block, stored));
-  return std::make_shared<const OpenedBlock>(OpenedBlock{block.base, block.end, std::move(batches), block.raw_bytes});
+std::vector<Result<ColdReader::Block>> ColdReader::FetchRun(const Place& place, BlockRun run) {
+  std::vector<Result<Block>> results;
+  while (run.first < run.end) {
+    Stored stored = context_.segment_cache != nullptr ? FromChunks(place, run) : FromStore(place, run);
+    for (std::size_t i = 0; i < stored.blocks.size(); ++i) {
+      Result<BlockPointer> opened = OpenVerified(place, run.first, stored, i);
+      if (!opened && opened.error().code() == ErrorCode::kCorruption && stored.origin == BlockOrigin::kSegmentCache) {
+        context_.segment_cache->Drop(KeyOf(place.row, place.segment, ChunkOf(place.blocks, run.first)));
+        break;  // from somewhere else, then
+      }
+      const BlockKey key = KeyOf(place.row, place.blocks[run.first]);
+      if (opened) cache_.blocks.Insert(key, *opened, (*opened)->memory_bytes(), hint());
+      if (opened)
+        results.push_back(Block{*opened, stored.origin});
+      else
+        results.emplace_back(opened.error());
+      cache_.block_flights.Land(key, std::move(opened));
+      ++run.first;
+    }
+    if (stored.fetch) {
+      for (std::size_t i = 0; i < stored.fetch->chunks().size(); ++i) KeepFetched(place, *stored.fetch, i);
+    }
+    if (Planted(Bug::kReadBudgetLeakOnError) && !results.empty() && !results.front())
+      new ReadMemory::Reservation(std::move(stored.reserved));
+  }
+  return results;
 }
 
-Error ColdReader::DescribeDamage(const Error& error, const SegmentRow& row, const OpenedSegment& segment,
-                                 const SegmentBlock& block) const {
-  const std::uint64_t begin = row.byte_begin + block.byte_begin;
-  const DamagedRange damage{{}, block.base, block.end, segment.object_key, begin, begin + block.stored_bytes};
-  return error
-      .WithContext(fmt::format("object {} bytes [{}, {})", segment.object_key, begin, begin + block.stored_bytes))
-      .WithDamage(damage);
+Result<ColdReader::BlockPointer> ColdReader::OpenVerified(const Place& place, std::size_t number, const Stored& stored,
+                                                          std::size_t i) {
+  const SegmentBlock& block = place.blocks[number];
+  const auto open = [&](const Result<SharedBytes>& bytes) -> Result<BlockPointer> {
+    if (!bytes) return bytes.error();
+    MR_ASSIGN_OR_RETURN(std::vector<SharedBytes> batches, OpenBatches(block, *bytes));
+    return std::make_shared<const OpenedBlock>(OpenedBlock{block.base, block.end, std::move(batches), block.raw_bytes});
+  };
+  Result<BlockPointer> opened = open(stored.blocks[i]);
+#ifdef MILLRACE_BUGS
+  if (Planted(Bug::kReadDamagedChunkServed) && !opened && stored.blocks[i])
+    opened = UnverifiedBlock(block, *stored.blocks[i]);
+#endif
+  if (opened || opened.error().code() != ErrorCode::kCorruption) return opened;
+  if (stored.origin == BlockOrigin::kSegmentCache) return opened;
+  if (context_.segment_cache == nullptr) {  // once more, past everything on the way
+    ObjectBlockSource source(context_.objects, {place.segment.object_key, place.row.byte_begin, place.row.byte_size},
+                             trace_);
+    opened = open(source.Fetch({block.byte_begin, block.stored_bytes}));
+    if (opened || opened.error().code() != ErrorCode::kCorruption) return opened;
+  }
+  return DescribeDamage(opened.error(), place.row, place.segment, block);
 }
 
-std::vector<Result<ColdReader::BlockPointer>> ColdReader::FetchRun(const SegmentRow& row, const OpenedSegment& segment,
-                                                                   std::size_t first, std::size_t end) {
-  const std::span<const SegmentBlock> blocks = segment.index->blocks().subspan(first, end - first);
+ColdReader::Stored ColdReader::FromStore(const Place& place, BlockRun run) {
+  Stored stored;
   std::vector<std::uint64_t> lengths;  // a block that is kept keeps no other in memory
   std::uint64_t in_flight_bytes = 0;
-  for (const SegmentBlock& block : blocks) {
-    lengths.push_back(block.stored_bytes);
+  for (std::size_t number = run.first; number < run.end; ++number) {
+    lengths.push_back(place.blocks[number].stored_bytes);
+    in_flight_bytes += std::uint64_t{place.blocks[number].stored_bytes} + place.blocks[number].raw_bytes;
+  }
+  ObjectBlockSource source(context_.objects, {place.segment.object_key, place.row.byte_begin, place.row.byte_size},
+                           trace_);
+  auto reserved = Reserve(in_flight_bytes);
+  auto parts = reserved ? source.FetchParts(place.blocks[run.first].byte_begin, lengths)
+                        : Result<std::vector<SharedBytes>>(reserved.error());
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    if (parts)
+      stored.blocks.emplace_back(std::move((*parts)[i]));
+    else
+      stored.blocks.emplace_back(parts.error());
+  }
+  if (reserved) stored.reserved = *std::move(reserved);
+  return stored;
+}
+
+ColdReader::Stored ColdReader::FromChunks(const Place& place, BlockRun run) {
+  const BlockRun chunk = ChunkOf(place.blocks, run.first);
+  const ChunkKey key = KeyOf(place.row, place.segment, chunk);
+  for (bool look_again = true;;) {
+    if (auto stored = FromArriving(place, run, key)) return *std::move(stored);
+    if (auto stored = FromDisk(place, {run.first, std::min(run.end, chunk.end)}, chunk, key)) return *std::move(stored);
+    if (!cache_.chunks.TryLead(key)) continue;
+    if (!look_again || !context_.segment_cache->Contains(key)) return FromRequest(place, run, chunk);
+    look_again = false;  // stored between the two looks
+    cache_.chunks.GiveUp(key);
+  }
+}
+
+std::optional<ColdReader::Stored> ColdReader::FromArriving(const Place& place, BlockRun run, const ChunkKey& key) {
+  const std::chrono::nanoseconds begun = context_.clock.Monotonic();
+  auto taken = cache_.chunks.Take(key, context_.clock, deadline_);
+  if (!taken) return std::nullopt;
+  Stored stored;
+  if (!*taken || (**taken).waited) {
+    trace_.CountWait(WaitCause::kShared, context_.clock.Monotonic() - begun);
+    Outran(place.blocks[run.first]);
+  }
+  if (!*taken) {
+    stored.blocks.assign(run.end - run.first, taken->error());
+    return stored;
+  }
+  stored.chunk = std::move((**taken).chunk);
+  if (stored.chunk->whose() == ChunkFor::kAhead)
+    stored.origin = BlockOrigin::kFetchedAhead;
+  else
+    trace_.CountShared();
+  for (std::size_t number = run.first; number < std::min(run.end, stored.chunk->run().end); ++number) {
+    stored.chunk->Use(number);
+    stored.blocks.push_back(stored.chunk->block(number));
+  }
+  return stored;
+}
+
+std::optional<ColdReader::Stored> ColdReader::FromDisk(const Place& place, BlockRun run, BlockRun chunk,
+                                                       const ChunkKey& key) {
+  SegmentCache& cache = *context_.segment_cache;
+  std::vector<ByteRange> ranges;
+  std::uint64_t in_flight_bytes = 0;
+  for (std::size_t number = run.first; number < run.end; ++number) {
+    const SegmentBlock& block = place.blocks[number];
+    ranges.push_back({block.byte_begin - place.blocks[chunk.first].byte_begin, block.stored_bytes});
     in_flight_bytes += std::uint64_t{block.stored_bytes} + block.raw_bytes;
   }
-  ObjectBlockSource source(context_.objects, {segment.object_key, row.byte_begin, row.byte_size}, trace_);
-  Result<ReadMemory::Reservation> reserved = context_.memory.Reserve(in_flight_bytes, deadline_);
-  Result<std::vector<SharedBytes>> stored =
-      reserved ? source.FetchParts(blocks[0].byte_begin, lengths) : reserved.error();
-
-  std::vector<Result<BlockPointer>> results;
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    const SegmentBlock& block = blocks[i];
-    const auto open = [&](const Result<SharedBytes>& bytes) -> Result<BlockPointer> {
-      if (!bytes) return bytes.error();
-      return OpenVerified(block, *bytes);
-    };
-    Result<BlockPointer> opened =
-        open(stored ? Result<SharedBytes>((*stored)[i]) : Result<SharedBytes>(stored.error()));
-#ifdef MILLRACE_BUGS
-    if (Planted(Bug::kReadDamagedChunkServed) && !opened && stored) opened = UnverifiedBlock(block, (*stored)[i]);
-#endif
-    if (!opened && opened.error().code() == ErrorCode::kCorruption) {
-      opened = open(source.Fetch({block.byte_begin, block.stored_bytes}));  // once more, past everything on the way
-      if (!opened && opened.error().code() == ErrorCode::kCorruption)
-        opened = DescribeDamage(opened.error(), row, segment, block);
+  Stored stored;
+  stored.origin = BlockOrigin::kSegmentCache;
+  if (cache.Contains(key)) {
+    auto reserved = Reserve(in_flight_bytes);
+    if (!reserved) {
+      stored.blocks.assign(run.end - run.first, reserved.error());
+      return stored;
     }
-    const BlockKey key = KeyOf(row, block);
-    if (opened) cache_.blocks.Insert(key, *opened, (*opened)->memory_bytes());
-    results.push_back(opened);
-    cache_.block_flights.Land(key, std::move(opened));
+    stored.reserved = *std::move(reserved);
   }
-  if (Planted(Bug::kReadBudgetLeakOnError) && !results.front() && reserved)
-    new ReadMemory::Reservation(*std::move(reserved));
-  return results;
+  auto parts = trace_.Wait(WaitCause::kCache, [&] { return cache.Read(key, ranges, Lookup::kReader); });
+  if (!parts) return std::nullopt;
+  for (SharedBytes& part : *parts) stored.blocks.emplace_back(std::move(part));
+  return stored;
+}
+
+ColdReader::Stored ColdReader::FromRequest(const Place& place, BlockRun run, BlockRun chunk) {
+  Outran(place.blocks[run.first]);
+  std::vector<BlockRun> chunks{chunk};
+  const std::uint64_t bytes_max = std::min(kJoinBytesMax, context_.memory.bytes_max() / 8);
+  while (chunks.back().end < run.end) {  // neighbours that are wanted too and nowhere yet
+    const BlockRun next = ChunkOf(place.blocks, chunks.back().end);
+    if (!Joins(place.blocks, chunk, next, bytes_max)) break;
+    const ChunkKey key = KeyOf(place.row, place.segment, next);
+    if (context_.segment_cache->Contains(key) || !cache_.chunks.TryLead(key)) break;
+    chunks.push_back(next);
+  }
+  Stored stored;
+  const std::size_t end = std::min(run.end, chunks.back().end);
+  stored.fetch = std::make_unique<ChunkFetch>(
+      context_, trace_,
+      ChunkFetch::Order{.row = place.row, .segment = place.segment, .chunks = std::move(chunks), .hint = hint()});
+  std::uint64_t in_flight_bytes = stored.fetch->stored_bytes();
+  for (std::size_t number = run.first; number < end; ++number) in_flight_bytes += place.blocks[number].raw_bytes;
+  auto reserved = Reserve(in_flight_bytes);
+  const Result<void> fetched = reserved ? stored.fetch->Run({}) : Result<void>(reserved.error());
+  if (reserved) stored.reserved = *std::move(reserved);
+  if (!fetched) {
+    stored.fetch->Release(fetched.error());
+    stored.fetch.reset();
+    stored.blocks.assign(run.end - run.first, fetched.error());
+    return stored;
+  }
+  for (const ChunkPointer& arrived : stored.fetch->chunks()) {
+    for (std::size_t number = std::max(run.first, arrived->run().first); number < std::min(end, arrived->run().end);
+         ++number)
+      stored.blocks.push_back(arrived->block(number));
+  }
+  return stored;
+}
+
+void ColdReader::KeepFetched(const Place& place, ChunkFetch& fetch, std::size_t i) {
+  if (fetch.Keep(i)) return;
+  const FetchedChunk& chunk = *fetch.chunks()[i];
+  for (std::size_t number = chunk.run().first; number < chunk.run().end; ++number) {
+    const BlockKey key = KeyOf(place.row, place.blocks[number]);
+    if (!chunk.block(number) || cache_.blocks.Peek(key)) continue;
+    auto batches = OpenBatches(place.blocks[number], *chunk.block(number));
+    if (!batches) continue;  // whoever wants it learns why
+    const SegmentBlock& block = place.blocks[number];
+    const auto opened =
+        std::make_shared<const OpenedBlock>(OpenedBlock{block.base, block.end, *std::move(batches), block.raw_bytes});
+    cache_.blocks.Insert(key, opened, opened->memory_bytes(), InsertHint::kScan);
+  }
+}
+
+Result<ReadMemory::Reservation> ColdReader::Reserve(std::uint64_t bytes) {
+  if (context_.prefetcher == nullptr)
+    return trace_.Wait(WaitCause::kMemory, [&] { return context_.memory.Reserve(bytes, deadline_); });
+  const Prefetcher::Yielding yielding(*context_.prefetcher, bytes);  // what came ahead makes room
+  return trace_.Wait(WaitCause::kMemory, [&] { return context_.memory.Reserve(bytes, deadline_); });
+}
+
+void ColdReader::Outran(const SegmentBlock& block) {
+  if (stream_) context_.prefetcher->Outrun(*stream_, block.base);
 }
 
 }  // namespace millrace

@@ -1,5 +1,9 @@
-// Offsets below tiered_end to verified batches: segment index and blocks from memory where they are, else by ranged
-// GETs under the memory budget, one request for neighbours and one for everybody who waits for the same block.
+// Offsets below tiered_end to verified batches: segment index and blocks from memory where they are, else as stored,
+// under the memory budget, from the nearest place that has them, one request for neighbours and one for everybody who
+// waits for the same bytes.
+//
+//   block cache ─► block on its way ─► near store: the blocks themselves, by one ranged request
+//                                  └─► far store: their chunk, on its way or here ahead ─► disk cache ─► ranged request
 #pragma once
 
 #include <chrono>
@@ -11,51 +15,88 @@
 #include "millrace/metadata_store.h"
 #include "millrace/result.h"
 #include "read/block_cache_state.h"
+#include "read/chunk_fetch.h"
 #include "read/object_block_source.h"
 #include "read/partition_reader.h"
+#include "read/segment_opener.h"
 
 namespace millrace {
 
 class SegmentMap;
+struct ReadStream;
+
+enum class BlockOrigin { kBlockCache, kSegmentCache, kObjectStore, kFetchedAhead };
 
 /// For one read of one partition, on one thread.
 class ColdReader {
  public:
-  static constexpr std::uint64_t kRequestBytesMax = 1 << 20;  // neighbouring blocks joined into one request
+  static constexpr std::uint64_t kRequestBytesMax = 1 << 20;  // to a near store: neighbouring blocks in one request
 
   ColdReader(ReadContext& context, SegmentMap& segments, ReadTrace& trace,
              std::optional<std::chrono::nanoseconds> deadline)
-      : context_(context), cache_(context.blocks.state()), segments_(segments), trace_(trace), deadline_(deadline) {}
+      : context_(context),
+        cache_(context.blocks.state()),
+        trace_(trace),
+        deadline_(deadline),
+        opener_(context, segments, trace, deadline) {}
 
-  /// Errors: kNotFound (the object is gone), kCorruption (twice fetched, twice wrong; names object and bytes),
-  /// kUnavailable. Cost: nothing, or one metadata query and one or two GETs.
-  Result<std::shared_ptr<const OpenedSegment>> Segment(const SegmentRow& row);
+  /// The read goes on where an earlier one ended: what follows it is fetched ahead.
+  void Follow(std::shared_ptr<ReadStream> stream) { stream_ = std::move(stream); }
 
+  /// Errors and cost: SegmentOpener's.
+  Result<std::shared_ptr<const OpenedSegment>> Segment(const SegmentRow& row) { return opener_.Open(row); }
+
+  struct Wanted {
+    std::uint64_t raw_bytes = 0, records = UINT64_MAX;
+  };
   struct Block {
     std::shared_ptr<const OpenedBlock> opened;
-    bool from_cache = false;
+    BlockOrigin origin = BlockOrigin::kObjectStore;
   };
-  /// Blocks of the segment from number `first` on, up to `bytes_wanted` raw bytes, at least one; fewer if a later one
-  /// fails. Errors: those of the first one, with its offsets, object and bytes in damage().
-  Result<std::vector<Block>> Blocks(const SegmentRow& row, const OpenedSegment& segment, std::size_t first,
-                                    std::uint64_t bytes_wanted);
+  /// Blocks of the segment from number `first` on, until there is as much as `wanted`, at least one; fewer if a later
+  /// one fails. Errors: those of the first one, with its offsets, object and bytes in damage().
+  Result<std::vector<Block>> Blocks(const SegmentRow& row, const std::shared_ptr<const OpenedSegment>& segment,
+                                    std::size_t first, const Wanted& wanted);
 
  private:
   using BlockPointer = std::shared_ptr<const OpenedBlock>;
+  /// Where a run of blocks is wanted from.
+  struct Place {
+    const SegmentRow& row;
+    const OpenedSegment& segment;
+    std::span<const SegmentBlock> blocks;  // all of the segment
+  };
+  /// Blocks as stored, from one origin, and what must live until they are opened.
+  struct Stored {
+    std::vector<Result<SharedBytes>> blocks;
+    BlockOrigin origin = BlockOrigin::kObjectStore;
+    ReadMemory::Reservation reserved;
+    ChunkPointer chunk;
+    std::unique_ptr<ChunkFetch> fetch;
+  };
 
-  Result<std::shared_ptr<const OpenedSegment>> LoadSegment(const SegmentRow& row);
-  /// Fetches blocks [first, end), which this thread leads, and lands them. One result each.
-  std::vector<Result<BlockPointer>> FetchRun(const SegmentRow& row, const OpenedSegment& segment, std::size_t first,
-                                             std::size_t end);
-  Result<BlockPointer> OpenVerified(const SegmentBlock& block, const SharedBytes& stored) const;
-  Error DescribeDamage(const Error& error, const SegmentRow& row, const OpenedSegment& segment,
-                       const SegmentBlock& block) const;
+  /// Fetches blocks of `run`, which this thread leads, and lands them. One result each.
+  std::vector<Result<Block>> FetchRun(const Place& place, BlockRun run);
+  /// The first blocks of `run`, at least one; an error that is no damage stands for all of them.
+  Stored FromStore(const Place& place, BlockRun run);
+  Stored FromChunks(const Place& place, BlockRun run);
+  std::optional<Stored> FromArriving(const Place& place, BlockRun run, const ChunkKey& key);
+  std::optional<Stored> FromDisk(const Place& place, BlockRun run, BlockRun chunk, const ChunkKey& key);
+  /// Leads `chunk` already.
+  Stored FromRequest(const Place& place, BlockRun run, BlockRun chunk);
+  Result<BlockPointer> OpenVerified(const Place& place, std::size_t number, const Stored& stored, std::size_t i);
+  /// Of chunks that the disk did not take, the blocks nobody asked for yet.
+  void KeepFetched(const Place& place, ChunkFetch& fetch, std::size_t i);
+  Result<ReadMemory::Reservation> Reserve(std::uint64_t bytes);
+  [[nodiscard]] InsertHint hint() const { return stream_ ? InsertHint::kScan : InsertHint::kRandom; }
+  void Outran(const SegmentBlock& block);
 
   ReadContext& context_;
   BlockCache::State& cache_;
-  SegmentMap& segments_;
   ReadTrace& trace_;
   const std::optional<std::chrono::nanoseconds> deadline_;
+  SegmentOpener opener_;
+  std::shared_ptr<ReadStream> stream_;
 };
 
 }  // namespace millrace

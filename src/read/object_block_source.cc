@@ -21,6 +21,28 @@ void ReadTrace::CountShared() {
   counters.shared.fetch_add(1, std::memory_order_relaxed);
 }
 
+void ReadTrace::CountWait(WaitCause cause, std::chrono::nanoseconds time) {
+  WaitByCause& by_cause = explanation.wait_by_cause;
+  explanation.wait += time;
+  switch (cause) {
+    case WaitCause::kSync:
+      by_cause.sync += time;
+      break;
+    case WaitCause::kStore:
+      by_cause.store += time;
+      break;
+    case WaitCause::kShared:
+      by_cause.shared += time;
+      break;
+    case WaitCause::kMemory:
+      by_cause.memory += time;
+      break;
+    case WaitCause::kCache:
+      by_cause.cache += time;
+      break;
+  }
+}
+
 Error ObjectBlockSource::Damaged(ByteRange in_object, std::string_view why) const {
   const std::uint64_t end = in_object.offset + in_object.length;
   return Error(ErrorCode::kCorruption, fmt::format("{} bytes [{}, {}): {}", place_.object, in_object.offset, end, why))
@@ -39,9 +61,10 @@ Result<std::vector<SharedBytes>> ObjectBlockSource::FetchParts(std::uint64_t off
   if (offset > place_.byte_size || in_object.length > place_.byte_size - offset)
     return Damaged(in_object, "beyond the segment's end");
   trace_.CountRequest(place_.object, in_object);
-  const std::chrono::nanoseconds begun = trace_.clock.Monotonic();
-  Result<std::vector<SharedBytes>> parts = objects_.GetParts(place_.object, in_object.offset, lengths);
-  trace_.explanation.wait += trace_.clock.Monotonic() - begun;
+  Result<std::vector<SharedBytes>> parts = trace_.Wait(WaitCause::kStore, [&] {
+    return whose_ == ChunkFor::kAhead ? objects_.PrefetchParts(place_.object, in_object.offset, lengths)
+                                      : objects_.GetParts(place_.object, in_object.offset, lengths);
+  });
   if (!parts && parts.error().code() == ErrorCode::kOutOfRange)
     return Damaged(in_object, "the object ends before them");
   if (!parts) return parts;

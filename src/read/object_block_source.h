@@ -5,14 +5,19 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "millrace/clock.h"
 #include "millrace/engine.h"
 #include "millrace/object_store.h"
+#include "read/fetched_chunk.h"
 #include "read/partition_reader.h"
 #include "segment/block_source.h"
 
 namespace millrace {
+
+/// What a read waits for.
+enum class WaitCause { kSync, kStore, kShared, kMemory, kCache };
 
 /// What one read asked of the object store; kept by one thread at a time.
 struct ReadTrace {
@@ -22,6 +27,15 @@ struct ReadTrace {
 
   void CountRequest(const std::string& object, ByteRange range);
   void CountShared();
+  /// Runs `call` and counts its time.
+  template <class Call>
+  auto Wait(WaitCause cause, Call&& call) {
+    const std::chrono::nanoseconds begun = clock.Monotonic();
+    auto result = std::forward<Call>(call)();
+    CountWait(cause, clock.Monotonic() - begun);
+    return result;
+  }
+  void CountWait(WaitCause cause, std::chrono::nanoseconds time);
 };
 
 /// Bytes [byte_begin, byte_begin + byte_size) of one object, addressed from byte_begin. For one read on one thread.
@@ -31,8 +45,8 @@ class ObjectBlockSource final : public BlockSource {
     std::string object;
     std::uint64_t byte_begin = 0, byte_size = 0;
   };
-  ObjectBlockSource(ObjectStore& objects, Place place, ReadTrace& trace)
-      : objects_(objects), place_(std::move(place)), trace_(trace) {}
+  ObjectBlockSource(ObjectStore& objects, Place place, ReadTrace& trace, ChunkFor whose = ChunkFor::kReader)
+      : objects_(objects), place_(std::move(place)), trace_(trace), whose_(whose) {}
 
   /// kCorruption names the object and the range within it.
   Result<SharedBytes> Fetch(ByteRange range) override;
@@ -45,6 +59,7 @@ class ObjectBlockSource final : public BlockSource {
   ObjectStore& objects_;
   const Place place_;
   ReadTrace& trace_;
+  const ChunkFor whose_;
 };
 
 }  // namespace millrace

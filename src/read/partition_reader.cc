@@ -8,6 +8,7 @@
 #include "read/batch_read.h"
 #include "read/decode_batches.h"
 #include "read/segment_map.h"
+#include "read/stream_table.h"
 #include "record/record_batch_view.h"
 
 namespace millrace {
@@ -16,6 +17,7 @@ struct PartitionReader::State {
   PartitionLog& log;
   SegmentMap& segments;
   ReadContext& context;
+  StreamTable streams{context.prefetcher};
 
   /// An offset at or above `from` below which, from `from` on, no record has a timestamp at or past `timestamp_ms`.
   Result<Offset> Candidate(Offset from, std::int64_t timestamp_ms);
@@ -27,21 +29,28 @@ PartitionReader::PartitionReader(PartitionLog& log, SegmentMap& segments, ReadCo
 PartitionReader::~PartitionReader() = default;
 
 Result<BatchReadResult> PartitionReader::ReadBatches(Offset begin, const ReadLimits& limits) {
-  return BatchRead(state_->log, state_->segments, state_->context, begin, limits).Run();
+  return BatchRead(state_->log, state_->segments, state_->streams, state_->context, begin, limits).Run();
 }
 
 Result<ReadResult> PartitionReader::Read(Offset begin, const ReadLimits& limits) {
   MR_ASSIGN_OR_RETURN(BatchReadResult batches, ReadBatches(begin, limits));
+  Offset read_to = batches.next;
   MR_ASSIGN_OR_RETURN(ReadResult result, DecodeBatches(std::move(batches), begin, limits, state_->log.name()));
   // Batches whose records have all been compacted away hold nothing; go on until something comes or the end.
   while (result.records.empty() && limits.records_max > 0 && result.next > begin &&
          result.next < result.high_watermark && result.skipped.empty()) {
     begin = result.next;
     MR_ASSIGN_OR_RETURN(batches, ReadBatches(begin, limits));
+    read_to = batches.next;
     MR_ASSIGN_OR_RETURN(result, DecodeBatches(std::move(batches), begin, limits, state_->log.name()));
   }
+  if (result.next < read_to) WillGoOn(read_to, result.next);
   return result;
 }
+
+void PartitionReader::WillGoOn(Offset read_to, Offset next) { state_->streams.Move(read_to, next); }
+
+void PartitionReader::Abandon(Offset next) { state_->streams.Abandon(next); }
 
 const TopicPartition& PartitionReader::name() const { return state_->log.name(); }
 

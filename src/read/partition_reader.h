@@ -16,6 +16,7 @@ namespace millrace {
 
 class BlockCache;
 class PartitionLog;
+class Prefetcher;
 class ReadMemory;
 class SegmentCache;
 class SegmentMap;
@@ -25,6 +26,7 @@ struct ReadCounters {
   std::atomic<std::uint64_t> tail_bytes{0}, wal_bytes{0}, block_cache_bytes{0}, segment_cache_bytes{0},
       object_store_bytes{0};
   std::atomic<std::uint64_t> requests{0}, shared{0}, corruptions{0};
+  std::atomic<std::uint64_t> prefetch_used_bytes{0}, prefetch_wasted_bytes{0};  // as stored
 };
 
 /// What every reader of an engine shares; members outlive the readers.
@@ -34,11 +36,11 @@ struct ReadContext {
   ReadMemory& memory;
   ReadCounters& counters;
   Clock& clock;
-  bool prefetch_enabled = true;
   SegmentCache* segment_cache = nullptr;  // none: objects are as near as a cache would be
+  Prefetcher* prefetcher = nullptr;       // none: nothing is fetched ahead
 };
 
-/// Stateless: every call says where it begins. Safe from any thread.
+/// Every call says where it begins; all that is kept between calls is what to fetch ahead. Safe from any thread.
 class PartitionReader {
  public:
   PartitionReader(PartitionLog& log, SegmentMap& segments, ReadContext& context);
@@ -54,6 +56,10 @@ class PartitionReader {
   Result<ReadResult> Read(Offset begin, const ReadLimits& limits);
   /// First offset whose timestamp is at or past it; none: the visible end.
   Result<Offset> OffsetForTime(std::int64_t timestamp_ms);
+  /// A reader that got records up to `read_to` goes on at `next`, having taken fewer.
+  void WillGoOn(Offset read_to, Offset next);
+  /// Nobody goes on at `next`, where a read ended: what was fetched ahead for it goes.
+  void Abandon(Offset next);
   [[nodiscard]] const TopicPartition& name() const;
 
  private:

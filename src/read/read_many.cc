@@ -53,15 +53,7 @@ void ForEach(std::size_t count, ThreadPool& pool, const Work& work) {
 }
 
 void AddExplanation(ReadExplanation& all, const ReadExplanation& more) {
-  all.bytes.tail += more.bytes.tail;
-  all.bytes.wal += more.bytes.wal;
-  all.bytes.block_cache += more.bytes.block_cache;
-  all.bytes.segment_cache += more.bytes.segment_cache;
-  all.bytes.object_store += more.bytes.object_store;
-  all.requests += more.requests;
-  all.shared += more.shared;
-  all.wait += more.wait;
-  all.cost_usd += more.cost_usd;
+  all.AddTotals(more);
   all.ranges.insert(all.ranges.end(), more.ranges.begin(), more.ranges.end());
 }
 
@@ -71,6 +63,7 @@ struct OneRead {
   Offset begin;
   std::optional<Result<BatchReadResult>> all;  // of the rounds so far
   std::optional<Result<BatchReadResult>> round;
+  Offset read_to;  // where its last round ended
   bool over = false;
 };
 
@@ -83,6 +76,7 @@ bool KeepWhatFits(OneRead& read, std::uint64_t& bytes_left, bool& any_kept, std:
     return false;
   }
   BatchReadResult& got = *round;
+  read.read_to = got.next;
   std::size_t kept = 0;
   for (; kept < got.batches.size(); ++kept) {
     const std::uint64_t size = got.batches[kept].size();
@@ -120,7 +114,8 @@ bool KeepWhatFits(OneRead& read, std::uint64_t& bytes_left, bool& any_kept, std:
 std::vector<Result<ReadResult>> ReadMany(std::span<const PartitionRead> reads, const ReadLimits& limits,
                                          ThreadPool& pool) {
   std::vector<OneRead> all;
-  for (const PartitionRead& read : reads) all.push_back({read.reader, read.begin, {}, {}, false});
+  for (const PartitionRead& read : reads)
+    all.push_back({.reader = read.reader, .begin = read.begin, .all = {}, .round = {}, .read_to = {}});
   std::uint64_t bytes_left = limits.bytes_max;
   bool any_kept = false;
   // Rounds: what is left of the budget is shared out among those who have more; who needs less leaves it to the others.
@@ -143,10 +138,12 @@ std::vector<Result<ReadResult>> ReadMany(std::span<const PartitionRead> reads, c
   std::vector<std::optional<Result<ReadResult>>> decoded(all.size());
   ForEach(all.size(), pool, [&](std::size_t i) {
     OneRead& read = all[i];
-    if (!*read.all)
+    if (!*read.all) {
       decoded[i] = read.all->error();
-    else
-      decoded[i] = DecodeBatches(**std::move(read.all), read.begin, limits, read.reader->name());
+      return;
+    }
+    decoded[i] = DecodeBatches(**std::move(read.all), read.begin, limits, read.reader->name());
+    if (*decoded[i]) read.reader->WillGoOn(read.read_to, (**decoded[i]).next);
   });
   std::vector<Result<ReadResult>> results;
   for (auto& result : decoded) results.push_back(*std::move(result));

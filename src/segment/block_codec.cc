@@ -128,8 +128,7 @@ EncodedBlock BlockEncoder::Encode(std::span<const SharedBytes> batches) {
   return block;
 }
 
-Result<SharedBytes> OpenBlock(const SegmentBlock& block, const SharedBytes& stored) {
-  const auto bytes = stored.bytes();
+Result<void> CheckBlock(const SegmentBlock& block, std::span<const std::byte> bytes) {
   if (bytes.size() != block.stored_bytes || bytes.size() < layout::kHeaderBytes)
     return Damaged(block, fmt::format("has {} bytes", bytes.size()));
   const auto payload = bytes.subspan(layout::kHeaderBytes);
@@ -138,7 +137,13 @@ Result<SharedBytes> OpenBlock(const SegmentBlock& block, const SharedBytes& stor
   if (stored_crc != found_crc)
     return Damaged(block, fmt::format("fails its CRC (stored {:08x}, found {:08x})", stored_crc, found_crc));
   if (stored_crc != block.crc) return Damaged(block, "is not the one the index names");
+  return {};
+}
 
+Result<SharedBytes> OpenBlock(const SegmentBlock& block, const SharedBytes& stored) {
+  MR_TRY(CheckBlock(block, stored));
+  const auto bytes = stored.bytes();
+  const auto payload = bytes.subspan(layout::kHeaderBytes);
   if (!std::ranges::equal(bytes.first(segment_format::kBlockMagic.size()), segment_format::kBlockMagic))
     return Damaged(block, "does not begin with a block's magic");
   const auto codec = std::to_integer<unsigned>(bytes[layout::kCodec]);

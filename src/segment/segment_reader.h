@@ -56,6 +56,9 @@ class SegmentIndex {
   std::unique_ptr<State> state_;
 };
 
+/// Whether `stored` is what the index says the block is: its length and its CRC. Errors: as OpenBlock.
+Result<void> CheckBlock(const SegmentBlock& block, std::span<const std::byte> stored);
+
 /// Checks the block's CRC and undoes its codec: `stored` is exactly the block's stored bytes. Errors: kCorruption, with
 /// offsets and bytes (within the segment) in damage(); its place and partition are for the caller to add.
 /// Uncompressed blocks are returned as a slice, without a copy.

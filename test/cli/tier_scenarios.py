@@ -40,7 +40,11 @@ class TierScenarios(Scenario):
         self.assertEqual((explained["bytes"]["tail"], explained["bytes"]["wal"]), (0, 0))
         self.assertGreater(explained["bytes"]["object_store"], 0)
         self.assertGreater(explained["requests"], 0)
-        self.assertEqual(set(explained), {"bytes", "requests", "shared", "wait_ms", "cost_usd"})
+        self.assertEqual(
+            set(explained),
+            {"bytes", "requests", "shared", "wait_ms", "cost_usd", "prefetched", "wait_by_cause_ms"},
+        )
+        self.assertEqual(set(explained["wait_by_cause_ms"]), {"sync", "store", "shared", "memory", "cache"})
 
     def test_explain_of_a_hot_log_names_no_request(self):
         self.produce("t", "a\n")

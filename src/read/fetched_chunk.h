@@ -1,0 +1,65 @@
+// A chunk of a segment in memory as it is stored, each block checked against the index: what one request brought and
+// several readers may take from.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "millrace/bytes.h"
+#include "millrace/result.h"
+#include "read/chunk.h"
+#include "read/partition_reader.h"
+#include "read/read_memory.h"
+
+namespace millrace {
+
+/// Who fetches a chunk: a reader who waits for it, or the prefetcher.
+enum class ChunkFor { kReader, kAhead };
+
+/// Immutable but for the marks of what was used. The budget has its bytes back when the last holder lets go.
+class FetchedChunk {
+ public:
+  /// `blocks` are those of `run`; an error stands for one that is damaged in the store too. `counters` outlive it.
+  FetchedChunk(BlockRun run, std::vector<Result<SharedBytes>> blocks, ChunkFor whose, ReadCounters& counters)
+      : run_(run), blocks_(std::move(blocks)), used_(blocks_.size()), whose_(whose), counters_(counters) {}
+  ~FetchedChunk() {
+    if (whose_ != ChunkFor::kAhead) return;
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      if (blocks_[i] && !used_[i]) counters_.prefetch_wasted_bytes.fetch_add(blocks_[i]->size());
+  }
+  FetchedChunk(const FetchedChunk&) = delete;
+  FetchedChunk& operator=(const FetchedChunk&) = delete;
+
+  void Own(ReadMemory::Reservation reserved) { reserved_ = std::move(reserved); }
+  [[nodiscard]] BlockRun run() const { return run_; }
+  [[nodiscard]] ChunkFor whose() const { return whose_; }
+  /// By its number in the segment.
+  [[nodiscard]] const Result<SharedBytes>& block(std::size_t number) const { return blocks_[number - run_.first]; }
+  [[nodiscard]] bool whole() const {
+    for (const Result<SharedBytes>& block : blocks_)
+      if (!block) return false;
+    return true;
+  }
+  /// A reader takes this block: what was fetched ahead of him was not in vain.
+  void Use(std::size_t number) const {
+    const Result<SharedBytes>& taken = block(number);
+    if (whose_ != ChunkFor::kAhead || !taken || used_[number - run_.first].exchange(true)) return;
+    counters_.prefetch_used_bytes.fetch_add(taken->size());
+  }
+
+ private:
+  const BlockRun run_;
+  const std::vector<Result<SharedBytes>> blocks_;
+  mutable std::vector<std::atomic<bool>> used_;
+  const ChunkFor whose_;
+  ReadCounters& counters_;
+  ReadMemory::Reservation reserved_;
+};
+
+using ChunkPointer = std::shared_ptr<const FetchedChunk>;
+
+}  // namespace millrace

@@ -1,0 +1,466 @@
+// Goal: cold bytes cross the network once, and ahead of whoever reads in sequence, never for whoever does not. Method:
+// a partition whose segments lie in a memory store that counts every request, streams driven step by step on one
+// thread, then with threads against a store that is held shut. Proves R6, R7, S8 S9 (one fetch for everybody), S10 (one
+// key, one path, every byte once), S11 S20 (looked up, sequential only, cancelled), S15, W28.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "env/sim_file_system.h"
+#include "read/prefetcher.h"
+#include "read/read_fixture.h"
+#include "read/segment_cache.h"
+#include "segment/segment_format.h"
+#include "store/faulty_object_store.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::uint64_t kMebibyte = 1 << 20;
+
+/// Passes on to a store, noting what was asked of it; while shut, gets wait. Each get takes `delay` of simulated time.
+class CountingStore final : public ObjectStore {
+ public:
+  explicit CountingStore(ObjectStore& inner) : inner_(inner) {}
+
+  Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override {
+    return inner_.Put(key, pieces, mode);
+  }
+  Result<SharedBytes> Get(std::string_view key, ByteRange range) override {
+    MutexLock lock(mutex_);
+    asked_.emplace_back(key, range);
+    changed_.NotifyAll();
+    while (shut_) changed_.Wait(mutex_);
+    if (failures_ > 0) {
+      --failures_;
+      return Error(ErrorCode::kUnavailable, "503");
+    }
+    if (clock_ != nullptr) clock_->Advance(delay_);
+    return inner_.Get(key, range);
+  }
+  Result<ObjectDescription> Head(std::string_view key) override { return inner_.Head(key); }
+  Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override {
+    return inner_.List(prefix, continuation, max);
+  }
+  Result<void> Delete(std::string_view key) override { return inner_.Delete(key); }
+  [[nodiscard]] std::string Describe() const override { return "counting"; }
+
+  void Shut(bool shut) {
+    MutexLock lock(mutex_);
+    shut_ = shut;
+    changed_.NotifyAll();
+  }
+  void AwaitGets(std::size_t count) {
+    MutexLock lock(mutex_);
+    while (asked_.size() < count) changed_.Wait(mutex_);
+  }
+  void FailNext(int count) {
+    MutexLock lock(mutex_);
+    failures_ = count;
+  }
+  void Delay(SimClock& clock, std::chrono::nanoseconds delay) {
+    clock_ = &clock;
+    delay_ = delay;
+  }
+  [[nodiscard]] std::size_t gets() const {
+    MutexLock lock(mutex_);
+    return asked_.size();
+  }
+  [[nodiscard]] std::uint64_t bytes() const {
+    MutexLock lock(mutex_);
+    std::uint64_t sum = 0;
+    for (const auto& [key, range] : asked_) sum += range.length;
+    return sum;
+  }
+  /// Bytes that came more than once.
+  [[nodiscard]] std::uint64_t bytes_again() const {
+    MutexLock lock(mutex_);
+    std::uint64_t again = 0;
+    std::map<std::string, std::uint64_t, std::less<>> seen;
+    auto sorted = asked_;
+    std::ranges::sort(sorted, {}, [](const auto& ask) { return std::pair(ask.first, ask.second.offset); });
+    for (const auto& [key, range] : sorted) {
+      std::uint64_t& end = seen[key];
+      again += std::min(range.length, end - std::min(end, range.offset));
+      end = std::max(end, range.offset + range.length);
+    }
+    return again;
+  }
+  void Forget() {
+    MutexLock lock(mutex_);
+    asked_.clear();
+  }
+
+ private:
+  ObjectStore& inner_;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::vector<std::pair<std::string, ByteRange>> asked_ MR_GUARDED_BY(mutex_);
+  bool shut_ MR_GUARDED_BY(mutex_) = false;
+  int failures_ MR_GUARDED_BY(mutex_) = 0;
+  SimClock* clock_ = nullptr;
+  std::chrono::nanoseconds delay_{};
+};
+
+struct FarOptions {
+  std::size_t threads = 0;  // 0: the test calls FetchOnce
+  bool prefetch = true;
+  std::uint64_t disk_bytes = 0;  // 0: no disk cache
+  std::uint64_t memory_bytes = 256 * kMebibyte, block_cache_bytes = 0;
+};
+
+/// A partition whose segments are far away.
+struct FarFixture {
+  explicit FarFixture(const FarOptions& options = {})
+      : counting(store),
+        f({.block_bytes_max = options.block_cache_bytes,
+           .read_memory_max = options.memory_bytes,
+           .codec = SegmentCodec::kNone,
+           .objects = &counting}),
+        disk(SegmentCache::Open({.directory = "/cache", .bytes_max = options.disk_bytes}, files, f.clock)),
+        prefetcher(f.context, {.threads = options.threads}) {
+    f.context.segment_cache = disk.get();
+    if (options.prefetch) f.context.prefetcher = &prefetcher;
+    Reopen();
+  }
+  ~FarFixture() {
+    prefetcher.Close();
+    EXPECT_EQ(f.blocks.state().chunks.count(), 0u);
+    f.partition.reader.reset();
+    EXPECT_EQ(f.memory.bytes(), 0u);
+    disk->Close();
+  }
+
+  void Reopen() {
+    f.partition.reader.reset();
+    f.partition.reader = std::make_unique<PartitionReader>(*f.partition.log, *f.partition.segments, f.context);
+  }
+  /// `count` segments of about `bytes` each, in objects of their own.
+  void MakeSegments(int count, std::uint64_t bytes) {
+    for (int i = 0; i < count; ++i) {
+      for (std::uint64_t made = 0; made < bytes; made += 16 * kRecordBytes) f.AppendNumbered(16, kRecordBytes);
+      const std::string object = f.Upload();
+      ASSERT_TRUE(store.Put(object, std::vector{f.store.Get(object, {0, UINT64_MAX}).value()}, PutMode::kIfAbsent));
+      stored_bytes += store.Head(object)->size_bytes;
+    }
+    f.Recycle();
+    end = f.partition.log->offsets().tiered_end;
+  }
+  void RunPrefetch() {
+    while (prefetcher.FetchOnce()) {
+    }
+  }
+  /// Reads [from, to) in steps of `bytes`, checks every record, and lets the prefetcher work between.
+  ReadExplanation Scan(Offset from, Offset to, std::uint64_t bytes = kMebibyte) {
+    ReadExplanation sum;
+    for (Offset at = from; at < to;) {
+      const auto read = f.partition.reader->Read(at, {.bytes_max = bytes});
+      EXPECT_TRUE(read) << read.error().ToString();
+      if (!read || read->records.empty()) return sum;
+      for (const RecordView& record : read->records) {
+        EXPECT_EQ(record.offset, at);
+        EXPECT_TRUE(record.value->starts_with("record " + std::to_string(at.value()) + ' '));
+        at = at + 1;
+      }
+      sum.AddTotals(read->explanation);
+      peak_memory = std::max(peak_memory, f.memory.bytes());
+      RunPrefetch();
+      peak_memory = std::max(peak_memory, f.memory.bytes());
+    }
+    return sum;
+  }
+  [[nodiscard]] std::uint64_t used() const { return f.counters.prefetch_used_bytes; }
+  [[nodiscard]] std::uint64_t wasted() const { return f.counters.prefetch_wasted_bytes; }
+
+  static constexpr std::size_t kRecordBytes = 4000;
+  static constexpr std::uint64_t kTailBytes = 96 << 10;  // fetched with an index, there may be data that comes again
+  MemoryObjectStore store;
+  CountingStore counting;
+  SimFileSystem files;
+  ReadFixture f;
+  std::unique_ptr<SegmentCache> disk;
+  Prefetcher prefetcher;
+  std::uint64_t stored_bytes = 0, peak_memory = 0;
+  Offset end;
+};
+
+TEST(PrefetchTest, ScanFetchesEveryByteOnceAndUsesWhatCameAhead) {
+  FarFixture far({.block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(3, 20 * kMebibyte);
+  const ReadExplanation read = far.Scan(Offset(0), far.end);
+  EXPECT_LE(far.counting.bytes_again(), 3 * FarFixture::kTailBytes);
+  EXPECT_GE(far.used() * 100, far.stored_bytes * 80);
+  EXPECT_LE(far.wasted() * 20, far.used());
+  EXPECT_GE(read.prefetched * 100, read.bytes.object_store * 80);
+  EXPECT_LE(read.requests, 3u);  // the reader's own: the first index, the first chunks
+}
+
+TEST(PrefetchTest, WithoutAnyCacheTheScanStillFetchesOnce) {
+  FarFixture far;
+  far.MakeSegments(2, 12 * kMebibyte);
+  far.Scan(Offset(0), far.end);
+  EXPECT_LE(far.counting.bytes_again(), 3 * kMebibyte);  // what the first reads, which are nobody's stream, left over
+}
+
+TEST(PrefetchTest, FullScanCostsFewRequestsAndHardlyMoreBytesThanItServes) {
+  FarFixture far({.block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(2, 64 * kMebibyte);
+  const ReadExplanation read = far.Scan(Offset(0), far.end);
+  // A gigabyte is 15 such segments: eight requests and an index each, and the start-up once, are less than 140.
+  constexpr std::size_t kStartUp = 5;
+  EXPECT_LE(far.counting.gets(), 2 * 9 + kStartUp);
+  static_assert(15 * 9 + kStartUp <= 140);
+  EXPECT_LE(static_cast<double>(far.counting.bytes()),
+            1.05 * static_cast<double>(read.bytes.object_store + read.bytes.block_cache));
+}
+
+TEST(PrefetchTest, RandomReadsPrefetchNothingAndFetchNoMoreThanTheirChunks) {
+  FarFixture far;
+  far.MakeSegments(2, 16 * kMebibyte);
+  SeededRandom random(11);
+  for (int i = 0; i < 60; ++i) {
+    const std::int64_t far_end = far.end.value();
+    const Offset at(static_cast<std::int64_t>(random.Next() % static_cast<std::uint64_t>(far_end)) | 1);
+    far.counting.Forget();
+    const auto read = far.f.partition.reader->Read(at, {.records_max = 11});  // it ends at an even offset
+    ASSERT_TRUE(read);
+    EXPECT_LE(read->explanation.bytes.object_store, kMebibyte + (256 << 10));
+    EXPECT_LE(far.counting.bytes(), 2 * kMebibyte + (512 << 10));  // ten records may lie in two chunks; and an index
+    EXPECT_FALSE(far.prefetcher.FetchOnce());
+  }
+  EXPECT_EQ(far.used() + far.wasted(), 0u);
+}
+
+TEST(PrefetchTest, SeekIntoAColdSegmentFetchesItsIndexAndOneChunk) {
+  FarFixture far;
+  far.MakeSegments(1, 64 * kMebibyte);
+  far.counting.Forget();
+  const auto read = far.f.partition.reader->Read(Offset(far.end.value() / 2), {.records_max = 1});
+  ASSERT_TRUE(read);
+  EXPECT_EQ(far.counting.gets(), 2u);
+  EXPECT_LE(far.counting.bytes(), kMebibyte + (64 << 10) + (512 << 10));
+  far.counting.Forget();
+  ASSERT_TRUE(far.f.partition.reader->Read(Offset(far.end.value() / 4), {.records_max = 1}));
+  EXPECT_EQ(far.counting.gets(), 1u);  // the index is kept
+}
+
+TEST(PrefetchTest, SwitchedOffItAsksForNothingUnasked) {
+  FarFixture far({.prefetch = false, .block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(2, 8 * kMebibyte);
+  const ReadExplanation read = far.Scan(Offset(0), far.end);
+  EXPECT_EQ(read.requests, far.counting.gets());
+  EXPECT_EQ(read.prefetched, 0u);
+  EXPECT_LE(far.counting.bytes_again(), 2 * FarFixture::kTailBytes);
+}
+
+TEST(PrefetchTest, WindowCrossesIntoTheNextSegmentBeforeTheReader) {
+  FarFixture far({.block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(6, 3 * kMebibyte);
+  const ReadExplanation read = far.Scan(Offset(0), far.end);
+  EXPECT_LE(read.requests, 3u);  // no index and no first chunk of a later segment is the reader's own request
+  EXPECT_LE(far.counting.bytes_again(), 6 * FarFixture::kTailBytes);
+}
+
+TEST(PrefetchTest, RecordLimitsAndManyReadsInOneCallGoOnToo) {
+  FarFixture far({.block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(1, 12 * kMebibyte);
+  Offset at(0);
+  for (int i = 0; i < 200; ++i) {
+    const auto read = far.f.partition.reader->Read(at, {.records_max = 7});  // ends within batches
+    ASSERT_TRUE(read);
+    at = read->next;
+    far.RunPrefetch();
+  }
+  EXPECT_GT(far.used(), kMebibyte);
+}
+
+TEST(PrefetchTest, ConsumerThatIsBehindFindsOnDiskWhatTheFirstFetched) {
+  FarFixture far({.disk_bytes = 64 * kMebibyte});
+  far.MakeSegments(2, 16 * kMebibyte);
+  far.Scan(Offset(0), far.end);
+  const std::size_t first = far.counting.gets();
+  far.Reopen();
+  const ReadExplanation again = far.Scan(Offset(0), far.end);
+  EXPECT_LE((far.counting.gets() - first) * 20, first);
+  EXPECT_GE(again.bytes.segment_cache * 100, far.stored_bytes * 95);
+}
+
+TEST(PrefetchTest, DamagedChunkOfTheDiskIsDroppedAndFetchedAgain) {
+  FarFixture far({.disk_bytes = 64 * kMebibyte});
+  far.MakeSegments(1, 4 * kMebibyte);
+  // Something else stands on disk under the name of the first chunk.
+  const auto opened = far.f.partition.segments->Find(Offset(0));
+  const ChunkKey key{(**opened).object, (**opened).byte_begin, 0};
+  const SharedBytes wrong = SharedBytes::Copy(std::vector<std::byte>(2 * kMebibyte, std::byte{7}));
+  ASSERT_TRUE(far.disk->Admit(far.disk->Reserve({.key = key, .bytes = wrong.size()}), {&wrong, 1}));
+  const ReadExplanation read = far.Scan(Offset(0), far.end);
+  EXPECT_GT(read.bytes.object_store, 0u);
+  EXPECT_LE(far.counting.bytes_again(), FarFixture::kTailBytes);
+  far.Reopen();
+  EXPECT_GE(far.Scan(Offset(0), far.end).bytes.segment_cache * 100, far.stored_bytes * 95);  // it was replaced
+}
+
+TEST(PrefetchTest, DamageInTheStoreIsNamedAndWhatLiesAroundItIsRead) {
+  FarFixture far;
+  far.MakeSegments(1, 4 * kMebibyte);
+  ASSERT_TRUE(far.store.FlipBit("segments/1", 2 * kMebibyte, 3));
+  Offset at(0);
+  std::optional<Error> error;
+  while (at < far.end) {
+    const auto read = far.f.partition.reader->Read(at, {.on_damage = error ? OnDamage::kSkip : OnDamage::kFail});
+    if (!read) {
+      ASSERT_FALSE(error);
+      error = read.error();
+      continue;
+    }
+    ASSERT_GT(read->next, at);
+    at = read->next;
+    far.RunPrefetch();
+  }
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), ErrorCode::kCorruption);
+  EXPECT_EQ(error->damage()->place, "segments/1");
+  EXPECT_LE(error->damage()->byte_begin, 2 * kMebibyte);
+  EXPECT_GT(error->damage()->byte_end, 2 * kMebibyte);
+}
+
+TEST(PrefetchTest, FailedPrefetchFailsNoRead) {
+  FarFixture far({.block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(2, 8 * kMebibyte);
+  Offset at(0);
+  int rounds = 0;
+  while (at < far.end) {
+    const auto read = far.f.partition.reader->Read(at, {});
+    ASSERT_TRUE(read) << read.error().ToString();
+    at = read->next;
+    if (++rounds % 2 == 0) far.counting.FailNext(1);
+    far.RunPrefetch();
+    far.counting.FailNext(0);
+  }
+}
+
+TEST(PrefetchTest, SeekAndCloseLetGoOfWhatCameAhead) {
+  FarFixture far({.block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(1, 32 * kMebibyte);
+  const Offset stopped(2000);
+  far.Scan(Offset(0), stopped);
+  EXPECT_GT(far.f.memory.bytes(), 0u);
+  std::int64_t next = stopped.value();
+  while (far.f.memory.bytes() > 0 && next < stopped.value() + 300) far.f.partition.reader->Abandon(Offset(next++));
+  EXPECT_EQ(far.f.memory.bytes(), 0u);
+  EXPECT_EQ(far.f.blocks.state().chunks.count(), 0u);
+  EXPECT_GT(far.wasted(), 0u);
+  EXPECT_FALSE(far.prefetcher.FetchOnce());
+}
+
+TEST(PrefetchTest, StreamsTooManyToKeepTakeTheOldestOnesMemory) {
+  FarFixture far({.block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(1, 64 * kMebibyte);
+  const std::int64_t apart = far.end.value() / 100;
+  for (int i = 0; i < 100; ++i) {
+    far.Scan(Offset(i * apart), Offset(i * apart + apart / 2), 256 << 10);
+    EXPECT_LE(far.f.memory.bytes(), 256 * kMebibyte / 2);
+  }
+}
+
+TEST(PrefetchTest, ReaderThatNeedsTheMemoryGetsIt) {
+  FarFixture far({.memory_bytes = 16 * kMebibyte});
+  far.MakeSegments(1, 32 * kMebibyte);
+  far.Scan(Offset(0), Offset(3000));
+  EXPECT_GT(far.f.memory.bytes(), 0u);
+  const auto read = far.f.partition.reader->Read(Offset(6000), {.bytes_max = 16 * kMebibyte});
+  ASSERT_TRUE(read);
+  EXPECT_GT(read->records.size(), 500u);
+  EXPECT_LE(far.f.memory.bytes_peak(), 16 * kMebibyte);
+}
+
+TEST(PrefetchTest, MemoryInFlightStaysWithinOneAndAHalfTimesBandwidthTimesDelay) {
+  FarFixture far({.block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(3, 64 * kMebibyte);
+  far.counting.Delay(far.f.clock, std::chrono::milliseconds(100));  // one after the other: 80 MiB/s at best
+  far.Scan(Offset(0), far.end);
+  EXPECT_LE(far.peak_memory, StreamWindow::kPipelineBytes * 3 / 2);
+  EXPECT_GE(far.peak_memory, kJoinBytesMax);
+}
+
+TEST(PrefetchTest, ThirtyTwoReadersAndThePrefetcherOnOneColdChunkMakeOneRequest) {
+  FarFixture far({.threads = 2, .block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(1, 3 * kMebibyte);
+  // Two reads in a row: the third chunk is on its way, held at the door.
+  const auto first = far.f.partition.reader->Read(Offset(0), {.bytes_max = 256 << 10});
+  ASSERT_TRUE(first);
+  far.counting.Forget();
+  far.counting.Shut(true);
+  const auto second = far.f.partition.reader->Read(first->next, {.bytes_max = 256 << 10});
+  ASSERT_TRUE(second);
+  far.counting.AwaitGets(1);
+  const Offset there(300);  // in the chunk that is on its way
+  std::atomic<std::uint64_t> own{0}, fetched_ahead{0};
+  std::vector<std::jthread> readers;
+  for (int i = 0; i < 32; ++i)
+    readers.emplace_back([&, i] {
+      const auto read = far.f.partition.reader->Read(there + 3 * i, {.records_max = 1});  // nobody goes on
+      ASSERT_TRUE(read);
+      EXPECT_EQ(read->records.front().offset, there + 3 * i);
+      own += read->explanation.requests;
+      fetched_ahead += read->explanation.prefetched;
+    });
+  far.counting.Shut(false);
+  readers.clear();
+  EXPECT_EQ(own, 0u);
+  EXPECT_GT(fetched_ahead, 0u);
+  EXPECT_EQ(far.counting.gets(), 1u);
+}
+
+TEST(PrefetchTest, HundredReadersOfOneColdSegmentCostTheRequestsOfOne) {
+  std::size_t gets_of_one = 0;
+  {
+    FarFixture far({.threads = 4, .disk_bytes = 64 * kMebibyte, .block_cache_bytes = 64 * kMebibyte});
+    far.MakeSegments(1, 16 * kMebibyte);
+    far.Scan(Offset(0), far.end);
+    gets_of_one = far.counting.gets();
+  }
+  FarFixture far({.threads = 4, .disk_bytes = 64 * kMebibyte, .block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(1, 16 * kMebibyte);
+  std::vector<std::jthread> readers;
+  for (int i = 0; i < 100; ++i) {
+    readers.emplace_back([&] {
+      for (Offset at(0); at < far.end;) {
+        const auto read = far.f.partition.reader->Read(at, {});
+        ASSERT_TRUE(read) << read.error().ToString();
+        ASSERT_GT(read->next, at);
+        at = read->next;
+      }
+    });
+  }
+  readers.clear();
+  EXPECT_LE(far.counting.bytes_again(), FarFixture::kTailBytes);
+  // Who is faster than the pool's threads asks himself, for less at once: a few requests more, at the start.
+  EXPECT_LE(far.counting.gets(), gets_of_one + 6);
+}
+
+TEST(PrefetchTest, CloseInMidFlightWaitsForItAndLeavesNothing) {
+  FarFixture far({.threads = 2});
+  far.MakeSegments(1, 16 * kMebibyte);
+  const auto first = far.f.partition.reader->Read(Offset(0), {});
+  far.counting.Forget();
+  far.counting.Shut(true);
+  std::jthread reader([&] { (void)far.f.partition.reader->Read(first->next, {}); });
+  far.counting.AwaitGets(2);  // the reader's own and one ahead
+  std::jthread closer([&] { far.prefetcher.Close(); });
+  far.counting.Shut(false);
+  closer.join();
+  reader.join();
+  EXPECT_EQ(far.f.blocks.state().chunks.count(), 0u);
+  EXPECT_EQ(far.f.memory.bytes(), 0u);
+  const std::size_t gets = far.counting.gets();
+  far.Scan(Offset(0), Offset(500));
+  EXPECT_FALSE(far.prefetcher.FetchOnce());
+  EXPECT_GT(far.counting.gets(), gets);  // readers go on alone
+}
+
+}  // namespace
+}  // namespace millrace

@@ -1,0 +1,403 @@
+#include "read/prefetcher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "env/thread_pool.h"
+#include "read/segment_map.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr std::chrono::nanoseconds kIdleMax = std::chrono::seconds(10);
+constexpr std::uint64_t kSlackBytes = kChunkWindowBytes / 2;  // chunks are about as long as their windows
+constexpr std::size_t kPoolQueueMax = 256;
+
+std::uint64_t BytesFrom(std::span<const SegmentBlock> blocks, std::size_t first) {
+  return first < blocks.size() ? BytesOf(blocks, {first, blocks.size()}).length : 0;
+}
+
+}  // namespace
+
+Prefetcher::Prefetcher(ReadContext& context, const PrefetcherOptions& options)
+    : context_(context), arriving_(context.blocks.state().chunks), options_(options) {}
+
+Prefetcher::~Prefetcher() { Close(); }
+
+void Prefetcher::Close() {
+  std::unique_ptr<ThreadPool> pool;
+  Holds holds;
+  {
+    MutexLock lock(mutex_);
+    closed_ = true;
+    while (!active_.empty()) Deactivate(active_.back(), holds);
+    queue_.clear();
+    pool = std::move(pool_);
+  }
+  LetGo(std::move(holds));
+  if (pool) pool->Close();
+  MutexLock lock(mutex_);
+  while (running_ > 0) idle_.Wait(mutex_);
+}
+
+void Prefetcher::LetGo(Holds holds) {
+  for (Released& released : holds) arriving_.LetGo(released.key, std::move(released.hold));
+}
+
+/// What was asked for and not read.
+void Prefetcher::Drop(ReadStream& stream, Holds& holds) {
+  for (ReadStream::Asked& asked : stream.asked)
+    if (asked.hold) holds.push_back({asked.key, std::move(asked.hold)});
+  stream.asked.clear();
+  stream.ahead_bytes = 0;
+  std::erase_if(queue_, [&](const Task& task) { return task.stream.get() == &stream && !task.chunks.empty(); });
+}
+
+void Prefetcher::Deactivate(const StreamPointer& stream, Holds& holds) {
+  const StreamPointer keep = stream;  // the argument may be the last one in the list
+  Drop(*keep, holds);
+  std::erase_if(queue_, [&](const Task& task) { return task.stream == keep; });
+  keep->current = {};
+  keep->next = {};
+  keep->looking_for_next = keep->no_next = keep->active = false;
+  std::erase(active_, keep);
+}
+
+void Prefetcher::Cancel(const StreamPointer& stream) {
+  Holds holds;
+  {
+    MutexLock lock(mutex_);
+    if (stream->active) Deactivate(stream, holds);
+  }
+  LetGo(std::move(holds));
+}
+
+void Prefetcher::End(const StreamPointer& stream) {
+  Cancel(stream);
+  MutexLock lock(mutex_);
+  while (stream->running > 0) idle_.Wait(mutex_);
+}
+
+Prefetcher::Yielding::Yielding(Prefetcher& prefetcher, std::uint64_t bytes) : prefetcher_(prefetcher) {
+  const ReadMemory& memory = prefetcher.context_.memory;
+  if (memory.bytes() + bytes <= memory.bytes_max()) return;
+  yields_ = true;
+  Holds holds;
+  {
+    MutexLock lock(prefetcher.mutex_);
+    ++prefetcher.yielding_;
+    for (const StreamPointer& stream : prefetcher.active_) {
+      if (!stream->asked.empty()) stream->window.OnWaste();
+      prefetcher.Drop(*stream, holds);
+      stream->current = {};  // it begins anew where its reader is
+    }
+  }
+  prefetcher.LetGo(std::move(holds));
+}
+
+Prefetcher::Yielding::~Yielding() {
+  if (!yields_) return;
+  MutexLock lock(prefetcher_.mutex_);
+  --prefetcher_.yielding_;
+}
+
+std::uint64_t Prefetcher::Share() const {
+  return context_.memory.bytes_max() / 2 / std::max<std::size_t>(active_.size(), 1);
+}
+
+void Prefetcher::DropIdle(std::chrono::nanoseconds now, Holds& holds) {
+  for (std::size_t i = 0; i < active_.size();) {
+    if (now - active_[i]->used_at > kIdleMax)
+      Deactivate(active_[i], holds);
+    else
+      ++i;
+  }
+}
+
+void Prefetcher::Advance(const StreamPointer& stream, const SegmentRow& row,
+                         const std::shared_ptr<const OpenedSegment>& segment, BlockRun wanted) {
+  const std::span<const SegmentBlock> blocks = segment->index->blocks();
+  Holds holds;
+  {
+    MutexLock lock(mutex_);
+    if (closed_) return;
+    ReadStream& s = *stream;
+    s.used_at = context_.clock.Monotonic();
+    if (!std::exchange(s.active, true)) active_.push_back(stream);
+    DropIdle(s.used_at, holds);
+    for (ReadStream::Asked& asked : s.asked) {
+      if (asked.begin >= blocks[wanted.end - 1].end) break;
+      if (!std::exchange(asked.ahead, false)) continue;
+      s.window.OnRead(asked.bytes);
+      s.ahead_bytes -= asked.bytes;
+    }
+    while (!s.asked.empty() && s.asked.front().end <= blocks[wanted.first].base) {
+      ReadStream::Asked& read = s.asked.front();
+      if (read.hold) holds.push_back({read.key, std::move(read.hold)});
+      s.asked.pop_front();
+    }
+    const std::size_t behind = ChunkOf(blocks, wanted.end - 1).end;
+    if (!s.current.opened || row.base > s.current.row.base) {
+      s.current = {row, segment};
+      s.frontier = behind;
+      s.next = {};
+      s.looking_for_next = s.no_next = false;
+    } else if (row.base == s.current.row.base) {
+      s.frontier = std::max(s.frontier, behind);
+    }
+    Plan(stream);
+  }
+  LetGo(std::move(holds));
+  WakePool();
+}
+
+void Prefetcher::Outrun(ReadStream& stream, Offset at) {
+  MutexLock lock(mutex_);
+  const bool asked = std::ranges::any_of(
+      stream.asked, [&](const ReadStream::Asked& chunk) { return chunk.begin <= at && at < chunk.end; });
+  if (!asked || at < stream.grows_from) return;
+  stream.window.OnOutrun();
+  stream.grows_from = stream.asked.back().end;  // what is on its way was asked for under the window before
+}
+
+void Prefetcher::Plan(const StreamPointer& stream) {
+  while (yielding_ == 0 && AskForNextRequest(stream)) {
+  }
+}
+
+void Prefetcher::OpenNext(const StreamPointer& stream) {
+  stream->looking_for_next = true;
+  queue_.push_back({stream, stream->current, {}, {}});
+  ++unannounced_;
+}
+
+bool Prefetcher::IsNear(const ReadStream::Segment& segment, BlockRun chunk) const {
+  if (context_.segment_cache->Contains(KeyOf(segment.row, *segment.opened, chunk))) return true;
+  const std::span<const SegmentBlock> blocks = segment.opened->index->blocks();
+  return std::ranges::all_of(blocks.subspan(chunk.first, chunk.end - chunk.first), [&](const SegmentBlock& block) {
+    return context_.blocks.state().blocks.Peek(KeyOf(segment.row, block)).has_value();
+  });
+}
+
+/// Whether another stream of the partition has asked for the chunk and not passed it; then it is held for this one too.
+bool Prefetcher::OthersAsked(const ReadStream& stream, const ChunkKey& key, ArrivingChunks::Hold& hold) {
+  for (const StreamPointer& other : active_) {
+    if (other.get() == &stream || &other->segments != &stream.segments) continue;
+    const auto found = std::ranges::find(other->asked, key, &ReadStream::Asked::key);
+    if (found == other->asked.end()) continue;
+    if (!found->hold) return true;
+    ArrivingChunks::Claim claim = arriving_.ClaimAhead(key);
+    if (!claim.leads) {
+      hold = std::move(claim.hold);
+      return true;
+    }
+    arriving_.GiveUp(key);  // it came and went
+    arriving_.LetGo(key, std::move(claim.hold));
+    return false;
+  }
+  return false;
+}
+
+/// One more request, or one more chunk that needs none, if the window has room for it.
+bool Prefetcher::AskForNextRequest(const StreamPointer& stream) {
+  ReadStream& s = *stream;
+  const std::span<const SegmentBlock> blocks = s.current.opened->index->blocks();
+  const std::uint64_t window = s.window.bytes(Share());
+  // Where the window has come to its end, half of it is read while half is on its way.
+  const std::uint64_t request_bytes_max =
+      std::min(Share() >= StreamWindow::kPipelineBytes ? window : window / 2, kJoinBytesMax);
+  if (!s.next.opened && !s.looking_for_next && !s.no_next && BytesFrom(blocks, s.frontier) <= window) OpenNext(stream);
+  if (s.frontier == blocks.size()) {
+    if (!s.next.opened) return false;
+    s.current = std::exchange(s.next, {});
+    s.frontier = 0;
+    return true;
+  }
+  Task task{stream, s.current, {}, {}};
+  std::vector<ReadStream::Asked> asked;
+  std::uint64_t bytes = 0;
+  bool near = false;
+  for (std::size_t at = s.frontier; at < blocks.size() && !near;) {
+    const BlockRun chunk = ChunkOf(blocks, at);
+    if (!task.chunks.empty() && !Joins(blocks, task.chunks.front(), chunk, request_bytes_max)) break;
+    ArrivingChunks::Hold hold;
+    near = IsNear(s.current, chunk) || OthersAsked(s, KeyOf(s.current.row, *s.current.opened, chunk), hold);
+    if (near && !task.chunks.empty()) {
+      if (hold) arriving_.LetGo(KeyOf(s.current.row, *s.current.opened, chunk), std::move(hold));
+      break;
+    }
+    if (!near) task.chunks.push_back(chunk);
+    asked.push_back({.ticket = ++last_ticket_,
+                     .key = KeyOf(s.current.row, *s.current.opened, chunk),
+                     .begin = blocks[chunk.first].base,
+                     .end = blocks[chunk.end - 1].end,
+                     .bytes = BytesOf(blocks, chunk).length,
+                     .hold = std::move(hold)});
+    bytes += asked.back().bytes;
+    at = chunk.end;
+  }
+  // A whole request or none: small ones cost as much as large ones.
+  if (s.ahead_bytes > 0 && s.ahead_bytes + bytes > window + kSlackBytes) {
+    if (asked.front().hold) arriving_.LetGo(asked.front().key, std::move(asked.front().hold));
+    return false;
+  }
+  for (ReadStream::Asked& chunk : asked) {
+    task.tickets.push_back(chunk.ticket);
+    s.asked.push_back(std::move(chunk));
+  }
+  s.ahead_bytes += bytes;
+  s.frontier = near ? ChunkOf(blocks, s.frontier).end : task.chunks.back().end;
+  if (near) return true;
+  queue_.push_back(std::move(task));
+  ++unannounced_;
+  return true;
+}
+
+void Prefetcher::WakePool() {
+  MutexLock lock(mutex_);
+  const std::size_t tasks = std::exchange(unannounced_, 0);
+  if (options_.threads == 0 || closed_ || queue_.empty()) return;
+  if (!pool_) {
+    auto started = ThreadPool::Start({.threads = options_.threads, .queue_max = kPoolQueueMax});
+    if (!started) return;  // readers do without
+    pool_ = *std::move(started);
+  }
+  for (std::size_t i = 0; i < tasks; ++i) {
+    const Result<void> submitted = pool_->TrySubmit([this](std::stop_token) {
+      while (FetchOnce()) {
+      }
+    });
+    if (!submitted) return;  // those at work come to it
+  }
+}
+
+bool Prefetcher::FetchOnce() {
+  Task task;
+  {
+    MutexLock lock(mutex_);
+    if (closed_ || queue_.empty()) return false;
+    task = std::move(queue_.front());
+    queue_.pop_front();
+    ++running_;
+    ++task.stream->running;
+  }
+  if (task.chunks.empty())
+    FetchNext(task);
+  else
+    FetchChunks(task);
+  {
+    MutexLock lock(mutex_);
+    --running_;
+    --task.stream->running;
+    idle_.NotifyAll();
+  }
+  return true;
+}
+
+void Prefetcher::FetchNext(const Task& task) {
+  ReadExplanation ignored;
+  ReadTrace trace{context_.counters, context_.clock, ignored};
+  SegmentMap& segments = task.stream->segments;
+  const auto row = segments.Find(task.segment.row.end);
+  std::shared_ptr<const OpenedSegment> opened;
+  if (row && *row) {
+    auto result = SegmentOpener(context_, segments, trace, std::nullopt, ChunkFor::kAhead).Open(**row);
+    if (result) opened = *std::move(result);
+  }
+  {
+    MutexLock lock(mutex_);
+    ReadStream& s = *task.stream;
+    const bool still_there = s.active && s.current.opened == task.segment.opened;
+    if (!still_there || closed_) return;
+    s.looking_for_next = false;
+    s.no_next = !opened;  // until the reader himself gets there
+    if (opened) {
+      s.next = {**row, std::move(opened)};
+      Plan(task.stream);
+    }
+  }
+  WakePool();
+}
+
+void Prefetcher::FetchChunks(const Task& task) {
+  std::vector<std::size_t> led;
+  std::vector<ReadMemory::Reservation> reserved;
+  for (std::size_t i = 0; i < task.chunks.size(); ++i) {
+    if (Begin(task, i, reserved))
+      led.push_back(i);
+    else
+      FetchLed(task, led, reserved);
+  }
+  FetchLed(task, led, reserved);
+}
+
+bool Prefetcher::Begin(const Task& task, std::size_t i, std::vector<ReadMemory::Reservation>& reserved) {
+  const ChunkKey key = Key(task, i);
+  ArrivingChunks::Hold unwanted;
+  {
+    MutexLock lock(mutex_);
+    const auto asked = std::ranges::find(task.stream->asked, task.tickets[i], &ReadStream::Asked::ticket);
+    if (asked == task.stream->asked.end()) return false;
+    ArrivingChunks::Claim claim = arriving_.ClaimAhead(key);
+    asked->hold = claim.hold;
+    if (!claim.leads) return false;  // somebody else brings it
+    if (IsNear(task.segment, task.chunks[i])) unwanted = std::exchange(asked->hold, nullptr);
+  }
+  if (unwanted) {
+    arriving_.GiveUp(key);
+    arriving_.LetGo(key, std::move(unwanted));
+    return false;
+  }
+  auto room = context_.memory.TryReserve(BytesOf(task.segment.opened->index->blocks(), task.chunks[i]).length);
+  if (room) {
+    reserved.push_back(*std::move(room));
+    return true;
+  }
+  arriving_.GiveUp(key);
+  GiveUp(task, i);
+  return false;
+}
+
+void Prefetcher::FetchLed(const Task& task, std::vector<std::size_t>& led,
+                          std::vector<ReadMemory::Reservation>& reserved) {
+  if (led.empty()) return;
+  ReadExplanation ignored;
+  ReadTrace trace{context_.counters, context_.clock, ignored};
+  ChunkFetch::Order order{.row = task.segment.row,
+                          .segment = *task.segment.opened,
+                          .chunks = {},
+                          .whose = ChunkFor::kAhead,
+                          .hint = InsertHint::kScan};
+  for (const std::size_t i : led) order.chunks.push_back(task.chunks[i]);
+  ChunkFetch fetch(context_, trace, std::move(order));
+  const Result<void> fetched = fetch.Run(std::exchange(reserved, {}));
+  if (fetched) {
+    {
+      MutexLock lock(mutex_);
+      task.stream->window.OnArrival(fetch.stored_bytes(), context_.clock.Monotonic());
+    }
+    for (std::size_t i = 0; i < fetch.chunks().size(); ++i) fetch.Keep(i);
+  } else {
+    for (const std::size_t i : led) GiveUp(task, i);
+  }
+  led.clear();
+}
+
+void Prefetcher::GiveUp(const Task& task, std::size_t i) {
+  ArrivingChunks::Hold hold;
+  {
+    MutexLock lock(mutex_);
+    auto& asked = task.stream->asked;
+    const auto found = std::ranges::find(asked, task.tickets[i], &ReadStream::Asked::ticket);
+    if (found == asked.end()) return;
+    hold = std::move(found->hold);
+    if (found->ahead) task.stream->ahead_bytes -= found->bytes;
+    asked.erase(found);
+    task.stream->window.OnWaste();
+  }
+  if (hold) arriving_.LetGo(Key(task, i), std::move(hold));
+}
+
+}  // namespace millrace

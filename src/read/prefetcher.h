@@ -1,0 +1,120 @@
+// Bytes that sequential readers are about to want, asked for ahead of them: through the same flights and the same
+// request as a reader's own, across segments, under the window of each stream and the memory budget of all reads.
+//
+//   reader ──Advance──► plan: chunks up to a window ahead ──► queue ──FetchOnce, by a pool of threads──► ArrivingChunks
+//
+// Errors end here: a chunk that could not be fetched ahead is one the reader fetches himself. What arrived and is read
+// no more goes when the stream is cancelled, idles, or a reader needs its memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "base/mutex.h"
+#include "read/chunk_fetch.h"
+#include "read/partition_reader.h"
+#include "read/read_stream.h"
+
+namespace millrace {
+
+class ThreadPool;
+
+struct PrefetcherOptions {
+  /// Started with the first stream; 0: whoever opened calls FetchOnce.
+  std::size_t threads = 16;
+};
+
+/// Safe from any thread. Outlives the readers of its context.
+class Prefetcher {
+ public:
+  Prefetcher(ReadContext& context, const PrefetcherOptions& options);
+  ~Prefetcher();
+  Prefetcher(const Prefetcher&) = delete;
+  Prefetcher& operator=(const Prefetcher&) = delete;
+
+  /// The stream's reader is about to use blocks `wanted` of a segment, fetching what is not there itself: what follows
+  /// them is asked for. No I/O.
+  void Advance(const std::shared_ptr<ReadStream>& stream, const SegmentRow& row,
+               const std::shared_ptr<const OpenedSegment>& segment, BlockRun wanted);
+  /// The reader stands still at `at`.
+  void Outrun(ReadStream& stream, Offset at);
+  /// Nobody goes on there: what is queued is not fetched, what came is dropped.
+  void Cancel(const std::shared_ptr<ReadStream>& stream);
+  /// The same, and what is under way for it has ended when this returns.
+  void End(const std::shared_ptr<ReadStream>& stream);
+
+  /// While it lives, a reader waits for `bytes` of memory: if they are not free, what came ahead is dropped.
+  class Yielding {
+   public:
+    Yielding(Prefetcher& prefetcher, std::uint64_t bytes);
+    ~Yielding();
+    Yielding(const Yielding&) = delete;
+    Yielding& operator=(const Yielding&) = delete;
+
+   private:
+    Prefetcher& prefetcher_;
+    bool yields_ = false;
+  };
+
+  /// One request of the queue, or one segment opened. False: the queue is empty.
+  bool FetchOnce();
+  /// Refuses more, waits for requests under way, and lets go of everything. May be called again.
+  void Close();
+
+ private:
+  using StreamPointer = std::shared_ptr<ReadStream>;
+  struct Task {
+    StreamPointer stream;
+    ReadStream::Segment segment;
+    std::vector<BlockRun> chunks;  // none: open the segment behind this one
+    std::vector<std::uint64_t> tickets;
+  };
+  struct Released {
+    ChunkKey key;
+    ArrivingChunks::Hold hold;
+  };
+  using Holds = std::vector<Released>;
+
+  void Plan(const StreamPointer& stream) MR_REQUIRES(mutex_);
+  bool AskForNextRequest(const StreamPointer& stream) MR_REQUIRES(mutex_);
+  void OpenNext(const StreamPointer& stream) MR_REQUIRES(mutex_);
+  [[nodiscard]] bool IsNear(const ReadStream::Segment& segment, BlockRun chunk) const;
+  bool OthersAsked(const ReadStream& stream, const ChunkKey& key, ArrivingChunks::Hold& hold) MR_REQUIRES(mutex_);
+  [[nodiscard]] std::uint64_t Share() const MR_REQUIRES(mutex_);
+  void Drop(ReadStream& stream, Holds& holds) MR_REQUIRES(mutex_);
+  void Deactivate(const StreamPointer& stream, Holds& holds) MR_REQUIRES(mutex_);
+  void DropIdle(std::chrono::nanoseconds now, Holds& holds) MR_REQUIRES(mutex_);
+  void LetGo(Holds holds);
+  void WakePool() MR_EXCLUDES(mutex_);
+
+  void FetchNext(const Task& task);
+  void FetchChunks(const Task& task);
+  /// True: it is still wanted and nowhere, and this thread now leads it, with memory for it.
+  bool Begin(const Task& task, std::size_t i, std::vector<ReadMemory::Reservation>& reserved);
+  void FetchLed(const Task& task, std::vector<std::size_t>& led, std::vector<ReadMemory::Reservation>& reserved);
+  /// The chunk will not come; the stream asks for less from now on.
+  void GiveUp(const Task& task, std::size_t i);
+  [[nodiscard]] ChunkKey Key(const Task& task, std::size_t i) const {
+    return KeyOf(task.segment.row, *task.segment.opened, task.chunks[i]);
+  }
+
+  ReadContext& context_;
+  ArrivingChunks& arriving_;
+  const PrefetcherOptions options_;
+
+  Mutex mutex_;
+  CondVar idle_;
+  std::deque<Task> queue_ MR_GUARDED_BY(mutex_);
+  std::vector<StreamPointer> active_ MR_GUARDED_BY(mutex_);
+  std::unique_ptr<ThreadPool> pool_ MR_GUARDED_BY(mutex_);
+  std::size_t running_ MR_GUARDED_BY(mutex_) = 0;      // calls of FetchOnce
+  std::size_t yielding_ MR_GUARDED_BY(mutex_) = 0;     // readers that wait for memory
+  std::size_t unannounced_ MR_GUARDED_BY(mutex_) = 0;  // tasks the pool was not told of
+  std::uint64_t last_ticket_ MR_GUARDED_BY(mutex_) = 0;
+  bool closed_ MR_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace millrace
