@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/try.h"
+#include "env/for_each.h"
 
 namespace millrace {
 namespace {
@@ -76,6 +77,7 @@ std::vector<ConsumedView> Consumer::Implementation::Gather(std::size_t max_recor
   bool more = true;
   while (more && records.size() < max_records && !pending_error_) {
     more = false;
+    FillWaitingFeeds();
     for (std::size_t i = 0; i < feeds_.size() && records.size() < max_records; ++i) {
       const std::size_t index = (first + i) % feeds_.size();
       PartitionFeed& feed = *feeds_[index];
@@ -96,6 +98,16 @@ std::vector<ConsumedView> Consumer::Implementation::Gather(std::size_t max_recor
     }
   }
   return records;
+}
+
+/// Partitions that have to wait for the object store wait together.
+void Consumer::Implementation::FillWaitingFeeds() {
+  if (!settings_.read_pool) return;
+  std::vector<PartitionFeed*> waiting;
+  for (const auto& feed : feeds_)
+    if (feed->MayWait()) waiting.push_back(feed.get());
+  if (waiting.size() < 2) return;
+  ForEach(waiting.size(), settings_.read_pool(), [&](std::size_t i) { waiting[i]->FillAhead(); });
 }
 
 bool Consumer::Implementation::TakeWakeup() {

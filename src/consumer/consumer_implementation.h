@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,11 +20,16 @@
 
 namespace millrace {
 
+class ThreadPool;
+
 struct ConsumerSettings {
   std::string group;
   ResetPolicy reset = ResetPolicy::kEarliest;
   OnDamage on_damage = OnDamage::kFail;
   std::size_t fetch_size = 1000;
+  /// Threads for partitions that wait for the object store at the same time; null, or null from it: one after the
+  /// other.
+  std::function<ThreadPool*()> read_pool;
 };
 
 class Consumer::Implementation {
@@ -57,6 +63,7 @@ class Consumer::Implementation {
   Implementation(const ConsumerSettings& settings, PositionStore& positions, Clock& clock)
       : settings_(settings), positions_(positions), clock_(clock) {}
   std::vector<ConsumedView> Gather(std::size_t max_records);
+  void FillWaitingFeeds();
   bool AwaitRecords(std::chrono::nanoseconds deadline);
   bool TakeWakeup();
   PartitionFeed* Find(const TopicPartition& partition) const;

@@ -2,6 +2,7 @@
 // Proves R10, R11, R12, R13, R18 (a damaged position store is told), B11, B67, B69.
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "consumer/consumer_implementation.h"
 #include "consumer/position_store.h"
 #include "env/sim_clock.h"
+#include "env/thread_pool.h"
 #include "meta/faulty_metadata_store.h"
 #include "meta/memory_metadata_store.h"
 
@@ -27,6 +29,7 @@ class ListSource final : public PartitionSource {
   [[nodiscard]] OffsetBounds bounds() const override { return {log_start, end}; }
   Result<ReadResult> Read(Offset begin, const ReadLimits&) override {
     ++reads;
+    if (meeting) meeting->arrive_and_wait();
     if (failure) return *failure;
     if (begin < log_start || begin > end) return Error(ErrorCode::kOutOfRange, "outside").WithBounds(bounds());
     ReadResult result{.next = begin, .high_watermark = end, .log_start = log_start};
@@ -44,6 +47,7 @@ class ListSource final : public PartitionSource {
     return 1;
   }
   void CancelWaiter(std::uint64_t) override {}
+  [[nodiscard]] bool MayWait(Offset) const override { return meeting != nullptr; }
 
  private:
   PartitionKey key_;
@@ -53,6 +57,7 @@ class ListSource final : public PartitionSource {
   Offset log_start{0}, end;
   int batch = 10, reads = 0;
   std::optional<Error> failure;
+  std::shared_ptr<std::barrier<>> meeting;  // a read waits for the other one's
 };
 
 class ConsumerTest : public ::testing::Test {
@@ -86,6 +91,17 @@ TEST_F(ConsumerTest, PartitionsTakeTurnsAndEmptyMeansAllAreAtTheirEnd) {
   EXPECT_EQ(Shape(consumer->Poll(3)), "a1 b1 b2 ");
   EXPECT_EQ(Shape(consumer->Poll(100)), "a2 a3 a4 ");
   EXPECT_EQ(Shape(consumer->Poll(100)), "");
+}
+
+TEST_F(ConsumerTest, PartitionsThatWaitForTheObjectStoreWaitTogether) {
+  const auto pool = ThreadPool::Start({.threads = 1}).value();
+  a_.meeting = b_.meeting = std::make_shared<std::barrier<>>(2);
+  const auto consumer = Open({.read_pool = [&] { return pool.get(); }});
+  EXPECT_EQ(Shape(consumer->Poll(4)), "a0 a1 a2 a3 ");  // one after the other they would never return
+  a_.meeting = b_.meeting = nullptr;
+  b_.failure = Error(ErrorCode::kCorruption, "bad");
+  EXPECT_EQ(Shape(consumer->Poll(100)), "b0 b1 b2 a4 ");  // what came with the first poll is not read again
+  EXPECT_EQ(b_.reads, 2);
 }
 
 TEST_F(ConsumerTest, RecordsAreReadOnceHoweverSmallThePolls) {

@@ -55,6 +55,7 @@ Result<void> PartitionFeed::Reset(OffsetBounds bounds) {
 }
 
 Result<bool> PartitionFeed::Fill() {
+  if (filled_) return *std::exchange(filled_, std::nullopt);
   if (taken_ < buffer_.size()) return true;
   for (bool again = true;; again = false) {
     auto read = source_.Read(read_from_, limits_);
@@ -90,6 +91,7 @@ void PartitionFeed::Close() {
 }
 
 void PartitionFeed::Drop() {
+  filled_.reset();
   buffer_.clear();
   taken_ = 0;
 }

@@ -30,6 +30,10 @@ class PartitionFeed {
   void Seek(Offset position);
   /// Reads if nothing is buffered. True: there is something to take. Errors leave the position where it is.
   Result<bool> Fill();
+  /// Whether Fill would have to wait for the object store.
+  [[nodiscard]] bool MayWait() const { return taken_ == buffer_.size() && !filled_ && source_.MayWait(read_from_); }
+  /// Fill on any one thread; the next Fill gives its result.
+  void FillAhead() { filled_ = Fill(); }
   /// The next buffered record. Precondition: Fill said true.
   RecordView Take();
   /// Nothing is read any more.
@@ -59,6 +63,7 @@ class PartitionFeed {
   std::size_t taken_ = 0;
   std::vector<DamagedRange> skipped_;
   ReadExplanation explanation_;
+  std::optional<Result<bool>> filled_;  // by FillAhead, not told yet
 };
 
 }  // namespace millrace

@@ -23,6 +23,8 @@ class PartitionSource {
   /// Whole batches from the one containing `begin`, each verified; as PartitionReader::ReadBatches.
   virtual Result<BatchReadResult> ReadBatches(Offset begin, const ReadLimits& limits) = 0;
   virtual Result<Offset> OffsetForTime(std::int64_t timestamp_ms) = 0;
+  /// Whether a read from `begin` may have to wait for the object store.
+  [[nodiscard]] virtual bool MayWait(Offset /*begin*/) const { return false; }
   /// The caller, whose last read ended at `next`, goes on somewhere else, or not at all.
   virtual void Abandon(Offset /*next*/) {}
   /// Calls `wake` once when the visible end is past `offset` (inline if it is so already), or when the partition ends.

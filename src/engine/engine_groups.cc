@@ -24,10 +24,13 @@ Result<std::unique_ptr<Consumer>> Engine::Implementation::OpenConsumer(const Con
     add(partition);
   }
   if (sources.empty()) return Error(ErrorCode::kInvalidArgument, "a consumer reads at least one topic or partition");
+  std::function<ThreadPool*()> read_pool;
+  if (background_ == Background::kThreads) read_pool = [this] { return ReadPool().value_or(nullptr); };
   return Consumer::Implementation::Open({.group = options.group,
                                          .reset = options.reset,
                                          .on_damage = options.on_damage,
-                                         .fetch_size = options_.read.fetch_size},
+                                         .fetch_size = options_.read.fetch_size,
+                                         .read_pool = std::move(read_pool)},
                                         sources, positions_, *components_.clock);
 }
 

@@ -123,6 +123,7 @@ class Engine::Implementation {
   const DataLayout layout_;
   const Components components_;
   const std::string identity_;
+  const Background background_;
 
   // Own synchronization; from below upwards.
   LateWal wal_;

@@ -86,6 +86,7 @@ class Partition final : public TieredPartition, public PartitionSource {
   Result<ReadResult> Read(Offset begin, const ReadLimits& limits) override;
   Result<BatchReadResult> ReadBatches(Offset begin, const ReadLimits& limits) override;
   Result<Offset> OffsetForTime(std::int64_t timestamp_ms) override;
+  [[nodiscard]] bool MayWait(Offset begin) const override { return begin < log_.offsets().hot_start; }
   void Abandon(Offset next) override { reader_.Abandon(next); }
   std::uint64_t AddWaiter(Offset offset, std::move_only_function<void()> wake) override;
   void CancelWaiter(std::uint64_t ticket) override;

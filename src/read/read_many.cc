@@ -1,13 +1,10 @@
 #include "read/read_many.h"
 
 #include <algorithm>
-#include <atomic>
-#include <memory>
 #include <optional>
 #include <utility>
 
-#include "base/mutex.h"
-#include "env/thread_pool.h"
+#include "env/for_each.h"
 #include "log/partition_log.h"
 #include "read/decode_batches.h"
 #include "read/partition_reader.h"
@@ -16,41 +13,6 @@
 namespace millrace {
 
 namespace {
-
-/// Runs `work(i)` for every i below `count`, on threads of the pool that are free and on this one; returns when all are
-/// done. A task that gets its thread too late finds nothing left, so this may be called from a task of the same pool.
-template <class Work>
-void ForEach(std::size_t count, ThreadPool& pool, const Work& work) {
-  struct Shared {
-    std::atomic<std::size_t> next{0};
-    Mutex mutex;
-    CondVar idle;
-    bool over MR_GUARDED_BY(mutex) = false;
-    std::size_t active MR_GUARDED_BY(mutex) = 0;
-  };
-  const auto shared = std::make_shared<Shared>();
-  const auto take_all = [&work, count](Shared& state) {
-    for (std::size_t i = state.next.fetch_add(1); i < count; i = state.next.fetch_add(1)) work(i);
-  };
-  for (std::size_t extra = 1; extra < count; ++extra) {
-    const Result<void> submitted = pool.TrySubmit([shared, &take_all](std::stop_token) {
-      {
-        MutexLock lock(shared->mutex);
-        if (shared->over) return;
-        ++shared->active;
-      }
-      take_all(*shared);
-      MutexLock lock(shared->mutex);
-      --shared->active;
-      shared->idle.NotifyAll();
-    });
-    if (!submitted) break;  // the pool is busy: this thread does the rest
-  }
-  take_all(*shared);
-  MutexLock lock(shared->mutex);
-  shared->over = true;
-  while (shared->active > 0) shared->idle.Wait(shared->mutex);
-}
 
 void AddExplanation(ReadExplanation& all, const ReadExplanation& more) {
   all.AddTotals(more);
@@ -124,7 +86,7 @@ std::vector<Result<ReadResult>> ReadMany(std::span<const PartitionRead> reads, c
     for (OneRead& read : all)
       if (!read.over) open.push_back(&read);
     if (open.empty() || (any_kept && bytes_left == 0)) break;
-    ForEach(open.size(), pool, [&](std::size_t i) {
+    ForEach(open.size(), &pool, [&](std::size_t i) {
       OneRead& read = *open[i];
       ReadLimits own = limits;
       own.bytes_max = std::max<std::uint64_t>(bytes_left / open.size(), 1);
@@ -136,7 +98,7 @@ std::vector<Result<ReadResult>> ReadMany(std::span<const PartitionRead> reads, c
   }
 
   std::vector<std::optional<Result<ReadResult>>> decoded(all.size());
-  ForEach(all.size(), pool, [&](std::size_t i) {
+  ForEach(all.size(), &pool, [&](std::size_t i) {
     OneRead& read = all[i];
     if (!*read.all) {
       decoded[i] = read.all->error();
