@@ -8,6 +8,13 @@ namespace {
 
 ReadIntent IntentOf(bool checkpoint) { return checkpoint ? ReadIntent::kConsume : ReadIntent::kPeek; }
 
+/// The entry is made where the caller gets it: moving a record costs more than reading a short one.
+Result<std::optional<Record>> ReadNextOf(CursorState& state, ReadIntent intent) {
+  Result<std::optional<Record>> result(std::in_place);
+  if (auto read = state.ReadNext(intent, *result); !read) result = std::move(read).error();
+  return result;
+}
+
 }  // namespace
 
 Cursor::Cursor(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
@@ -16,7 +23,7 @@ Cursor::~Cursor() { (void)implementation_->Close(); }
 
 Result<std::optional<Record>> Cursor::ReadNext(bool checkpoint) {
   MR_TRY(implementation_->CheckOpen());
-  return implementation_->state().ReadNext(IntentOf(checkpoint));
+  return ReadNextOf(implementation_->state(), IntentOf(checkpoint));
 }
 
 Result<std::vector<Record>> Cursor::ReadBatch(std::uint64_t max_bytes, bool checkpoint) {

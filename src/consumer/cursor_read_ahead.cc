@@ -23,13 +23,13 @@ std::uint64_t EntryView::PayloadBytes() const {
   return bytes;
 }
 
-Record EntryView::ToRecord() const {
-  if (!raw.headers.empty()) [[unlikely]]
-    return RecordView(offset, timestamp_ms, raw.key, raw.value, raw.headers, nullptr).ToRecord();
-  Record record{.offset = offset, .timestamp_ms = timestamp_ms};
+void EntryView::CopyTo(Record& record) const {
+  record.offset = offset;
+  record.timestamp_ms = timestamp_ms;
   if (raw.key) record.key.emplace(*raw.key);
   if (raw.value) record.value.emplace(*raw.value);
-  return record;
+  if (!raw.headers.empty()) [[unlikely]]
+    record.headers = RecordView(offset, timestamp_ms, {}, {}, raw.headers, nullptr).ToRecord().headers;
 }
 
 void CursorReadAhead::Reset(Offset position) {

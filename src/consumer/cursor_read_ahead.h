@@ -22,7 +22,8 @@ struct EntryView {
 
   /// Of key, value and headers, without framing.
   [[nodiscard]] std::uint64_t PayloadBytes() const;
-  [[nodiscard]] Record ToRecord() const;
+  /// Precondition: `record` is as it was made.
+  void CopyTo(Record& record) const;
 };
 
 /// One thread at a time.

@@ -52,32 +52,33 @@ CursorState::CursorState(PartitionSource& source, PositionLog& log, Clock& clock
   ahead_.Reset(position_);
 }
 
-Result<std::optional<Record>> CursorState::ReadNext(ReadIntent intent) {
-  std::optional<Record> record;
+Result<void> CursorState::ReadNext(ReadIntent intent, std::optional<Record>& record) {
   PositionLog::Ticket ticket;
   while (!ticket) {
     Turn turn(*this);
     MR_TRY(BeginTurn(intent));
     const auto any = LookOrFill(ahead_.front());
     if (!any) return Judged(any.error());
-    if (!*any) return record;
+    if (!*any) return {};
     const EntryView& entry = ahead_.front().entry();
     const Offset next = entry.offset + 1;
-    if (intent == ReadIntent::kPeek && !Planted(Bug::kPositionPeekMoves)) return entry.ToRecord();
+    if (intent == ReadIntent::kPeek && !Planted(Bug::kPositionPeekMoves)) {
+      entry.CopyTo(record.emplace());
+      return {};
+    }
     if (consistency_.strict) {
       MR_ASSIGN_OR_RETURN(ticket, StageTaken(next));
       if (!ticket) continue;
     }
-    record = entry.ToRecord();
+    entry.CopyTo(record.emplace());
     ++returned_;
     if (!Planted(Bug::kPositionTwoThreadsOneEntry) || returned_ % 16 != 0) {
       CursorReadAhead::Pass(ahead_.front());
       position_ = next;
     }
-    if (!consistency_.strict) return record;
+    if (!consistency_.strict) return {};
   }
-  MR_TRY(AwaitTaken(ticket));
-  return record;
+  return AwaitTaken(ticket);
 }
 
 Result<std::vector<Record>> CursorState::ReadBatch(std::uint64_t bytes_max, ReadIntent intent) {
@@ -163,13 +164,15 @@ Result<std::vector<Record>> CursorState::Gather(std::uint64_t bytes_max, ReadInt
     if (!any || !*any) break;  // an error is for the next call, which meets it again
     const std::uint64_t payload = walk.entry().PayloadBytes();
     if (records.empty()) {
-      const std::size_t likely = std::min(CursorReadAhead::LeftInBatch(walk), kBatchEntriesMax);
-      records.reserve(std::min<std::uint64_t>(likely, bytes_max / std::max<std::uint64_t>(payload, 1) + 1));
+      // As many as there would be of this size: growing moves what is there already.
+      const std::int64_t visible = std::max<std::int64_t>(source_.bounds().end - walk.entry().offset, 1);
+      records.reserve(std::min({static_cast<std::uint64_t>(visible), std::uint64_t{kBatchEntriesMax},
+                                bytes_max / std::max<std::uint64_t>(payload, 1) + 1}));
     } else if (bytes > bytes_max || payload > bytes_max - bytes) {
       break;
     }
     bytes += payload;
-    records.push_back(walk.entry().ToRecord());
+    walk.entry().CopyTo(records.emplace_back());
     if (intent == ReadIntent::kConsume) {
       CursorReadAhead::Pass(walk);
     } else {
@@ -224,9 +227,9 @@ Result<void> CursorState::PersistReturned() {
 }
 
 Result<void> CursorState::Persist() {
+  if (consistency_.strict) return {};  // it is always
   Turn turn(*this);
-  if (ended_) return {};
-  if (consistency_.strict || returned_ == persisted_) return {};
+  if (ended_ || returned_ == persisted_) return {};
   return PersistReturned();
 }
 

@@ -39,7 +39,8 @@ class CursorState {
   CursorState(PartitionSource& source, PositionLog& log, Clock& clock, ReadConsistency consistency,
               const Standing& standing);
 
-  Result<std::optional<Record>> ReadNext(ReadIntent intent);
+  /// Fills `record`, which is empty, if there is an entry. After an error it means nothing.
+  Result<void> ReadNext(ReadIntent intent, std::optional<Record>& record);
   Result<std::vector<Record>> ReadBatch(std::uint64_t bytes_max, ReadIntent intent);
   Result<bool> Wait(std::chrono::nanoseconds wait);
   [[nodiscard]] Offset Position() const;

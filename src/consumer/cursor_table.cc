@@ -72,6 +72,8 @@ Result<CursorState::Standing> CursorTable::Hydrate(const PartitionSource& source
     return CursorState::Standing{.id = defined.id, .position = bounds.log_start};
   }
   CursorState::Standing standing{.id = *id, .position = log.Durable(*id).value_or(bounds.log_start)};
+  if (Planted(Bug::kPositionIndexClamped))
+    standing.position = std::min(standing.position, Offset(bounds.end - bounds.log_start));
   const Offset held = std::clamp(standing.position, bounds.log_start, std::max(bounds.log_start, bounds.end));
   if (held != standing.position) {
     MR_ASSIGN_OR_RETURN(const PositionLog::Ticket ticket, log.Move(*id, held));
@@ -80,8 +82,7 @@ Result<CursorState::Standing> CursorTable::Hydrate(const PartitionSource& source
     standing.position = held;
   }
   const auto corrected = corrected_from_.find(*id);
-  if (corrected != corrected_from_.end() && !Planted(Bug::kPositionIndexClamped))
-    standing.corrected_from = corrected->second;
+  if (corrected != corrected_from_.end()) standing.corrected_from = corrected->second;
   return standing;
 }
 
