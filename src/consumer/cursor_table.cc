@@ -29,8 +29,8 @@ std::string NameOf(const TopicPartition& partition, std::string_view name) {
 
 }  // namespace
 
-CursorTable::CursorTable(std::filesystem::path directory, FileSystem& file_system, Clock& clock)
-    : clock_(clock), log_(PositionLog::Open({.directory = std::move(directory)}, file_system, clock)) {}
+CursorTable::CursorTable(PositionLogOptions options, FileSystem& file_system, Clock& clock)
+    : clock_(clock), log_(PositionLog::Open(std::move(options), file_system, clock)) {}
 
 Result<void> CursorTable::CheckUsable() const {
   if (closed_) return Error(ErrorCode::kClosed, "the engine is closed");

@@ -26,7 +26,7 @@ namespace millrace {
 class CursorTable {
  public:
   /// Reads the position log. Collaborators outlive the table.
-  CursorTable(std::filesystem::path directory, FileSystem& file_system, Clock& clock);
+  CursorTable(PositionLogOptions options, FileSystem& file_system, Clock& clock);
 
   // After recovery, before anybody reads or appends.
   /// Cursors of partitions that are gone go too.

@@ -104,7 +104,8 @@ class Engine::Implementation::Replay final : public WalReplay {
 
 Result<std::unique_ptr<Engine::Implementation>> Engine::Implementation::Open(EngineOptions options,
                                                                              Background background,
-                                                                             std::shared_ptr<Random> random) {
+                                                                             std::shared_ptr<Random> random,
+                                                                             const StorageSizes& sizes) {
   MR_TRY(CheckEngineOptions(options));
   MR_TRY(Components::CheckUrls(options));
   const DataLayout layout = DataLayout::Of(options);
@@ -126,8 +127,8 @@ Result<std::unique_ptr<Engine::Implementation>> Engine::Implementation::Open(Eng
   MR_ASSIGN_OR_RETURN(std::string identity,
                       EstablishIdentity(file_system, layout, *components.metadata, *components.random));
   std::unique_ptr<Implementation> engine(new Implementation(std::move(options), layout, std::move(components),
-                                                            *std::move(lock), std::move(identity), background));
-  MR_TRY(engine->Recover());
+                                                            *std::move(lock), std::move(identity), background, sizes));
+  MR_TRY(engine->Recover(sizes));
   if (background == Background::kThreads) engine->housekeeper_.Start();
   return engine;
 }
@@ -137,7 +138,8 @@ std::unique_ptr<Engine> Engine::Implementation::Wrap(std::unique_ptr<Implementat
 }
 
 Engine::Implementation::Implementation(EngineOptions options, DataLayout layout, Components components,
-                                       std::unique_ptr<FileLock> lock, std::string identity, Background background)
+                                       std::unique_ptr<FileLock> lock, std::string identity, Background background,
+                                       const StorageSizes& sizes)
     : options_(std::move(options)),
       layout_(std::move(layout)),
       components_(std::move(components)),
@@ -159,7 +161,8 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
       prefetcher_(read_context_, {.threads = background_ == Background::kThreads ? kPrefetchThreads : 0}),
       uploader_(UploaderOptions(options_, layout_), *objects_, *components_.metadata, *components_.clock,
                 *components_.random),
-      cursors_(layout_.positions, *components_.file_system, *components_.clock),
+      cursors_({.directory = layout_.positions, .file_bytes_min = sizes.position_file_bytes_min},
+               *components_.file_system, *components_.clock),
       partition_context_{.sync = options_.sync,
                          .wal = wal_,
                          .tail_cache = tail_cache_,
@@ -203,14 +206,16 @@ HousekeeperSteps Engine::Implementation::steps() {
           .clock = *components_.clock};
 }
 
-Result<void> Engine::Implementation::Recover() {
+Result<void> Engine::Implementation::Recover(const StorageSizes& sizes) {
   MR_ASSIGN_OR_RETURN(const auto topics, components_.metadata->Topics());
   for (const TopicRow& row : topics) MR_TRY(AddTopic(row));
   Replay replay(registry_);
   const WalOptions wal{.directory = layout_.wal,
                        .sync = options_.sync,
                        .wal_bytes_max = options_.wal_bytes_max,
-                       .frame_bytes_max = options_.batch_bytes_max + kFrameSlack};
+                       .frame_bytes_max = options_.batch_bytes_max + kFrameSlack,
+                       .staging_bytes = sizes.wal_staging_bytes,
+                       .file_bytes = sizes.wal_file_bytes};
   MR_ASSIGN_OR_RETURN(auto opened, Wal::Open(wal, *components_.file_system, *components_.clock, replay));
   wal_.Set(std::move(opened));
   wal_.SetDurableListener([this](WalPosition) { housekeeper_.OnDurable(); });

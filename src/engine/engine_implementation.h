@@ -42,11 +42,19 @@ class ThreadPool;
 /// kNone: whoever opened calls the steps (`steps()`, `housekeeper()`); no thread is started.
 enum class Background { kThreads, kNone };
 
+/// How large the files of the hot tier are. A simulator makes them small, so that little fills many.
+struct StorageSizes {
+  std::uint64_t wal_file_bytes = 0;  // 0: by the budget
+  std::uint64_t wal_staging_bytes = 4 << 20;
+  std::uint64_t position_file_bytes_min = 1 << 20;
+};
+
 class Engine::Implementation {
  public:
-  /// `random` is for tests; null: the machine's.
+  /// `random` and `sizes` are for tests; a null `random`: the machine's.
   static Result<std::unique_ptr<Implementation>> Open(EngineOptions options, Background background,
-                                                      std::shared_ptr<Random> random = {});
+                                                      std::shared_ptr<Random> random = {},
+                                                      const StorageSizes& sizes = {});
   /// The engine's public face over it.
   static std::unique_ptr<Engine> Wrap(std::unique_ptr<Implementation> implementation);
   ~Implementation();
@@ -101,8 +109,8 @@ class Engine::Implementation {
  private:
   class Replay;
   Implementation(EngineOptions options, DataLayout layout, Components components, std::unique_ptr<FileLock> lock,
-                 std::string identity, Background background);
-  Result<void> Recover();
+                 std::string identity, Background background, const StorageSizes& sizes);
+  Result<void> Recover(const StorageSizes& sizes);
   Result<Topic*> AddTopic(const TopicRow& row);
   [[nodiscard]] Result<void> CheckOpen() const;
   std::shared_ptr<ObjectStore> Retrying();

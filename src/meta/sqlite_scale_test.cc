@@ -1,4 +1,4 @@
-// Goal: opening the store costs the same whatever it holds, and a page of segments costs what it returns (W15, S17).
+// Goal: opening the store costs the same whatever it holds, and a page of segments costs what it returns (S15, S17).
 // Method: count the reads of the simulated disk; no clock.
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // Which partitions are uploaded when, and in which order their commits happen. Method: real logs over a fake WAL, a
-// simulated clock; flights are ended by hand. Proves S28 (size and age, in parallel, bounded), S22 (no waiter is told
-// of another's success), and that a failed flight keeps its range.
+// simulated clock; flights are ended by hand. Proves S28 and S29 (size and age, in parallel, bounded), S22 (no waiter
+// is told of another's success), and that a failed flight keeps its range.
 #include "tier/upload_schedule.h"
 
 #include <gtest/gtest.h>

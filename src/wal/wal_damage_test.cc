@@ -1,6 +1,6 @@
 // Goal: every kind of damage gets its verdict, and no damage is ever served or taken for "no data". Method: one test
 // per row of the decision table, made with real files of the simulated disk; then every byte flipped, every length cut.
-// Proves S16, S21, S23, W20, W35; rows 1 and 10 of the reliability table for this room.
+// Proves W14, W15, W16, S16, S21, S23, W20, W35; rows 1 and 10 of the reliability table for this room.
 #include <gtest/gtest.h>
 
 #include <algorithm>
