@@ -68,9 +68,6 @@ class CursorReadAhead {
   /// Precondition: Look said true.
   static void Pass(Walk& walk) { walk.looked_ = false; }
 
-  /// An upper bound of the entries left in the batch `walk` is in.
-  [[nodiscard]] static std::size_t LeftInBatch(const Walk& walk) { return static_cast<std::size_t>(walk.left_) + 1; }
-
  private:
   struct Batch {
     SharedBytes bytes;
