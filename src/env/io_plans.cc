@@ -36,6 +36,12 @@ std::size_t RunLength(std::span<Range> plan) {
   return count;
 }
 
+/// Ranges that all lie one behind the other are one transfer, for which a ring has no depth to offer.
+template <class Range>
+bool IsOneRun(std::span<Range> plan) {
+  return plan.empty() || RunLength(plan) == plan.size();
+}
+
 template <class Range>
 std::size_t FillVector(std::span<Range> run, std::array<iovec, kVectorMax>& vector) {
   std::size_t bytes = 0;
@@ -157,6 +163,7 @@ void RingPlans::Run(std::span<UringTransfer> transfers) {
 }
 
 Result<void> RingPlans::Read(const PlannedFile& file, std::span<FileRead> plan) {
+  if (IsOneRun(plan)) return PositionalPlans().Read(file, plan);
   std::vector<UringTransfer> transfers;
   transfers.reserve(plan.size());
   for (const FileRead& range : plan) {
@@ -178,6 +185,7 @@ Result<void> RingPlans::Read(const PlannedFile& file, std::span<FileRead> plan) 
 }
 
 Result<void> RingPlans::Write(const PlannedFile& file, std::span<const FileWrite> plan) {
+  if (IsOneRun(plan)) return PositionalPlans().Write(file, plan);
   std::vector<UringTransfer> transfers;
   transfers.reserve(plan.size());
   for (const FileWrite& range : plan) {

@@ -36,8 +36,8 @@ class PositionalPlans final : public IoPlans {
   Result<void> Write(const PlannedFile& file, std::span<const FileWrite> plan) override;
 };
 
-/// One submission a plan. Rings are kept, a few, and made when a thread finds none idle; a thread that gets none, and
-/// whatever a ring does not take, goes the positional way.
+/// One submission a plan; what follows each other without a gap is one call even here. Rings are kept, a few, and made
+/// when a thread finds none idle; a thread that gets none, and whatever a ring does not take, goes the positional way.
 class RingPlans final : public IoPlans {
  public:
   using Open = std::unique_ptr<UringKernel> (*)(std::uint32_t entries);

@@ -114,6 +114,7 @@ WalStats DiskWal::Stats() const {
   const bool mapped = ring_ && ring_->mapped();
   stats.io_path = !mapped ? "buffered" : factory_.direct() ? "staging ring, direct I/O" : "staging ring, buffered";
   if (!mapped && factory_.direct()) stats.io_path = "staging file, direct I/O";
+  stats.io_path.append("; plans by ").append(file_system_.io_back_end());
   return stats;
 }
 

@@ -145,12 +145,8 @@ Result<void> DiskWal::WriteGroup(Group& group) {
       MR_TRY(piece.file->BeginWriting());
       group.synced_to = std::max(group.synced_to, piece.file->header().predecessor_end);
     }
-    WalPosition at = piece.begin;
-    for (const auto bytes : piece.bytes) {
-      MR_TRY(piece.file->Write(at, bytes));
-      group.written_bytes += bytes.size();
-      at += static_cast<std::int64_t>(bytes.size());
-    }
+    MR_TRY(piece.file->Write(piece.begin, piece.bytes));
+    for (const auto bytes : piece.bytes) group.written_bytes += bytes.size();
     before = piece.file.get();
   }
   if (!group.sync) return {};

@@ -82,7 +82,7 @@ struct WalRecoveryReport {
 struct WalStats {
   std::uint64_t frames = 0, payload_bytes = 0, written_bytes = 0, syncs = 0, groups = 0, files = 0, pool_files = 0,
                 file_bytes = 0;
-  std::string io_path;  // "staging ring, direct I/O", "staging ring, buffered", "buffered"
+  std::string io_path;  // "staging ring, direct I/O" or a fallback; "; plans by io_uring" or "… positional calls"
 };
 
 class Wal {

@@ -1,6 +1,7 @@
 #include "wal/wal_file.h"
 
 #include <utility>
+#include <vector>
 
 #include "base/bugs.h"
 #include "base/check.h"
@@ -36,13 +37,22 @@ Result<void> WalFile::BeginWriting(std::span<const std::byte> carried) {
   return {};
 }
 
-Result<void> WalFile::Write(WalPosition position, std::span<const std::byte> bytes) {
+Result<void> WalFile::Write(WalPosition position, std::span<const std::span<const std::byte>> pieces) {
   MR_CHECK(begun_, name());
-  MR_CHECK(position >= base() && position + static_cast<std::int64_t>(bytes.size()) <= limit(), position.value(),
-           bytes.size(), base().value(), limit().value());
+  std::vector<FileWrite> plan;
+  plan.reserve(pieces.size());
+  WalPosition at = position;
+  for (const auto bytes : pieces) {
+    plan.push_back({FileOffset(at), bytes});
+    at += static_cast<std::int64_t>(bytes.size());
+  }
+  MR_CHECK(position >= base() && at <= limit(), position.value(), at.value(), base().value(), limit().value());
   if (failure_) return *failure_;
+  if (plan.empty()) return {};
   dirty_ = true;
-  if (auto written = disk_->writer->WriteAt(FileOffset(position), bytes); !written) return Failed(written.error());
+  auto written =
+      plan.size() == 1 ? disk_->writer->WriteAt(plan[0].offset, plan[0].bytes) : disk_->writer->WriteMany(plan);
+  if (!written) return Failed(written.error());
   return {};
 }
 

@@ -58,8 +58,8 @@ class WalFile {
   /// Writes the live header before the first frames. `carried`, whole blocks, goes to the base even before it: a
   /// process that dies in between must not leave a newest file that knows nothing of them.
   Result<void> BeginWriting(std::span<const std::byte> carried = {});
-  /// Whole blocks.
-  Result<void> Write(WalPosition position, std::span<const std::byte> bytes);
+  /// Whole blocks, one piece behind the other, as one submission.
+  Result<void> Write(WalPosition position, std::span<const std::span<const std::byte>> pieces);
   /// After a failure of a write or a sync it answers that error for ever and never touches the file again.
   Result<void> Sync();
   [[nodiscard]] bool begun() const { return begun_; }
