@@ -58,7 +58,7 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
       replay);
   MR_ASSIGN_OR_RETURN(RecoveredLog log, recovery.Run());
   // Believed or not, it is out of date from here on.
-  MR_TRY(RemoveWalCleanClose(file_system_, options_.directory));
+  if (log.has_clean_close) MR_TRY(RemoveWalCleanClose(file_system_, options_.directory));
   report_ = std::move(log.report);
   may_continue_ = log.may_continue && !log.files.empty();
   {

@@ -34,6 +34,7 @@ WalRecovery::WalRecovery(FileSystem& file_system, std::filesystem::path director
 Result<void> WalRecovery::LoadCandidates() {
   MR_ASSIGN_OR_RETURN(const auto entries, file_system_.List(directory_));
   for (const DirectoryEntry& entry : entries) {
+    log_.has_clean_close |= entry.name == kCleanCloseFileName;
     const auto slot = WalFileSlot(entry.name);
     if (!slot || entry.is_directory) continue;
     log_.next_slot = std::max(log_.next_slot, *slot + 1);
@@ -147,6 +148,7 @@ bool WalRecovery::AgreesWith(const WalCleanClose& close) {
 }
 
 bool WalRecovery::TakeCleanClose() {
+  if (!log_.has_clean_close) return false;
   const auto close = ReadWalCleanClose(file_system_, directory_);
   if (!close || !AgreesWith(*close) || !replay_.OnCleanClose(close->note)) return false;
   for (std::size_t i = 0; i < log_.files.size(); ++i) {

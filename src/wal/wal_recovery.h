@@ -37,9 +37,10 @@ struct RecoveredLog {
   std::vector<std::shared_ptr<WalDiskFile>> left_aside;  // void: must be marked free before the chain gets shorter
   std::uint64_t next_generation = 1;                     // above all that was ever seen here
   std::uint64_t next_slot = 1;
-  WalPosition end;             // where the line goes on
-  WalPosition last_frame{-1};  // where the last frame found begins
-  bool may_continue = false;   // in the newest file, at `end`; else a fresh file begins there
+  WalPosition end;               // where the line goes on
+  WalPosition last_frame{-1};    // where the last frame found begins
+  bool has_clean_close = false;  // a file that says so is there, believed or not
+  bool may_continue = false;     // in the newest file, at `end`; else a fresh file begins there
   /// Frames at and after `end` that were staged for a file never begun; their bytes live in `staging`.
   std::vector<StagedFrame> carried;
   StagingImage staging;
