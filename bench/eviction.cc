@@ -27,14 +27,35 @@ void CompareHits(Suite& suite, std::uint64_t cache_blocks, const char* size) {
                  "%",
                  "Zipf(1.0) over 8,000 blocks of 64 KiB",
                  Better::kHigher,
-                 {{1, 1.0}}},
+                 {{1, 1.0}},
+                 Rounds::kOne},
                 {{"s3fifo", [=] { return AlonePercent(s3fifo); }}, {"lru", [=] { return AlonePercent(lru); }}});
   suite.Compare({fmt::format("hit ratio beside a backfill, cache {} of the set", size),
                  "%",
                  "the same readers; every second read is of a scan of 10 caches",
                  Better::kHigher,
-                 {{1, 1.0}}},
+                 {{1, 1.0}},
+                 Rounds::kOne},
                 {{"s3fifo", [=] { return BesidePercent(s3fifo); }}, {"lru", [=] { return BesidePercent(lru); }}});
+}
+
+/// Dots of a picture, closer together than the rows.
+void PlotHits(Suite& suite) {
+  constexpr const char* kPicture = "hits-by-cache-size";
+  if (!suite.WantsCurve(kPicture)) return;
+  for (const EvictionPolicy policy : {EvictionPolicy::kS3Fifo, EvictionPolicy::kLru}) {
+    const std::string name = policy == EvictionPolicy::kLru ? "LRU" : "S3-FIFO";
+    for (const double percent : {2.0, 4.0, 6.25, 9.0, 12.5, 18.0, 25.0, 35.0, 50.0, 70.0, 85.0, 100.0}) {
+      const auto cache_blocks = static_cast<std::uint64_t>(percent / 100 * kHotBlocks);
+      const EvictionOutcome outcome = RunEviction({.policy = policy,
+                                                   .cache_blocks = cache_blocks,
+                                                   .hot_blocks = kHotBlocks,
+                                                   .scan_blocks = 10 * cache_blocks,
+                                                   .seed = suite.seed()});
+      suite.Plot({kPicture, name, percent, 100 * outcome.alone});
+      suite.Plot({kPicture, name + " beside a backfill", percent, 100 * outcome.beside_scan});
+    }
+  }
 }
 
 void CompareLoss(Suite& suite, double share, const char* text) {
@@ -46,7 +67,8 @@ void CompareLoss(Suite& suite, double share, const char* text) {
                  "points",
                  "Zipf(1.0) on a set of the cache's size beside a scan of 10 caches",
                  Better::kLower,
-                 {{std::nullopt, 3}}},
+                 {{std::nullopt, 3}},
+                 Rounds::kOne},
                 {{"s3fifo", [=] { return loss(s3fifo); }}, {"lru", [=] { return loss(lru); }}});
 }
 
@@ -62,4 +84,5 @@ int main(int argc, char** argv) {
   CompareLoss(suite, 0.2, "a fifth of all reads");
   CompareLoss(suite, 0.5, "half of all reads");
   CompareLoss(suite, 0.8, "four fifths of all reads");
+  PlotHits(suite);
 }

@@ -26,9 +26,13 @@ std::uint64_t ParseNumber(const char* text) {
 }
 
 /// figures[side] of one alternation: forth, then back.
-std::vector<double> RunAlternation(const std::vector<Side>& sides) {
+std::vector<double> RunAlternation(const std::vector<Side>& sides, Rounds rounds) {
   std::vector<double> figures(sides.size(), 0);
   if (sides.size() == 1) return {sides[0].run()};
+  if (rounds == Rounds::kOne) {
+    for (std::size_t i = 0; i < sides.size(); ++i) figures[i] = sides[i].run();
+    return figures;
+  }
   for (std::size_t i = 0; i < sides.size(); ++i) figures[i] += sides[i].run() / 2;
   for (std::size_t i = sides.size(); i-- > 0;) figures[i] += sides[i].run() / 2;
   return figures;
@@ -77,6 +81,11 @@ Suite::Suite(std::string_view name, int argc, char** argv) : name_(name) {
   fmt::print("\n{} · seed {} · {} rounds\n{}\n", name_, seed_, rounds_, DescribeMachine(directory_).ToText());
 }
 
+Suite::~Suite() {
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_ / name_, ignored);
+}
+
 std::filesystem::path Suite::FreshDirectory(std::string_view name) const {
   const auto path = directory_ / name_ / name;
   std::filesystem::remove_all(path);
@@ -88,10 +97,10 @@ void Suite::Compare(const Row& row, const std::vector<Side>& sides) {
   if (!Wants(row)) return;
   fmt::print("\n{}\n  {}\n", row.name, row.workload);
   std::fflush(stdout);
-  RunAlternation(sides);
+  if (row.rounds == Rounds::kAll) RunAlternation(sides, row.rounds);
   std::vector<std::vector<double>> figures(sides.size()), ratios(sides.size());
-  for (std::size_t round = 0; round < rounds_; ++round) {
-    const auto once = RunAlternation(sides);
+  for (std::size_t round = 0; round < RoundsOf(row); ++round) {
+    const auto once = RunAlternation(sides, row.rounds);
     for (std::size_t i = 0; i < sides.size(); ++i) {
       figures[i].push_back(once[i]);
       ratios[i].push_back(once[0] / once[i]);
@@ -104,7 +113,20 @@ void Suite::Compare(const Row& row, const std::vector<Side>& sides) {
   }
   Print(row, sides, figure_summaries, ratio_summaries);
   Record(row, sides, figure_summaries, ratio_summaries);
-  std::filesystem::remove_all(directory_ / name_);
+}
+
+void Suite::Plot(const CurvePoint& point) {
+  fmt::print("  {}: {}, {} at {}\n", point.picture, point.series, FigureText(point.y), FigureText(point.x));
+  std::fflush(stdout);
+  if (results_.empty()) return;
+  const nlohmann::ordered_json line = {{"program", name_},
+                                       {"picture", point.picture},
+                                       {"series", point.series},
+                                       {"x", point.x},
+                                       {"y", point.y},
+                                       {"seed", seed_},
+                                       {"machine", DescribeMachine(directory_).ToText()}};
+  std::ofstream(results_, std::ios::app) << line.dump() << "\n";
 }
 
 void Suite::Print(const Row& row, const std::vector<Side>& sides, const std::vector<Summary>& figures,
@@ -133,7 +155,7 @@ void Suite::Record(const Row& row, const std::vector<Side>& sides, const std::ve
                                  {"unit", row.unit},
                                  {"workload", row.workload},
                                  {"seed", seed_},
-                                 {"rounds", rounds_},
+                                 {"rounds", RoundsOf(row)},
                                  {"machine", DescribeMachine(directory_).ToText()}};
   for (std::size_t i = 0; i < sides.size(); ++i) {
     line["sides"].push_back({{"name", sides[i].name},

@@ -18,6 +18,9 @@
 namespace millrace::bench {
 
 enum class Better { kHigher, kLower };
+/// kOne: no warm-up and one round, for what a seed makes the same in every round (requests, hits, virtual time), and
+/// for percentiles over more samples than could be repeated.
+enum class Rounds { kAll, kOne };
 
 /// What a row wants: ours against the side of that index (a ratio), or ours alone (a figure in the row's unit).
 struct Goal {
@@ -31,6 +34,14 @@ struct Row {
   std::string workload;  // sizes, threads, durability of both sides
   Better better = Better::kHigher;
   std::vector<Goal> goals;
+  Rounds rounds = Rounds::kAll;
+};
+
+/// One dot of a picture that tools/curves.py draws.
+struct CurvePoint {
+  std::string picture;  // "read-window": docs/pictures/read-window.svg
+  std::string series;   // "30 ms"
+  double x = 0, y = 0;
 };
 
 /// `run` does the work once and returns its figure in the row's unit. The first side of a row is ours. `note`: what a
@@ -51,6 +62,10 @@ class Suite {
   /// Options: --rounds N, --seed N, --dir DIR, --only TEXT (rows whose name holds it), --results FILE (one JSON line a
   /// row), --walrus PATH (the driver of that peer).
   Suite(std::string_view name, int argc, char** argv);
+  /// Removes what the rows left on disk.
+  ~Suite();
+  Suite(const Suite&) = delete;
+  Suite& operator=(const Suite&) = delete;
 
   [[nodiscard]] std::uint64_t seed() const { return seed_; }
   [[nodiscard]] std::size_t rounds() const { return rounds_; }
@@ -62,10 +77,14 @@ class Suite {
 
   /// Runs the sides of a row, prints and records the result. Nothing if the row is not wanted.
   void Compare(const Row& row, const std::vector<Side>& sides);
+  /// Whether the dots of this picture are wanted.
+  [[nodiscard]] bool WantsCurve(std::string_view picture) const { return picture.find(only_) != std::string::npos; }
+  void Plot(const CurvePoint& point);
 
  private:
   void Print(const Row& row, const std::vector<Side>& sides, const std::vector<Summary>& figures,
              const std::vector<Summary>& ratios) const;
+  [[nodiscard]] std::size_t RoundsOf(const Row& row) const { return row.rounds == Rounds::kOne ? 1 : rounds_; }
   void Record(const Row& row, const std::vector<Side>& sides, const std::vector<Summary>& figures,
               const std::vector<Summary>& ratios) const;
 

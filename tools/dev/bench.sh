@@ -1,6 +1,7 @@
 # ./dev bench [NAME... | --publish] [--only TEXT] [--rounds N] [--seed N]
 #
 # Measures: all programs of bench/, or the ones named (limits, durable_append, read, …), against the machine and its peers.
+# A name stands for those that go on with an underscore too: read is also read_cold_scan, read_cached, …
 # --only runs the rows whose name holds TEXT. Results are kept in build/bench/results.jsonl, one line a row, newest last;
 # --publish writes them into docs/benchmarks.md and README.md and measures nothing. The machine should have nothing else to do.
 #
@@ -29,7 +30,8 @@ walrus_driver() {
 
 publish() {
   python3 tools/bench_report.py build/bench/results.jsonl docs/benchmarks.md README.md &&
-    python3 tools/bench_curve.py build/bench/results.jsonl docs/pictures
+    python3 tools/bench_curve.py build/bench/results.jsonl docs/pictures &&
+    python3 tools/curves.py build/bench/results.jsonl docs/pictures
 }
 
 run_verb() {
@@ -47,8 +49,8 @@ run_verb() {
   done
   build_preset release millrace_bench
   mkdir -p build/bench
-  ((${#names[@]})) || names=(limits durable_append unsynced_append read lookup open recovery cli idle cursor)
-  local name driver extra
+  ((${#names[@]})) || names=(limits durable_append unsynced_append read eviction lookup open recovery cli idle cursor)
+  local name program driver extra
   for name in "${names[@]}"; do
     [[ -x build/release/bench/bin/$name ]] || fail "there is no benchmark '$name'; there are: $(ls build/release/bench/bin | tr '\n' ' ')" 2
     extra=()
@@ -56,6 +58,9 @@ run_verb() {
       driver=$(walrus_driver)
       [[ -z $driver ]] || extra=(--walrus "$driver")
     fi
-    "build/release/bench/bin/$name" --dir build/bench/work --results build/bench/results.jsonl "${extra[@]}" "${options[@]}"
+    for program in "build/release/bench/bin/$name" "build/release/bench/bin/$name"_*; do
+      [[ -x $program ]] || continue  # nothing goes on with an underscore
+      "$program" --dir build/bench/work --results build/bench/results.jsonl "${extra[@]}" "${options[@]}"
+    done
   done
 }
