@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # One life of a log, with the real binary and real text: what `./dev demo` shows.
-# usage: demo.sh MILLRACE DIR   (DIR is emptied first)
+# usage: demo.sh MILLRACE DIR [STORE]   (DIR is emptied first)
+# STORE is the URL of an object store elsewhere; then reads of it are looked at more closely: cold, fetched ahead, cached.
 set -euo pipefail
 export LC_ALL=C
 MILLRACE=$(realpath "$1")
 DIR=$2
+STORE=${3:-}
 LINES_MIN=100000 LINES_MAX=1000000
 case $DIR in '' | / | .) echo "demo: $DIR is no place for a demo" >&2; exit 2 ;; esac
 rm -rf "$DIR"
@@ -24,7 +26,8 @@ timed() {
   printf '   %-62s %6d ms\n' "$text" "$TOOK"
 }
 
-millrace() { "$MILLRACE" "$@" --data-dir data; }
+PLACE=(--data-dir data ${STORE:+--store "$STORE"})
+millrace() { "$MILLRACE" "$@" "${PLACE[@]}"; }
 
 # Text that a Debian machine holds: what is installed, which files that brought, and the logs of it.
 machine_text() {
@@ -43,7 +46,7 @@ produce() { millrace produce demo <text 2>produce.messages; }
 # Reads as the group `readers`, and dies by kill -9 once 40 % of the lines have come through.
 first_sitting() {
   mkfifo pipe
-  "$MILLRACE" consume demo --group readers --data-dir data >pipe 2>first.messages &
+  "$MILLRACE" consume demo --group readers "${PLACE[@]}" >pipe 2>first.messages &
   local consumer=$!
   awk -v stop=$((LINE_COUNT * 2 / 5)) -v victim=$consumer '{ print } NR == stop { system("kill -9 " victim) }' <pipe >first.part
   wait "$consumer" || true
@@ -75,7 +78,68 @@ explain() {
   grep -q '"tail":0,"wal":0' explained || die "bytes came from the hot tier though it was recycled"
 }
 
+# The same in words, and further: requests, what was fetched ahead of the reader, what that would cost at Amazon.
+explain_requests() {
+  python3 - "$@" <<'PYTHON'
+import json, sys
+path, *wanted = sys.argv[1:]
+explained = next(json.loads(line)["explain"] for line in open(path) if line.startswith('{"explain"'))
+came = {name: count for name, count in explained["bytes"].items() if count}
+print("   bytes came from: " + (", ".join(f"{name} {count}" for name, count in came.items()) or "nowhere"))
+ahead = f", {explained['prefetched']} bytes of it fetched ahead" if explained.get("prefetched") else ""
+print(f"   {explained['requests']} requests{ahead}; waited {explained['wait_ms']:.0f} ms; {explained['cost_usd']:.7f} USD at list prices")
+for source in wanted:
+    if not (came.get(source) or explained.get(source)):
+        sys.exit(f"demo: expected bytes of {source}, there are none")
+PYTHON
+}
+
+# The store's own point of view, before anything is trusted to it.
+doctor() { millrace doctor >doctor.text 2>&1 || { cat doctor.text; return 1; }; }
+
+read_one() { millrace consume demo --from $((LINE_COUNT / 2)) -n 1 --explain >one 2>explained; }
+
+# Nothing of the objects is left on this disk.
+forget_cache() { rm -rf data/cache; }
+
+far_reads() {
+  say "5. Cold: one line from the middle, of which nothing is on this disk"
+  forget_cache
+  timed "millrace consume demo --from $((LINE_COUNT / 2)) -n 1 --explain" read_one
+  cmp one <(sed -n "$((LINE_COUNT / 2 + 1))p" text) || die "that is another line"
+  explain_requests explained object_store
+
+  say "6. All of it, one after the other: chunks are fetched ahead of the reader"
+  forget_cache
+  timed "millrace consume demo --from earliest --explain" read_all_again
+  note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
+  explain_requests explained object_store prefetched
+  timed "cmp text again" cmp text again
+
+  say "7. Once more: from the cache on this disk"
+  timed "millrace consume demo --from earliest --explain" read_all_again
+  note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
+  explain_requests explained segment_cache
+  timed "cmp text again" cmp text again
+  note "equal, byte for byte"
+}
+
+near_reads() {
+  say "5. All of it again, now from the object tier"
+  timed "millrace consume demo --from earliest --explain" read_all_again
+  note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
+  explain
+  timed "cmp text again" cmp text again
+  note "equal, byte for byte"
+}
+
 began=$SECONDS
+if [[ -n $STORE ]]; then
+  say "0. The store: $STORE"
+  timed "millrace doctor" doctor
+  sed 's/^/   /' doctor.text
+fi
+
 say "1. Text of this machine"
 timed "gathered" gather
 LINE_COUNT=$(wc -l <text)
@@ -96,12 +160,7 @@ say "4. Into the object store, and off this disk's hot tier"
 timed "millrace segment upload" millrace segment upload
 timed "millrace wal recycle" millrace wal recycle
 
-say "5. All of it again, now from the object tier"
-timed "millrace consume demo --from earliest --explain" read_all_again
-note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
-explain
-timed "cmp text again" cmp text again
-note "equal, byte for byte"
+if [[ -n $STORE ]]; then far_reads; else near_reads; fi
 
-say "Done in $((SECONDS - began)) s. The log is in $PWD/data; look at it with"
-note "$MILLRACE topic describe demo --data-dir $PWD/data"
+say "Done in $((SECONDS - began)) s."
+if [[ -z $STORE ]]; then note "The log is in $PWD/data; look at it with $MILLRACE topic describe demo --data-dir $PWD/data"; fi

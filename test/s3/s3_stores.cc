@@ -3,13 +3,12 @@
 #include <utility>
 
 #include "store/aws_credential_source.h"
-#include "store/s3_object_store.h"
 #include "store/s3_settings.h"
 
 namespace millrace {
 
-std::shared_ptr<ObjectStore> OpenS3(const S3Endpoint& endpoint, std::string_view prefix,
-                                    std::shared_ptr<HttpTransport> transport, const Clock& clock) {
+std::shared_ptr<S3ObjectStore> OpenS3(const S3Endpoint& endpoint, std::string_view prefix,
+                                      std::shared_ptr<HttpTransport> transport, const Clock& clock) {
   S3Settings settings;
   settings.bucket = kTestBucket;
   settings.prefix = prefix;

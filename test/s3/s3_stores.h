@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "millrace/clock.h"
-#include "millrace/object_store.h"
 #include "store/http_transport.h"
+#include "store/s3_object_store.h"
 
 namespace millrace {
 
@@ -21,7 +21,7 @@ struct S3Endpoint {
 };
 
 /// Objects of `kTestBucket` below `prefix` ("": no prefix), by path and without TLS. `clock` outlives the store.
-std::shared_ptr<ObjectStore> OpenS3(const S3Endpoint& endpoint, std::string_view prefix,
-                                    std::shared_ptr<HttpTransport> transport, const Clock& clock);
+std::shared_ptr<S3ObjectStore> OpenS3(const S3Endpoint& endpoint, std::string_view prefix,
+                                      std::shared_ptr<HttpTransport> transport, const Clock& clock);
 
 }  // namespace millrace

@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::size_t kRowsMax = 100'000;
 
-Error DeadError() { return Error(ErrorCode::kUnavailable, "the process is dead"); }
+// Nobody repeats anything after death.
+Error DeadError() { return Error(ErrorCode::kUnavailable, "the process is dead").WithRetryable(false); }
 
 class ProcessObjects final : public ObjectStore {
  public:
@@ -34,6 +35,16 @@ class ProcessObjects final : public ObjectStore {
     if (!life_->alive) return DeadError();
     return below_->Get(key, range);
   }
+  Result<std::vector<SharedBytes>> GetParts(std::string_view key, std::uint64_t offset,
+                                            std::span<const std::uint64_t> lengths) override {
+    if (!life_->alive) return DeadError();
+    return below_->GetParts(key, offset, lengths);
+  }
+  Result<std::vector<SharedBytes>> PrefetchParts(std::string_view key, std::uint64_t offset,
+                                                 std::span<const std::uint64_t> lengths) override {
+    if (!life_->alive) return DeadError();
+    return below_->PrefetchParts(key, offset, lengths);
+  }
   Result<ObjectDescription> Head(std::string_view key) override {
     if (!life_->alive) return DeadError();
     return below_->Head(key);
@@ -46,6 +57,13 @@ class ProcessObjects final : public ObjectStore {
     if (!life_->alive) return DeadError();
     if (key.ends_with(".obj")) JudgeDeletion(key);
     return below_->Delete(key);
+  }
+  Result<void> DeleteMany(std::span<const std::string> keys) override {
+    if (!life_->alive) return DeadError();
+    for (const std::string& key : keys) {
+      if (key.ends_with(".obj")) JudgeDeletion(key);
+    }
+    return below_->DeleteMany(keys);
   }
   [[nodiscard]] std::string Describe() const override { return below_->Describe(); }
 

@@ -27,6 +27,11 @@ void Report::Fired(std::string_view kind, std::uint64_t count) {
   }
 }
 
+std::uint64_t Report::fired(std::string_view kind) const {
+  const auto found = fired_.find(kind);
+  return found == fired_.end() ? 0 : found->second;
+}
+
 void Report::Fail(std::string_view property, std::string_view detail) {
   failures_.push_back({seed_, std::string(property), std::string(detail)});
   if (failures_.size() > kFailuresMax || trace_ == Trace::kSilent) return;
@@ -46,8 +51,7 @@ bool Report::Close(const Floors& floors) {
     passed = false;
   }
   for (const auto& [kind, floor] : floors.fired) {
-    const auto found = fired_.find(kind);
-    const std::uint64_t count = found == fired_.end() ? 0 : found->second;
+    const std::uint64_t count = fired(kind);
     if (count >= floor) continue;
     fmt::print("FAILED row {}: {} happened {} times, at least {} wanted\n", row_, kind, count, floor);
     passed = false;

@@ -38,6 +38,8 @@ class Report {
 
   [[nodiscard]] std::uint64_t trace_hash() const { return trace_hash_; }
   [[nodiscard]] std::uint64_t checked() const { return checked_; }
+  [[nodiscard]] std::uint64_t seeds() const { return seeds_; }
+  [[nodiscard]] std::uint64_t fired(std::string_view kind) const;
   [[nodiscard]] const std::vector<Failure>& failures() const { return failures_; }
   /// No more is learnt by going on.
   [[nodiscard]] bool enough() const { return failures_.size() >= kFailuresMax; }

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "row.h"
+#include "s3_chaos.h"
 #include "wal_rows.h"
 #include "world_rows.h"
 
@@ -81,6 +82,28 @@ const std::array kRows = {
                              {"position-resumed", kFired},
                              {"polled", kFired},
                              {"healed", 190}}}},
+    Row{.name = "17",
+        .property = "a bad S3 gives no wrong byte, loses none, and costs at most three times the time",
+        .run = &RunS3Chaos,
+        .seeds = 200,
+        .floors = {.checked = 200'000,
+                   .fired = {{"uploaded", kFired},
+                             {"read-objects", kFired},
+                             {"read-whole", 800},
+                             {"kill", kFired},
+                             {"killed-within-put", kFired},
+                             {"s3-slow-down", kFired},
+                             {"s3-too-many", kFired},
+                             {"s3-reset-before", kFired},
+                             {"s3-reset-after", kFired},
+                             {"s3-reset-in-body", kFired},
+                             {"s3-truncated", kFired},
+                             {"s3-short-range", kFired},
+                             {"s3-wrong-range", kFired},
+                             {"s3-flipped-bit", kFired},
+                             {"s3-wrong-checksum", kFired},
+                             {"s3-stall", kFired},
+                             {"s3-slow-get", kFired}}}},
 };
 
 }  // namespace

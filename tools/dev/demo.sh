@@ -1,10 +1,22 @@
-# ./dev demo
+# ./dev demo [--s3]
 #
 # Builds the release and shows one life of a log, with text that this machine holds.
 # Produces it, reads it as a group in two sittings with a kill -9 in between, uploads it, drops the local copy, reads it all
 # again and compares byte for byte.
+#
+#   --s3   the same with its history in a real S3 server, which is installed and started for it (SeaweedFS): what the
+#          server can do, and reads that are cold, fetched ahead and cached, with their explanations
 
 run_verb() {
-  build_preset release millrace
-  tools/demo.sh build/release/bin/millrace build/demo
+  case "$*" in
+    '') build_preset release millrace; tools/demo.sh build/release/bin/millrace build/demo ;;
+    --s3) build_preset release millrace; demo_over_s3 ;;
+    *) fail "demo takes nothing or --s3" 2 ;;
+  esac
+}
+
+demo_over_s3() {
+  say "installing and starting SeaweedFS"
+  python3 tools/s3_servers.py run seaweedfs --logs build/demo-s3-server -- \
+    bash -c 'tools/demo.sh build/release/bin/millrace build/demo-s3 "s3://$MILLRACE_S3_BUCKET/demo?endpoint=$MILLRACE_S3_ENDPOINT"'
 }
