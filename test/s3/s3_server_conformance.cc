@@ -15,6 +15,7 @@
 #include "env/system_random.h"
 #include "store/curl_transport.h"
 #include "store/object_store_conformance_testing.h"
+#include "store/store_probe.h"
 #include "test/s3/s3_stores.h"
 
 namespace millrace {
@@ -79,6 +80,18 @@ std::vector<ObjectStoreContender> Contenders() {
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ObjectStoreConformanceTest);
 INSTANTIATE_TEST_SUITE_P(S3Server, ObjectStoreConformanceTest, testing::ValuesIn(Contenders()),
                          [](const auto& info) { return info.param.name; });
+
+TEST(S3ServerTest, TheProbeFindsNothingMissing) {
+  for (const ObjectStoreContender& contender : Contenders()) {
+    const auto bench = contender.open();
+    SystemRandom random;
+    const SystemClock clock;
+    const StoreProbe probe = ProbeStore(*bench->store, random, clock);
+    EXPECT_EQ(probe.traits.put_if_absent, contender.traits.put_if_absent);
+    EXPECT_EQ(probe.findings.size(), 9u);
+    for (const Finding& finding : probe.findings) EXPECT_EQ(finding.level, FindingLevel::kOk) << finding.text;
+  }
+}
 
 TEST(S3ServerTest, IsOneThatTheSuiteKnows) {
   EXPECT_EQ(Contenders().size(), 1u) << "run by tools/s3_servers.py, which names the server in MILLRACE_S3_SERVER";

@@ -148,7 +148,7 @@ SimS3Reply SimS3::AnswerOrRefuse(const SimS3Request& request, std::optional<S3Fa
     return S3Refusal(403, "AccessDenied", "Access Denied");
   }
   Remember(request);
-  SimS3Reply reply = fault == S3Fault::kStaleList ? ListStale(request) : store_.Answer(request, clock_.WallMs());
+  SimS3Reply reply = fault == S3Fault::kStaleList ? ListStale(request) : store_.Answer(request, StoreTimeMs());
   if (fault && !Spoil(*fault, request, reply)) fault.reset();
   return reply;
 }
@@ -217,7 +217,7 @@ bool SimS3::Spoil(S3Fault fault, const SimS3Request& request, SimS3Reply& reply)
 
 SimS3Reply SimS3::ListStale(const SimS3Request& request) {
   const SimS3Objects::Objects* const now = store_.Bucket(request.bucket);
-  if (now == nullptr) return store_.Answer(request, clock_.WallMs());
+  if (now == nullptr) return store_.Answer(request, StoreTimeMs());
   SimS3Objects::Objects then = *now;
   for (auto change = recent_.rbegin(); change != recent_.rend(); ++change) {
     if (change->bucket != request.bucket) continue;
