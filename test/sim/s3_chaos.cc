@@ -43,9 +43,10 @@ SimS3Behaviour BehaviourOf(S3World::Weather weather) {
       .Set(S3Fault::kStaleList, 100'000);
 }
 
+/// Two flips in a row are told as damage, as they must be: nobody can know that a third answer would be whole.
 template <class Result>
 bool MayRepeat(const Result& result) {
-  return !result && result.error().retryable();
+  return !result && (result.error().retryable() || result.error().code() == ErrorCode::kCorruption);
 }
 
 }  // namespace
