@@ -1,4 +1,4 @@
-// A whole engine whose history lies in a simulated S3 that refuses, breaks, shortens, garbles and stalls: the same
+// B79: a whole engine whose history lies in a simulated S3 that refuses, breaks, shortens, garbles and stalls: the same
 // script is lived twice, over a good S3 and over a bad one, and must give the same bytes in little more time.
 //
 //   Engine ─► ProcessObjects ─► RetryingObjectStore ─► S3ObjectStore ─► LastWords ─► SimS3Transport ─► SimS3
