@@ -1,6 +1,6 @@
-// Goal (B79): S3ObjectStore means by every call what every other store means, over the simulated S3: through real sockets, in
-// virtual time, and while the store refuses, breaks and shortens what is repeated above it.
-// Method: the suite of all object stores; each test has a fresh simulated S3. Where S3 differs, a trait says so.
+// Goal (B79): S3ObjectStore means by every call what every other store means, over the simulated S3: through real
+// sockets, in virtual time, and while the store refuses, breaks and shortens what is repeated above it. Method: the
+// suite of all object stores; each test has a fresh simulated S3. Where S3 differs, a trait says so.
 #include <gtest/gtest.h>
 
 #include <memory>
