@@ -20,8 +20,8 @@ constexpr int kSteps = 150;
 constexpr int kInsistsMax = 40;
 constexpr milliseconds kInsistPause(50);
 constexpr milliseconds kSegmentAge(1'000);
-// Times as long in chaos as in fair weather: over many seeds, and in one of them.
-constexpr std::uint64_t kSlowerMax = 3, kSlowerAloneMax = 5, kSeedsToJudge = 20;
+// Times as long in chaos as in fair weather, over many seeds; a single one may have met five stalls more.
+constexpr std::uint64_t kSlowerMax = 3, kStallsMaxMs = 10'000, kSeedsToJudge = 20;
 
 SimS3Behaviour BehaviourOf(S3World::Weather weather) {
   SimS3Behaviour behaviour;
@@ -106,6 +106,8 @@ bool S3World::Start() {
   options.append_wait_max = milliseconds(0);
   options.read.block_cache_max_size = 256 << 10;
   options.read.read_memory_max = 8 << 20;
+  // Mostly without a disk cache: reads are to meet the store.
+  if (processes_seed_ % 4 != 0) options.read.cache_max_size = 0;
   options.read.prefetch_enabled = false;
   options.upload.segment_bytes_max = 1 << 20;
   options.upload.segment_age_max = kSegmentAge;
@@ -282,9 +284,8 @@ void RunS3Chaos(std::uint64_t seed, Report& report) {
   };
   report.Fired("ms-fair", ms(fair));
   report.Fired("ms-chaos", ms(chaos));
-  // A client sends a get twice only once it has seen twenty answers: a young one waits for a stalled one, and its seed
-  // is slower than most.
-  report.Expect(ms(chaos) <= kSlowerAloneMax * ms(fair), "too-slow",
+  // A client sends a get twice only once it has seen twenty answers: a young one waits for what stalls.
+  report.Expect(ms(chaos) <= kSlowerMax * ms(fair) + kStallsMaxMs, "too-slow",
                 fmt::format("{} ms of virtual time, {} ms in fair weather", ms(chaos), ms(fair)));
   const bool many = report.seeds() >= kSeedsToJudge;
   report.Expect(!many || report.fired("ms-chaos") <= kSlowerMax * report.fired("ms-fair"), "too-slow-over-all",
