@@ -34,12 +34,12 @@ SimS3Behaviour BehaviourOf(S3World::Weather weather) {
       .Set(S3Fault::kResetAfter, 50'000)
       .Set(S3Fault::kResetInBody, 50'000)
       .Set(S3Fault::kTruncated, 10'000)
-      .Set(S3Fault::kShortRange, 5'000)
-      .Set(S3Fault::kWrongRange, 5'000)
+      .Set(S3Fault::kShortRange, 8'000)
+      .Set(S3Fault::kWrongRange, 8'000)
       .Set(S3Fault::kFlippedBit, 10'000)
       .Set(S3Fault::kWrongChecksum, 10'000)
       .Set(S3Fault::kStall, 5'000)
-      .Set(S3Fault::kSlowGet, 5'000)
+      .Set(S3Fault::kSlowGet, 8'000)
       .Set(S3Fault::kStaleList, 100'000);
 }
 
