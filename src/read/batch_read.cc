@@ -43,10 +43,11 @@ Result<BatchReadResult> BatchRead::Run() {
 }
 
 void BatchRead::JoinStream() {
-  if (context_.prefetcher == nullptr || std::exchange(joined_stream_, true)) return;
+  if (std::exchange(joined_stream_, true)) return;
   StreamTable::Found found = streams_.Take(begin_);
   if (!found.goes_on) return;
-  stream_ = found.stream ? std::move(found.stream) : std::make_shared<ReadStream>(segments_);
+  stream_ = std::move(found.stream);
+  if (!stream_ && context_.prefetcher != nullptr) stream_ = std::make_shared<ReadStream>(segments_);
   cold_.Follow(stream_);
 }
 

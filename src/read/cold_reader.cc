@@ -55,7 +55,7 @@ Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
     const BlockKey key = KeyOf(row, place.blocks[at]);
     BlockOrigin origin = BlockOrigin::kBlockCache;
     std::optional<Result<BlockPointer>> block;
-    if (auto found = cache_.blocks.Find(key)) {
+    if (auto found = cache_.blocks.Find(key, hint())) {
       block = *std::move(found);
     } else if (!cache_.block_flights.TryLead(key)) {
       origin = BlockOrigin::kObjectStore;
@@ -227,7 +227,7 @@ std::optional<ColdReader::Stored> ColdReader::FromDisk(const Place& place, Block
     }
     stored.reserved = *std::move(reserved);
   }
-  auto parts = trace_.Wait(WaitCause::kCache, [&] { return cache.Read(key, ranges, Lookup::kReader); });
+  auto parts = trace_.Wait(WaitCause::kCache, [&] { return cache.Read(key, ranges, Lookup::kReader, hint()); });
   if (!parts) return std::nullopt;
   for (SharedBytes& part : *parts) stored.blocks.emplace_back(std::move(part));
   return stored;

@@ -40,8 +40,12 @@ class ColdReader {
         deadline_(deadline),
         opener_(context, segments, trace, deadline) {}
 
-  /// The read goes on where an earlier one ended: what follows it is fetched ahead.
-  void Follow(std::shared_ptr<ReadStream> stream) { stream_ = std::move(stream); }
+  /// The read goes on where an earlier one ended: it takes the caches' lane for streams, and what follows it is fetched
+  /// ahead. `stream`: null without a prefetcher.
+  void Follow(std::shared_ptr<ReadStream> stream) {
+    goes_on_ = true;
+    stream_ = std::move(stream);
+  }
 
   /// Errors and cost: SegmentOpener's.
   Result<std::shared_ptr<const OpenedSegment>> Segment(const SegmentRow& row) { return opener_.Open(row); }
@@ -88,7 +92,7 @@ class ColdReader {
   /// Of chunks that the disk did not take, the blocks nobody asked for yet.
   void KeepFetched(const Place& place, ChunkFetch& fetch, std::size_t i);
   Result<ReadMemory::Reservation> Reserve(std::uint64_t bytes);
-  [[nodiscard]] InsertHint hint() const { return stream_ ? InsertHint::kScan : InsertHint::kRandom; }
+  [[nodiscard]] InsertHint hint() const { return goes_on_ ? InsertHint::kScan : InsertHint::kRandom; }
   void Outran(const SegmentBlock& block);
 
   ReadContext& context_;
@@ -96,6 +100,7 @@ class ColdReader {
   ReadTrace& trace_;
   const std::optional<std::chrono::nanoseconds> deadline_;
   SegmentOpener opener_;
+  bool goes_on_ = false;
   std::shared_ptr<ReadStream> stream_;
 };
 

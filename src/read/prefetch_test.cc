@@ -6,186 +6,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <set>
 #include <thread>
 
-#include "env/sim_file_system.h"
-#include "read/prefetcher.h"
-#include "read/read_fixture.h"
-#include "read/segment_cache.h"
-#include "segment/segment_format.h"
-#include "store/faulty_object_store.h"
+#include "read/far_fixture.h"
 
 namespace millrace {
 namespace {
-
-constexpr std::uint64_t kMebibyte = 1 << 20;
-
-/// Passes on to a store, noting what was asked of it; while shut, gets wait. Each get takes `delay` of simulated time.
-class CountingStore final : public ObjectStore {
- public:
-  explicit CountingStore(ObjectStore& inner) : inner_(inner) {}
-
-  Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override {
-    return inner_.Put(key, pieces, mode);
-  }
-  Result<SharedBytes> Get(std::string_view key, ByteRange range) override {
-    MutexLock lock(mutex_);
-    asked_.emplace_back(key, range);
-    changed_.NotifyAll();
-    while (shut_) changed_.Wait(mutex_);
-    if (failures_ > 0) {
-      --failures_;
-      return Error(ErrorCode::kUnavailable, "503");
-    }
-    if (clock_ != nullptr) clock_->Advance(delay_);
-    return inner_.Get(key, range);
-  }
-  Result<ObjectDescription> Head(std::string_view key) override { return inner_.Head(key); }
-  Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override {
-    return inner_.List(prefix, continuation, max);
-  }
-  Result<void> Delete(std::string_view key) override { return inner_.Delete(key); }
-  [[nodiscard]] std::string Describe() const override { return "counting"; }
-
-  void Shut(bool shut) {
-    MutexLock lock(mutex_);
-    shut_ = shut;
-    changed_.NotifyAll();
-  }
-  void AwaitGets(std::size_t count) {
-    MutexLock lock(mutex_);
-    while (asked_.size() < count) changed_.Wait(mutex_);
-  }
-  void FailNext(int count) {
-    MutexLock lock(mutex_);
-    failures_ = count;
-  }
-  void Delay(SimClock& clock, std::chrono::nanoseconds delay) {
-    clock_ = &clock;
-    delay_ = delay;
-  }
-  [[nodiscard]] std::size_t gets() const {
-    MutexLock lock(mutex_);
-    return asked_.size();
-  }
-  [[nodiscard]] std::uint64_t bytes() const {
-    MutexLock lock(mutex_);
-    std::uint64_t sum = 0;
-    for (const auto& [key, range] : asked_) sum += range.length;
-    return sum;
-  }
-  /// Bytes that came more than once.
-  [[nodiscard]] std::uint64_t bytes_again() const {
-    MutexLock lock(mutex_);
-    std::uint64_t again = 0;
-    std::map<std::string, std::uint64_t, std::less<>> seen;
-    auto sorted = asked_;
-    std::ranges::sort(sorted, {}, [](const auto& ask) { return std::pair(ask.first, ask.second.offset); });
-    for (const auto& [key, range] : sorted) {
-      std::uint64_t& end = seen[key];
-      again += std::min(range.length, end - std::min(end, range.offset));
-      end = std::max(end, range.offset + range.length);
-    }
-    return again;
-  }
-  void Forget() {
-    MutexLock lock(mutex_);
-    asked_.clear();
-  }
-
- private:
-  ObjectStore& inner_;
-  mutable Mutex mutex_;
-  CondVar changed_;
-  std::vector<std::pair<std::string, ByteRange>> asked_ MR_GUARDED_BY(mutex_);
-  bool shut_ MR_GUARDED_BY(mutex_) = false;
-  int failures_ MR_GUARDED_BY(mutex_) = 0;
-  SimClock* clock_ = nullptr;
-  std::chrono::nanoseconds delay_{};
-};
-
-struct FarOptions {
-  std::size_t threads = 0;  // 0: the test calls FetchOnce
-  bool prefetch = true;
-  std::uint64_t disk_bytes = 0;  // 0: no disk cache
-  std::uint64_t memory_bytes = 256 * kMebibyte, block_cache_bytes = 0;
-};
-
-/// A partition whose segments are far away.
-struct FarFixture {
-  explicit FarFixture(const FarOptions& options = {})
-      : counting(store),
-        f({.block_bytes_max = options.block_cache_bytes,
-           .read_memory_max = options.memory_bytes,
-           .codec = SegmentCodec::kNone,
-           .objects = &counting}),
-        disk(SegmentCache::Open({.directory = "/cache", .bytes_max = options.disk_bytes}, files, f.clock)),
-        prefetcher(f.context, {.threads = options.threads}) {
-    f.context.segment_cache = disk.get();
-    if (options.prefetch) f.context.prefetcher = &prefetcher;
-    Reopen();
-  }
-  ~FarFixture() {
-    prefetcher.Close();
-    EXPECT_EQ(f.blocks.state().chunks.count(), 0u);
-    f.partition.reader.reset();
-    EXPECT_EQ(f.memory.bytes(), 0u);
-    disk->Close();
-  }
-
-  void Reopen() {
-    f.partition.reader.reset();
-    f.partition.reader = std::make_unique<PartitionReader>(*f.partition.log, *f.partition.segments, f.context);
-  }
-  /// `count` segments of about `bytes` each, in objects of their own.
-  void MakeSegments(int count, std::uint64_t bytes) {
-    for (int i = 0; i < count; ++i) {
-      for (std::uint64_t made = 0; made < bytes; made += 16 * kRecordBytes) f.AppendNumbered(16, kRecordBytes);
-      const std::string object = f.Upload();
-      ASSERT_TRUE(store.Put(object, std::vector{f.store.Get(object, {0, UINT64_MAX}).value()}, PutMode::kIfAbsent));
-      stored_bytes += store.Head(object)->size_bytes;
-    }
-    f.Recycle();
-    end = f.partition.log->offsets().tiered_end;
-  }
-  void RunPrefetch() {
-    while (prefetcher.FetchOnce()) {
-    }
-  }
-  /// Reads [from, to) in steps of `bytes`, checks every record, and lets the prefetcher work between.
-  ReadExplanation Scan(Offset from, Offset to, std::uint64_t bytes = kMebibyte) {
-    ReadExplanation sum;
-    for (Offset at = from; at < to;) {
-      const auto read = f.partition.reader->Read(at, {.bytes_max = bytes});
-      EXPECT_TRUE(read) << read.error().ToString();
-      if (!read || read->records.empty()) return sum;
-      for (const RecordView& record : read->records) {
-        EXPECT_EQ(record.offset, at);
-        EXPECT_TRUE(record.value->starts_with("record " + std::to_string(at.value()) + ' '));
-        at = at + 1;
-      }
-      sum.AddTotals(read->explanation);
-      peak_memory = std::max(peak_memory, f.memory.bytes());
-      RunPrefetch();
-      peak_memory = std::max(peak_memory, f.memory.bytes());
-    }
-    return sum;
-  }
-  [[nodiscard]] std::uint64_t used() const { return f.counters.prefetch_used_bytes; }
-  [[nodiscard]] std::uint64_t wasted() const { return f.counters.prefetch_wasted_bytes; }
-
-  static constexpr std::size_t kRecordBytes = 4000;
-  static constexpr std::uint64_t kTailBytes = 96 << 10;  // fetched with an index, there may be data that comes again
-  MemoryObjectStore store;
-  CountingStore counting;
-  SimFileSystem files;
-  ReadFixture f;
-  std::unique_ptr<SegmentCache> disk;
-  Prefetcher prefetcher;
-  std::uint64_t stored_bytes = 0, peak_memory = 0;
-  Offset end;
-};
 
 TEST(PrefetchTest, ScanFetchesEveryByteOnceAndUsesWhatCameAhead) {
   FarFixture far({.block_cache_bytes = 64 * kMebibyte});
@@ -440,6 +266,21 @@ TEST(PrefetchTest, HundredReadersOfOneColdSegmentCostTheRequestsOfOne) {
   EXPECT_LE(far.counting.bytes_again(), FarFixture::kTailBytes);
   // Who is faster than the pool's threads asks himself, for less at once: a few requests more, at the start.
   EXPECT_LE(far.counting.gets(), gets_of_one + 6);
+}
+
+TEST(PrefetchTest, StreamsThatIdleGiveTheirMemoryBackWithoutAnotherRead) {
+  FarFixture far({.block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(1, 32 * kMebibyte);
+  far.Scan(Offset(0), Offset(2000));
+  EXPECT_GT(far.f.memory.bytes(), 0u);
+  far.f.clock.Advance(Prefetcher::kIdleMax);
+  far.prefetcher.DropIdle();
+  EXPECT_GT(far.f.memory.bytes(), 0u);  // not yet
+  far.f.clock.Advance(std::chrono::seconds(1));
+  far.prefetcher.DropIdle();
+  EXPECT_EQ(far.f.memory.bytes(), 0u);
+  EXPECT_EQ(far.f.blocks.state().chunks.count(), 0u);
+  EXPECT_FALSE(far.prefetcher.FetchOnce());
 }
 
 TEST(PrefetchTest, CloseInMidFlightWaitsForItAndLeavesNothing) {

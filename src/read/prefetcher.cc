@@ -11,7 +11,6 @@ namespace millrace {
 
 namespace {
 
-constexpr std::chrono::nanoseconds kIdleMax = std::chrono::seconds(10);
 constexpr std::uint64_t kSlackBytes = kChunkWindowBytes / 2;  // chunks are about as long as their windows
 constexpr std::size_t kPoolQueueMax = 256;
 
@@ -107,13 +106,22 @@ std::uint64_t Prefetcher::Share() const {
   return context_.memory.bytes_max() / 2 / std::max<std::size_t>(active_.size(), 1);
 }
 
-void Prefetcher::DropIdle(std::chrono::nanoseconds now, Holds& holds) {
+void Prefetcher::DeactivateIdle(std::chrono::nanoseconds now, Holds& holds) {
   for (std::size_t i = 0; i < active_.size();) {
     if (now - active_[i]->used_at > kIdleMax)
       Deactivate(active_[i], holds);
     else
       ++i;
   }
+}
+
+void Prefetcher::DropIdle() {
+  Holds holds;
+  {
+    MutexLock lock(mutex_);
+    DeactivateIdle(context_.clock.Monotonic(), holds);
+  }
+  LetGo(std::move(holds));
 }
 
 void Prefetcher::Advance(const StreamPointer& stream, const SegmentRow& row,
@@ -126,7 +134,7 @@ void Prefetcher::Advance(const StreamPointer& stream, const SegmentRow& row,
     ReadStream& s = *stream;
     s.used_at = context_.clock.Monotonic();
     if (!std::exchange(s.active, true)) active_.push_back(stream);
-    DropIdle(s.used_at, holds);
+    DeactivateIdle(s.used_at, holds);
     for (ReadStream::Asked& asked : s.asked) {
       if (asked.begin >= blocks[wanted.end - 1].end) break;
       if (!std::exchange(asked.ahead, false)) continue;
@@ -169,7 +177,7 @@ void Prefetcher::Plan(const StreamPointer& stream) {
 
 void Prefetcher::OpenNext(const StreamPointer& stream) {
   stream->looking_for_next = true;
-  queue_.push_back({stream, stream->current, {}, {}});
+  queue_.push_back({.stream = stream, .segment = stream->current, .chunks = {}, .tickets = {}});
   ++unannounced_;
 }
 
@@ -215,7 +223,7 @@ bool Prefetcher::AskForNextRequest(const StreamPointer& stream) {
     s.frontier = 0;
     return true;
   }
-  Task task{stream, s.current, {}, {}};
+  Task task{.stream = stream, .segment = s.current, .chunks = {}, .tickets = {}};
   std::vector<ReadStream::Asked> asked;
   std::uint64_t bytes = 0;
   bool near = false;
@@ -283,17 +291,20 @@ bool Prefetcher::FetchOnce() {
     ++running_;
     ++task.stream->running;
   }
+  Run(task);
+  return true;
+}
+
+/// What was taken from the queue and counted as running.
+void Prefetcher::Run(const Task& task) {
   if (task.chunks.empty())
     FetchNext(task);
   else
     FetchChunks(task);
-  {
-    MutexLock lock(mutex_);
-    --running_;
-    --task.stream->running;
-    idle_.NotifyAll();
-  }
-  return true;
+  MutexLock lock(mutex_);
+  --running_;
+  --task.stream->running;
+  idle_.NotifyAll();
 }
 
 void Prefetcher::FetchNext(const Task& task) {

@@ -7,6 +7,7 @@
 // no more goes when the stream is cancelled, idles, or a reader needs its memory.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -30,6 +31,8 @@ struct PrefetcherOptions {
 /// Safe from any thread. Outlives the readers of its context.
 class Prefetcher {
  public:
+  static constexpr std::chrono::nanoseconds kIdleMax = std::chrono::seconds(10);
+
   Prefetcher(ReadContext& context, const PrefetcherOptions& options);
   ~Prefetcher();
   Prefetcher(const Prefetcher&) = delete;
@@ -61,6 +64,8 @@ class Prefetcher {
 
   /// One request of the queue, or one segment opened. False: the queue is empty.
   bool FetchOnce();
+  /// Lets go of what came for streams without a read for kIdleMax, so that a quiet engine holds nothing.
+  void DropIdle();
   /// Refuses more, waits for requests under way, and lets go of everything. May be called again.
   void Close();
 
@@ -82,11 +87,12 @@ class Prefetcher {
   bool AskForNextRequest(const StreamPointer& stream) MR_REQUIRES(mutex_);
   void OpenNext(const StreamPointer& stream) MR_REQUIRES(mutex_);
   [[nodiscard]] bool IsNear(const ReadStream::Segment& segment, BlockRun chunk) const;
+  void Run(const Task& task) MR_EXCLUDES(mutex_);
   bool OthersAsked(const ReadStream& stream, const ChunkKey& key, ArrivingChunks::Hold& hold) MR_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t Share() const MR_REQUIRES(mutex_);
   void Drop(ReadStream& stream, Holds& holds) MR_REQUIRES(mutex_);
   void Deactivate(const StreamPointer& stream, Holds& holds) MR_REQUIRES(mutex_);
-  void DropIdle(std::chrono::nanoseconds now, Holds& holds) MR_REQUIRES(mutex_);
+  void DeactivateIdle(std::chrono::nanoseconds now, Holds& holds) MR_REQUIRES(mutex_);
   void LetGo(Holds holds);
   void WakePool() MR_EXCLUDES(mutex_);
 

@@ -14,7 +14,6 @@ StreamTable::~StreamTable() {
 }
 
 StreamTable::Found StreamTable::Take(Offset begin) {
-  if (prefetcher_ == nullptr) return {};
   MutexLock lock(mutex_);
   const auto found = std::ranges::find(entries_, begin, &Entry::next);
   if (found == entries_.end()) return {};
@@ -24,7 +23,6 @@ StreamTable::Found StreamTable::Take(Offset begin) {
 }
 
 void StreamTable::Put(Offset next, std::shared_ptr<ReadStream> stream) {
-  if (prefetcher_ == nullptr) return;
   Entry oldest;
   {
     MutexLock lock(mutex_);
@@ -37,7 +35,7 @@ void StreamTable::Put(Offset next, std::shared_ptr<ReadStream> stream) {
 }
 
 void StreamTable::Move(Offset at, Offset next) {
-  if (prefetcher_ == nullptr || at == next) return;
+  if (at == next) return;
   MutexLock lock(mutex_);
   const auto found = std::ranges::find(entries_, at, &Entry::next);
   if (found != entries_.end()) found->next = next;

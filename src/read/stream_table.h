@@ -19,7 +19,7 @@ class StreamTable {
  public:
   static constexpr std::size_t kStreamsMax = 64;
 
-  /// `prefetcher` (outlives it, or is closed first); null: knows nothing.
+  /// `prefetcher` (outlives it, or is closed first); null: it tells who goes on, and there are no streams.
   explicit StreamTable(Prefetcher* prefetcher) : prefetcher_(prefetcher) {}
   ~StreamTable();
 
