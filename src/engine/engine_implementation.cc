@@ -203,6 +203,7 @@ HousekeeperSteps Engine::Implementation::steps() {
           .collector = collector_,
           .recycler = recycler_,
           .partitions = registry_,
+          .prefetcher = prefetcher_,
           .clock = *components_.clock};
 }
 

@@ -113,6 +113,7 @@ void Housekeeper::RelievePressure() {
 }
 
 Result<void> Housekeeper::KeepOnce() {
+  steps_.prefetcher.DropIdle();
   // What was consumed is not uploaded: its files come back now, without anybody being short of them.
   const auto consumed = steps_.retention.ForgetConsumedOnce(steps_.partitions);
   if (consumed && *consumed) (void)steps_.recycler.RecycleOnce(steps_.partitions, Wal::Seal::kKeepActive);
@@ -132,7 +133,9 @@ void Housekeeper::KeepLoop(const std::stop_token& stop) {
     bool pressure = false, look = false;
     {
       MutexLock lock(mutex_);
-      const auto wake_at = hurried_.load() ? std::min(look_at, steps_.clock.Monotonic() + kPressureLook) : look_at;
+      const auto now = steps_.clock.Monotonic();
+      const auto wake_at = std::min<std::chrono::nanoseconds>(
+          look_at, now + (hurried_.load() ? std::chrono::nanoseconds(kPressureLook) : Prefetcher::kIdleMax));
       while (!stopping_ && !pressure_ && !poked_ && steps_.clock.Monotonic() < wake_at)
         if (!changed_.WaitFor(mutex_, wake_at - steps_.clock.Monotonic())) break;
       if (stopping_) return;
@@ -140,7 +143,10 @@ void Housekeeper::KeepLoop(const std::stop_token& stop) {
       look = std::exchange(poked_, false) || steps_.clock.Monotonic() >= look_at;
     }
     if (pressure) RelievePressure();
-    if (!look) continue;
+    if (!look) {
+      steps_.prefetcher.DropIdle();
+      continue;
+    }
     (void)KeepOnce();
     if (steps_.clock.Monotonic() >= list_at) {
       (void)steps_.collector.ProposeOrphans();

@@ -3,7 +3,7 @@
 //   committer    Wal::CommitOnce, SyncDueOnce, PrepareFilesOnce   wakes: staged bytes, a due sync, a file wanted
 //   uploaders    SegmentUploader::UploadOnce                      wakes: a partition is due
 //   completer    AsyncAppends::CompleteOnce                       wakes: an append came further
-//   keeper       retention, collection, recycling                 wakes: pressure, something forgotten, its timers
+//   keeper       retention, collection, recycling, idle streams   wakes: pressure, something forgotten, its timers
 #pragma once
 
 #include <atomic>
@@ -18,6 +18,7 @@
 #include "base/mutex.h"
 #include "engine/async_appends.h"
 #include "millrace/clock.h"
+#include "read/prefetcher.h"
 #include "tier/object_collector.h"
 #include "tier/retention_policy.h"
 #include "tier/segment_uploader.h"
@@ -36,6 +37,7 @@ struct HousekeeperSteps {
   ObjectCollector& collector;
   WalRecycler& recycler;
   TieredPartitions& partitions;
+  Prefetcher& prefetcher;
   Clock& clock;
 };
 
