@@ -102,8 +102,14 @@ Prefetcher::Yielding::~Yielding() {
   --prefetcher_.yielding_;
 }
 
+/// Streams within one segment ask for the same bytes, and so count as one.
 std::uint64_t Prefetcher::Share() const {
-  return context_.memory.bytes_max() / 2 / std::max<std::size_t>(active_.size(), 1);
+  std::vector<const OpenedSegment*> places;
+  for (const StreamPointer& stream : active_) places.push_back(stream->current.opened.get());
+  std::ranges::sort(places);
+  const auto doubles = std::ranges::unique(places);
+  places.erase(doubles.begin(), doubles.end());
+  return context_.memory.bytes_max() / 2 / std::max<std::size_t>(places.size(), 1);
 }
 
 void Prefetcher::DeactivateIdle(std::chrono::nanoseconds now, Holds& holds) {

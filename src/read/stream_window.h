@@ -7,6 +7,7 @@
 // Up to two requests of full size the window grows because few requests cost less than many. Past that, more bytes on
 // the way pay only as long as they come faster together: where bandwidth x delay is reached they only queue. So each
 // step is measured against the rate before it and taken back if it brought nothing; the next try comes later each time.
+// Until a step was taken back for the first time, steps double: a scan is over before quarters have come to the end.
 #pragma once
 
 #include <algorithm>
@@ -53,12 +54,12 @@ class StreamWindow {
     if (window_ < kPipelineBytes) return;
     delivered_ += bytes;
     if (!measuring_) {
-      if (delivered_ < window_) return;  // asked for under the window before
+      if (delivered_ < (probed_from_ != 0 ? probed_from_ : window_)) return;  // asked for under the window before
       measuring_ = true;
       measured_from_ = now;
       delivered_ = 0;
       outrun_ = false;
-    } else if (delivered_ >= 2 * window_) {
+    } else if (delivered_ >= (starting_ ? window_ : 2 * window_)) {
       Judge(std::chrono::duration<double>(now - measured_from_).count());
     }
   }
@@ -71,12 +72,13 @@ class StreamWindow {
     measuring_ = false;
     delivered_ = 0;
   }
-  /// After two windows' bytes came in `seconds`.
+  /// After a window of bytes while starting, later two, came in `seconds`.
   void Judge(double seconds) {
     const double rate = seconds > 0 ? static_cast<double>(delivered_) / seconds : 0;
     Settle();
     if (probed_from_ != 0 && rate < rate_needed_) {
       window_ = std::exchange(probed_from_, 0);
+      if (std::exchange(starting_, false)) return;  // part of the doubling may still be right
       pause_left_ = pause_;
       pause_ = std::min(pause_ * 2, kPauseMax);
       return;
@@ -84,7 +86,7 @@ class StreamWindow {
     probed_from_ = 0;
     if (pause_left_ > 0) --pause_left_;
     if (!outrun_ || pause_left_ > 0 || rate == 0) return;
-    const std::uint64_t step = std::max(kJoinBytesMax, window_ / 4);
+    const std::uint64_t step = starting_ ? window_ : std::max(kJoinBytesMax, window_ / 4);
     rate_needed_ = rate * (1 + kGainMin * static_cast<double>(step) / static_cast<double>(window_));
     probed_from_ = window_;
     window_ += step;
@@ -92,6 +94,7 @@ class StreamWindow {
 
   std::uint64_t window_ = kBytesMin, read_since_ = 0;
   bool outrun_ = false;
+  bool starting_ = true;  // doubles, until once it was too much
   // The measurement under way.
   bool measuring_ = false;
   std::chrono::nanoseconds measured_from_{};
