@@ -12,6 +12,8 @@
 namespace millrace {
 namespace {
 
+// Requests ahead of their reader hold each other up where bandwidth is short; a second one would only add to that.
+constexpr int kBackgroundPatience = 3;
 constexpr std::chrono::milliseconds kHedgeAfterMin{5};
 constexpr std::chrono::milliseconds kTimePerMiB{1'000};
 
@@ -90,9 +92,10 @@ Result<HttpResponse> S3Client::Deliver(const S3Request& request, const HttpReque
   hedge_budget_.OnRequest();
   const auto begin = clock_.Monotonic();
   const auto usual = latency_.Percentile95(request.body_bytes);
+  const int patience = request.urgency == Urgency::kBackground ? kBackgroundPatience : 1;
   Result<HttpResponse> answer = [&] {
     if (!usual) return transport_->Send(signed_request);
-    const HedgePlan plan{.after = std::max<std::chrono::nanoseconds>(*usual, kHedgeAfterMin),
+    const HedgePlan plan{.after = std::max<std::chrono::nanoseconds>(*usual * patience, kHedgeAfterMin),
                          .allowed = [this] { return hedge_budget_.TryHedge(); }};
     return transport_->Race(signed_request, plan);
   }();
