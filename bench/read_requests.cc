@@ -17,9 +17,9 @@ using namespace millrace::bench;
 namespace {
 
 void MeasureScan(Suite& suite) {
-  constexpr std::size_t kSegments = 16;
+  constexpr std::size_t kSegments = 32;
   constexpr const char* kWorkload =
-      "16 segments of 64 MiB, 1 KiB random records, 256 a batch, one reader from begin to end, Engine::ReadBatches of "
+      "32 segments of 64 MiB, 1 KiB random records, 256 a batch, one reader from begin to end, Engine::ReadBatches of "
       "1 "
       "MiB, caches empty, 30 ms and 80 MB/s a connection; as the store counts, 1 GB = 10^9 bytes of batches served";
   const Row gets{"full scan, GETs a GB", "GETs/GB", kWorkload, Better::kLower, {{{}, 140}}, Rounds::kOne};

@@ -14,11 +14,11 @@ using namespace millrace::bench;
 namespace {
 
 constexpr std::uint64_t kMebibyte = 1u << 20;
-constexpr double kSecondsToGrow = 0.4, kSecondsMax = 0.7;
+constexpr double kSecondsMax = 0.6;
 
-/// MB/s of a scan from the beginning, once its stream has had the time to find its window, or a third of the topic.
-double SteadyRate(Engine& engine, const StoredTopic& topic) {
-  const Offset grown(topic.records() / 3), end(topic.records());
+/// MB/s of a scan from the beginning, once its stream has had the time to find its window, or half of the topic.
+double SteadyRate(Engine& engine, const StoredTopic& topic, double seconds_to_grow) {
+  const Offset grown(topic.records() / 2), end(topic.records());
   Offset at(0);
   const auto read_on = [&] {
     const BatchReadResult result = OrDie(engine.ReadBatches(OpenedEngine::Partition(0), at), "read");
@@ -29,7 +29,7 @@ double SteadyRate(Engine& engine, const StoredTopic& topic) {
     return bytes;
   };
   const Stopwatch growing;
-  while (at < grown && growing.seconds() < kSecondsToGrow) read_on();
+  while (at < grown && growing.seconds() < seconds_to_grow) read_on();
   std::uint64_t bytes = 0;
   const Stopwatch watch;
   while (at < end && watch.seconds() < kSecondsMax) bytes += read_on();
@@ -44,14 +44,15 @@ int main(int argc, char** argv) {
   if (!suite.WantsCurve(kPicture)) return 0;
   const Payloads payloads(suite.seed(), Sizes::kOneKibibyte);
   FarStore store(suite.seed());
-  const StoredTopic topic(store, suite.FreshDirectory("topic"), {.segments = 8}, payloads.Batch(0, payloads.count()));
-  for (const int delay : {5, 15, 30, 60, 120}) {
+  const StoredTopic topic(store, suite.FreshDirectory("topic"), {.segments = 16}, payloads.Batch(0, payloads.count()));
+  for (const int delay : {10, 30, 60, 120}) {
     store.AnswerLate(std::chrono::milliseconds(delay));
     for (const std::uint64_t window : {1, 2, 4, 8, 16, 32, 64, 128}) {
       EngineOptions options = topic.Options();
       options.read.read_memory_max = 2 * window * kMebibyte;  // half of it is for what is ahead
       const auto engine = topic.OpenCold(options);
-      suite.Plot({kPicture, fmt::format("{} ms", delay), static_cast<double>(window), SteadyRate(**engine, topic)});
+      suite.Plot({kPicture, fmt::format("{} ms", delay), static_cast<double>(window),
+                  SteadyRate(**engine, topic, window <= 16 ? 0.4 : 0.012 * delay + 0.8)});
     }
   }
   return 0;

@@ -16,7 +16,7 @@ namespace millrace::bench {
 
 struct TopicShape {
   std::size_t segments = 1;                // of each partition
-  std::uint64_t segment_bytes = 62 << 20;  // of values; with what stands round them a segment stays below 64 MiB
+  std::uint64_t segment_bytes = 63 << 20;  // of values; with what stands round them a segment stays below 64 MiB
   std::size_t batch_records = 256;
   std::int32_t partitions = 1;
   SegmentCodec codec = SegmentCodec::kLz4;
