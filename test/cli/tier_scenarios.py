@@ -140,6 +140,7 @@ class TierScenarios(Scenario):
         pieces = self.run_ok("inspect", path, "--json", log=False).json()["pieces"]
         self.flip(path, [p for p in pieces if p["kind"] == "frame"][1]["byte_begin"] + 60)
         self.run_code(9, "wal", "verify")
+        os.remove(os.path.join(self.log, "wal", "closed"))  # as a kill leaves it: recovery reads every frame
         self.assertEqual(self.values("t"), ["a", "b", "c"])
         self.run_ok("wal", "verify")
 
