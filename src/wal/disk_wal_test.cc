@@ -78,6 +78,30 @@ TEST_P(DiskWalTest, StagedFramesSurviveTheProcess) {
   EXPECT_EQ(wal.replay->payloads(), written);
 }
 
+TEST_P(DiskWalTest, WhatAShortenedRingHidFromRecoveryNeverComesBack) {
+  auto options = SmallWal();
+  options.sync = SyncPolicy::None();
+  {
+    auto wal = OpenWal(disk_, clock_, options);
+    for (std::uint64_t n = 0; n < 11; ++n) ASSERT_TRUE(AppendDurably(*wal.wal, Payload(n, 1'000)));
+    for (std::uint64_t n = 0; n < 4; ++n) ASSERT_TRUE(Append(*wal.wal, Payload(100 + n, 1'000)));
+    disk_.KillProcess();
+  }
+  // Power loss may take the end of a file whose size was not synced.
+  const auto staging = disk_.Open(std::filesystem::path(kWalDirectory) / "staging", {.access = FileAccess::kReadWrite});
+  ASSERT_TRUE(staging && (*staging)->Truncate(20 << 10));
+  std::vector<std::string> found;
+  {
+    auto wal = OpenWal(disk_, clock_, options);
+    found = wal.replay->payloads();
+    EXPECT_GE(found.size(), 11U);
+    found.push_back(Payload(200, 1'000));
+    ASSERT_TRUE(AppendDurably(*wal.wal, found.back()));
+    disk_.KillProcess();
+  }
+  EXPECT_EQ(OpenWal(disk_, clock_, options).replay->payloads(), found);
+}
+
 TEST_P(DiskWalTest, FramesLargerThanTheRingGoTheirOwnWay) {
   std::vector<std::string> written;
   {

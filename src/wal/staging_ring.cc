@@ -34,6 +34,18 @@ Result<void> MakeLongEnough(File& file, std::uint64_t size) {
   return {};
 }
 
+/// Where a frame lies in a ring depends on its size: recovery has not seen what a ring of another size holds, of which
+/// a power loss may have taken the end. Grown again it would be met by the next one.
+Result<void> EmptyUnlessOfSize(FileSystem& file_system, const std::filesystem::path& path, std::uint64_t size) {
+  auto file = file_system.Open(path, {.access = FileAccess::kReadWrite});
+  if (!file && file.error().code() == ErrorCode::kNotFound) return {};
+  if (!file) return std::move(file).error();
+  MR_ASSIGN_OR_RETURN(const std::uint64_t present, (*file)->Size());
+  if (present == size) return {};
+  MR_TRY((*file)->Truncate(0));
+  return (*file)->Sync();
+}
+
 }  // namespace
 
 void StagingArea::FreeAligned::operator()(std::byte* memory) const { std::free(memory); }
@@ -76,6 +88,7 @@ Result<void> StagingArea::Publish(std::uint64_t offset, std::uint64_t length) {
 
 Result<std::unique_ptr<StagingRing>> StagingRing::Open(FileSystem& file_system, const std::filesystem::path& directory,
                                                        std::uint64_t size) {
+  MR_TRY(EmptyUnlessOfSize(file_system, directory / kStagingFileName, size));
   std::unique_ptr<StagingRing> ring(new StagingRing(file_system, directory));
   MR_ASSIGN_OR_RETURN(ring->ring_, StagingArea::Open(file_system, directory / kStagingFileName, size));
   return ring;
