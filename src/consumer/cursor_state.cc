@@ -318,7 +318,6 @@ Result<void> CursorState::SeekWithin(Offset position) {
     }
     before = position_;
     returned = returned_;
-    told_start_ = Offset(0);
     damage_end_.reset();
     MoveTo(position);
   }

@@ -49,16 +49,22 @@ void CursorTable::ForgetUnless(const std::function<bool(const PartitionKey&)>& i
   if (last) (void)(*log_)->Await(last);  // a failure leaves them for the next opening
 }
 
-void CursorTable::HoldTo(const PartitionSource& source) {
+Result<void> CursorTable::HoldTo(const PartitionSource& source) {
   MutexLock lock(mutex_);
-  if (!CheckUsable()) return;
+  // What is damaged needs an operator; what could not be read may stand past the end.
+  if (!log_) {
+    const ErrorCode code = log_.error().code();
+    const bool for_good = code == ErrorCode::kCorruption || code == ErrorCode::kUnsupported;
+    return for_good ? Result<void>() : log_.error();
+  }
   const Offset end = source.bounds().end;
   for (const PositionDefine& cursor : (*log_)->Of(source.key())) {
     if (cursor.position <= end) continue;
+    MR_ASSIGN_OR_RETURN(const PositionLog::Ticket ticket, (*log_)->Move(cursor.id, end));
+    MR_TRY((*log_)->Await(ticket));
     corrected_from_.emplace(cursor.id, cursor.position);
-    // Should this fail, opening the cursor tries again, and tells.
-    if (auto ticket = (*log_)->Move(cursor.id, end)) (void)(*log_)->Await(*ticket);
   }
+  return {};
 }
 
 /// Where a cursor that is not open stands, made if need be, held to what the partition has.
@@ -78,7 +84,7 @@ Result<CursorState::Standing> CursorTable::Hydrate(const PartitionSource& source
   if (held != standing.position) {
     MR_ASSIGN_OR_RETURN(const PositionLog::Ticket ticket, log.Move(*id, held));
     MR_TRY(log.Await(ticket));
-    corrected_from_.emplace(*id, standing.position);
+    corrected_from_.insert_or_assign(*id, standing.position);
     standing.position = held;
   }
   const auto corrected = corrected_from_.find(*id);

@@ -31,8 +31,9 @@ class CursorTable {
   // After recovery, before anybody reads or appends.
   /// Cursors of partitions that are gone go too.
   void ForgetUnless(const std::function<bool(const PartitionKey&)>& is_known);
-  /// No position is past the end of what was recovered: those offsets will be given again, to other entries.
-  void HoldTo(const PartitionSource& source);
+  /// No position is past the end of what was recovered: those offsets will be given again, to other entries. An error
+  /// means that one still is: nothing may be appended then, or nobody could tell any more.
+  Result<void> HoldTo(const PartitionSource& source);
 
   /// `source` outlives the cursor. See Engine.
   Result<std::unique_ptr<Cursor>> Open(PartitionSource& source, std::string_view name, ReadConsistency consistency);

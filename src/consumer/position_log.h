@@ -48,7 +48,7 @@ class PositionLog {
   /// What a caller staged, to be awaited.
   using Ticket = std::shared_ptr<Group>;
 
-  /// Reads what is there; writes nothing before the first change. Errors: as RecoverPositions. Collaborators outlive
+  /// Reads what is there, and writes its last frame once more. Errors: as RecoverPositions. Collaborators outlive
   /// the log.
   static Result<std::unique_ptr<PositionLog>> Open(PositionLogOptions options, FileSystem& file_system, Clock& clock);
   ~PositionLog();

@@ -20,8 +20,8 @@ struct Image {
   std::string name;
   std::unique_ptr<std::byte[]> memory;
   std::span<const std::byte> bytes;
-  std::uint64_t generation = 0;  // the highest of its whole frames
-  std::uint64_t last_end = 0;    // the block behind its last frame of that generation
+  std::uint64_t generation = 0;                // the highest of its whole frames
+  std::uint64_t last_begin = 0, last_end = 0;  // blocks of its last frame of that generation
 
   [[nodiscard]] std::uint64_t blocks() const { return bytes.size() / kPositionBlockBytes; }
   [[nodiscard]] Result<std::optional<PositionFrame>> At(std::uint64_t block) const {
@@ -48,9 +48,10 @@ Result<void> Survey(Image& image) {
       ++block;
       continue;
     }
-    block += frame->blocks;
+    const std::uint64_t begin = std::exchange(block, block + frame->blocks);
     if (frame->header.generation < image.generation) continue;
     image.generation = frame->header.generation;
+    image.last_begin = begin;
     image.last_end = block;
   }
   return {};
@@ -80,6 +81,17 @@ Result<void> Replay(const Image& image, PositionTable& table) {
     block = end;
   }
   return {};
+}
+
+/// The last frame may be in the page cache alone: written and never synced by a process that was killed, or left there
+/// by a sync that failed, after which syncing again would not write it. It was found, so it counts: it is written once
+/// more. The names may not be on the disk either. Whatever lies before was synced before it was written.
+Result<void> MakeDurable(FileSystem& file_system, const std::filesystem::path& directory, const Image& image) {
+  MR_ASSIGN_OR_RETURN(const auto file, file_system.Open(directory / image.name, {.access = FileAccess::kReadWrite}));
+  const std::uint64_t begin = image.last_begin * kPositionBlockBytes, end = image.last_end * kPositionBlockBytes;
+  MR_TRY(file->WriteAt(begin, image.bytes.subspan(begin, end - begin)));
+  MR_TRY(file->Sync());
+  return file_system.SyncDirectory(directory);
 }
 
 Result<std::vector<std::string>> NamesIn(FileSystem& file_system, const std::filesystem::path& directory) {
@@ -115,6 +127,7 @@ Result<RecoveredPositions> RecoverPositions(FileSystem& file_system, const std::
     return recovered;
   }
   MR_TRY(Replay(images[*recovered.newest], recovered.table));
+  MR_TRY(MakeDurable(file_system, directory, images[*recovered.newest]));
   return recovered;
 }
 

@@ -21,8 +21,8 @@ struct RecoveredPositions {
   std::array<bool, 2> present{};      // which files there are
 };
 
-/// Reads, and removes files that were never finished; writes nothing. Errors: kCorruption with damage(), kUnsupported,
-/// kUnavailable. Memory: the two files.
+/// Reads, removes files that were never finished, and writes the last frame once more. Errors: kCorruption with
+/// damage(), kUnsupported, kUnavailable. Memory: the two files.
 Result<RecoveredPositions> RecoverPositions(FileSystem& file_system, const std::filesystem::path& directory);
 
 }  // namespace millrace

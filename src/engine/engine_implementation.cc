@@ -225,7 +225,7 @@ Result<void> Engine::Implementation::Recover(const StorageSizes& sizes) {
   });
   for (Topic* topic : registry_.Topics())
     for (Partition* partition : topic->partitions())
-      if (partition->Start()) cursors_.HoldTo(*partition);
+      if (partition->Start()) MR_TRY(cursors_.HoldTo(*partition));
   return {};
 }
 
