@@ -57,6 +57,12 @@ std::span<const BugCase> BugTable() {
       {Bug::kReadBudgetLeakOnError, "budget leak on error", {"2"}, {"read-budget-leak"}},
       {Bug::kPositionCommitIgnored, "position commit ignored", {"2"}, {"position-lost"}},
       {Bug::kPositionClampedSilently, "position clamped silently", {"2"}, {"gap-in-poll"}},
+      {Bug::kPositionPersistedAfterHandOut, "position persisted after hand-out", {"8"}, {"position-wrong"}},
+      {Bug::kPositionTwoThreadsOneEntry, "two threads one entry", {"8"}, {"repeated", "position-wrong"}},
+      {Bug::kPositionOutOfOrder, "positions persisted out of order", {"8-log"}, {"position-wrong"}},
+      {Bug::kPositionBatchUncounted, "batch reads uncounted", {"8"}, {"position-wrong"}},
+      {Bug::kPositionPeekMoves, "a peek moves", {"8"}, {"position-wrong", "repeated"}},
+      {Bug::kPositionIndexClamped, "position clamped, and nobody told", {"8"}, {"position-wrong"}},
   };
   return table;
 }
