@@ -1,5 +1,6 @@
 #include "cli/explanation.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "cli/json_writer.h"
@@ -7,12 +8,20 @@
 namespace millrace {
 namespace {
 
+// A line on standard error stays readable; how many requests there were is told beside them.
+constexpr std::size_t kRangesMax = 1'000;
+
 /// To the microsecond.
 double Milliseconds(std::chrono::nanoseconds time) { return std::round(static_cast<double>(time.count()) / 1e3) / 1e3; }
 
 }  // namespace
 
-void AddToExplanation(ReadExplanation& sum, const ReadExplanation& read) { sum.AddTotals(read); }
+void AddToExplanation(ReadExplanation& sum, const ReadExplanation& read) {
+  sum.AddTotals(read);
+  const std::size_t room = kRangesMax - sum.ranges.size();
+  const auto first = read.ranges.begin();
+  sum.ranges.insert(sum.ranges.end(), first, first + static_cast<std::ptrdiff_t>(std::min(room, read.ranges.size())));
+}
 
 std::string ExplanationJson(const ReadExplanation& explanation) {
   std::string out;
@@ -27,7 +36,12 @@ std::string ExplanationJson(const ReadExplanation& explanation) {
   json.Member("prefetched", explanation.prefetched).Key("wait_by_cause_ms").BeginObject();
   json.Member("sync", Milliseconds(wait.sync)).Member("store", Milliseconds(wait.store));
   json.Member("shared", Milliseconds(wait.shared)).Member("memory", Milliseconds(wait.memory));
-  json.Member("cache", Milliseconds(wait.cache)).EndObject().EndObject().EndObject();
+  json.Member("cache", Milliseconds(wait.cache)).EndObject().Key("ranges").BeginArray();
+  for (const ReadExplanation::Range& range : explanation.ranges) {
+    json.BeginObject().Member("object", range.object).Member("offset", range.offset);
+    json.Member("length", range.length).EndObject();
+  }
+  json.EndArray().EndObject().EndObject();
   return out + '\n';
 }
 

@@ -7,8 +7,9 @@
 
 namespace millrace {
 
+/// Of the ranges, the first thousand are kept.
 void AddToExplanation(ReadExplanation& sum, const ReadExplanation& read);
-/// {"explain":{"bytes":{…},"requests":…,"shared":…,"wait_ms":…,"cost_usd":…}} and a newline.
+/// {"explain":{"bytes":{…},"requests":…,"shared":…,"wait_ms":…,"cost_usd":…,…,"ranges":[…]}} and a newline.
 std::string ExplanationJson(const ReadExplanation& explanation);
 
 }  // namespace millrace

@@ -6,16 +6,14 @@
 #include <thread>
 
 #include "base/mutex.h"
-#include "engine/engine_fixture.h"
+#include "engine/cursor_fixture.h"
 #include "engine/engine_implementation.h"
 #include "env/sim_file_system.h"
 
 namespace millrace {
 namespace {
 
-const ReadConsistency kStrict = ReadConsistency::StrictlyAtOnce();
-
-class CursorReclaimTest : public EngineFixture {
+class CursorReclaimTest : public CursorFixture {
  protected:
   using Stepped = Engine::Implementation;
 
@@ -33,12 +31,6 @@ class CursorReclaimTest : public EngineFixture {
       const std::vector<Record> records(10, Value(std::string(10'000, static_cast<char>('a' + i % 26))));
       ASSERT_TRUE(engine.Append(at, records, {}));
     }
-  }
-  static std::unique_ptr<Cursor> OpenCursor(Stepped& engine, const TopicPartition& at, std::string_view name,
-                                            ReadConsistency consistency) {
-    auto cursor = engine.OpenCursor(at, name, consistency);
-    EXPECT_TRUE(cursor) << Told(cursor);
-    return cursor ? *std::move(cursor) : nullptr;
   }
   static std::size_t Take(Cursor& cursor, std::size_t count) {
     std::size_t taken = 0;

@@ -104,6 +104,24 @@ std::string Answer(std::string_view body, std::string_view more = "") {
          std::string(body);
 }
 
+/// What a peer answers, changed between requests.
+class Script {
+ public:
+  explicit Script(std::string answer = "") : answer_(std::move(answer)) {}
+  void Set(std::string answer) {
+    MutexLock lock(mutex_);
+    answer_ = std::move(answer);
+  }
+  std::string Get() {
+    MutexLock lock(mutex_);
+    return answer_;
+  }
+
+ private:
+  Mutex mutex_;
+  std::string answer_ MR_GUARDED_BY(mutex_);
+};
+
 class CurlTransportTest : public testing::Test {
  protected:
   static HttpRequest To(const Peer& peer) {
@@ -184,17 +202,17 @@ TEST_F(CurlTransportTest, AHeadHasALengthAndNoBody) {
 }
 
 TEST_F(CurlTransportTest, WhatIsNotWholeIsAnErrorToRetry) {
-  std::string script;
-  Peer peer([&](const std::string&) { return script; });
+  Script script;
+  Peer peer([&](const std::string&) { return script.Get(); });
   for (const std::string& broken :
        {std::string("HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhalf"),
         std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nab"),
         std::string(Peer::kHangUp), std::string("no http\r\nConnection: close\r\n\r\n"),
         "HTTP/1.1 200 OK\r\nX-Long: " + std::string(80'000, 'x') + "\r\nConnection: close\r\n\r\n"}) {
-    script = broken;
+    script.Set(broken);
     EXPECT_EQ(Body(transport_.Send(To(peer))), "kUnavailable*") << broken.substr(0, 60);
   }
-  script = Answer("fine");
+  script.Set(Answer("fine"));
   EXPECT_EQ(Body(transport_.Send(To(peer))), "fine|");
 }
 
@@ -220,8 +238,8 @@ TEST_F(CurlTransportTest, NobodyThereAndNoAnswerInTimeAreTyped) {
 
 TEST_F(CurlTransportTest, ASlowRequestIsRacedAndTheFirstWholeAnswerWins) {
   std::atomic<int> requests{0};
-  std::string first = std::string(Peer::kNever), second = Answer("second");
-  Peer peer([&](const std::string&) { return ++requests % 2 == 1 ? first : second; });
+  Script first{std::string(Peer::kNever)}, second{Answer("second")};
+  Peer peer([&](const std::string&) { return (++requests % 2 == 1 ? first : second).Get(); });
   HedgePlan plan{.after = std::chrono::milliseconds(20)};
   auto answer = transport_.Race(To(peer), plan);
   EXPECT_EQ(Body(answer), "second|");
@@ -236,10 +254,10 @@ TEST_F(CurlTransportTest, ASlowRequestIsRacedAndTheFirstWholeAnswerWins) {
   plan.allowed = nullptr;
   plan.after = std::chrono::milliseconds(0);
   requests = 0;
-  first = "HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n";
+  first.Set("HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n");
   answer = transport_.Race(To(peer), plan);
   EXPECT_EQ(answer->status, 200);
-  second = std::string(Peer::kHangUp);
+  second.Set(std::string(Peer::kHangUp));
   requests = 0;
   answer = transport_.Race(To(peer), plan);
   ASSERT_TRUE(answer);

@@ -39,14 +39,30 @@ Result<bool> ObjectCollector::CollectOnce() {
   }
   MR_ASSIGN_OR_RETURN(const auto deleting,
                       metadata_.ObjectsIn(ObjectState::kDeleting, before(options_.delete_grace), kPage));
-  for (const ObjectRow& object : deleting) note(Delete(object));
+  if (Gone(deleting)) {
+    for (const ObjectRow& object : deleting) note(Forget(object));
+  } else {
+    // One by one: what cannot be deleted is to stop nothing else, and to be named.
+    for (const ObjectRow& object : deleting) note(Delete(object));
+  }
   if (error) return *std::move(error);
   return prepared.size() == kPage || deleting.size() == kPage;
 }
 
-/// Rows go last: until then the object is known, and the deletion can be repeated.
+/// Whether all of them were deleted, in one request where the store can.
+bool ObjectCollector::Gone(std::span<const ObjectRow> objects) {
+  std::vector<std::string> keys;
+  for (const ObjectRow& object : objects) keys.push_back(object.key);
+  return keys.size() > 1 && objects_.DeleteMany(keys).has_value();
+}
+
 Result<void> ObjectCollector::Delete(const ObjectRow& object) {
   MR_TRY(objects_.Delete(object.key));
+  return Forget(object);
+}
+
+/// Rows go last: until then the object is known, and the deletion can be repeated.
+Result<void> ObjectCollector::Forget(const ObjectRow& object) {
   ++deleted_;
   if (Planted(Bug::kTierRowsLeftBehind)) return {};
   auto forgotten = metadata_.ForgetObject(object.id);

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "millrace/clock.h"
@@ -41,7 +42,9 @@ class ObjectCollector {
   [[nodiscard]] std::uint64_t deleted() const { return deleted_.load(std::memory_order_relaxed); }
 
  private:
+  bool Gone(std::span<const ObjectRow> objects);
   Result<void> Delete(const ObjectRow& object);
+  Result<void> Forget(const ObjectRow& object);
 
   const ObjectCollectorOptions options_;
   ObjectStore& objects_;

@@ -42,14 +42,21 @@ class TierScenarios(Scenario):
         self.assertGreater(explained["requests"], 0)
         self.assertEqual(
             set(explained),
-            {"bytes", "requests", "shared", "wait_ms", "cost_usd", "prefetched", "wait_by_cause_ms"},
+            {"bytes", "requests", "shared", "wait_ms", "cost_usd", "prefetched", "wait_by_cause_ms", "ranges"},
         )
         self.assertEqual(set(explained["wait_by_cause_ms"]), {"sync", "store", "shared", "memory", "cache"})
+        self.assertEqual(len(explained["ranges"]), explained["requests"])
+        root = os.path.join(self.log, "objects")
+        sizes = {os.path.relpath(path, root): os.path.getsize(path) for path in self.objects()}
+        for asked in explained["ranges"]:
+            self.assertLessEqual(asked["offset"] + asked["length"], sizes[asked["object"]])
+            self.assertGreater(asked["length"], 0)
 
     def test_explain_of_a_hot_log_names_no_request(self):
         self.produce("t", "a\n")
         explained = json.loads(self.run_ok("consume", "t", "--explain").err)["explain"]
         self.assertEqual((explained["requests"], explained["bytes"]["object_store"]), (0, 0))
+        self.assertEqual(explained["ranges"], [])
         self.assertGreater(explained["bytes"]["tail"] + explained["bytes"]["wal"], 0)
 
     def test_flipped_byte_in_an_object_is_named_and_never_served(self):

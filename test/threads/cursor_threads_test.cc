@@ -276,7 +276,9 @@ TEST_P(CursorThreadsTest, EightThreadsDoEverythingAtOnceAndKeepEveryInvariant) {
     if (!batch && batch.error().code() == ErrorCode::kOutOfRange) continue;
     ASSERT_TRUE(batch && !batch->empty());
   }
-  EXPECT_EQ((*last)->Position().value(), static_cast<std::int64_t>(appended.load()));
+  // Where all of it was consumed by others, the log begins at its end and the cursor need not have moved there.
+  const Offset reached = std::max((*last)->Position(), engine_->Offsets(kPartition)->log_start);
+  EXPECT_EQ(reached.value(), static_cast<std::int64_t>(appended.load()));
   EXPECT_TRUE(engine_->Close());
 }
 
