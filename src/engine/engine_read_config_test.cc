@@ -125,5 +125,22 @@ TEST_F(EngineReadConfigTest, PrefetchIsThereForSequentialReadersUnlessSwitchedOf
   }
 }
 
+TEST_F(EngineReadConfigTest, EvictionDecidesWhatABackfillDrivesOut) {
+  for (const EvictionPolicy eviction : {EvictionPolicy::kLru, EvictionPolicy::kS3Fifo}) {
+    const bool lru = eviction == EvictionPolicy::kLru;
+    EngineOptions options = Far(lru ? "lru" : "s3fifo");
+    options.read.eviction = eviction;
+    options.read.block_cache_max_size = 2 << 20;
+    const auto engine = Open(options);
+    ASSERT_NO_FATAL_FAILURE(Fill(*engine, "hot", 2));
+    ASSERT_NO_FATAL_FAILURE(Fill(*engine, "backfill", 200));
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(engine->Read(At("hot"), Offset(1), {.records_max = 1}));
+    EXPECT_EQ(ReadAll(*engine, At("backfill")).size(), 2000u);
+    const auto again = engine->Read(At("hot"), Offset(1), {.records_max = 1});
+    ASSERT_TRUE(again) << Told(again);
+    EXPECT_EQ(again->explanation.bytes.block_cache == 0, lru);
+  }
+}
+
 }  // namespace
 }  // namespace millrace

@@ -208,8 +208,14 @@ Result<BatchRead::Next> BatchRead::TakeBlocks(const SegmentRow& row, std::size_t
                                               const std::shared_ptr<const OpenedSegment>& segment) {
   const std::span<const SegmentBlock> blocks = segment->index->blocks();
   const std::uint64_t records_left = limits_.records_max - std::min<std::uint64_t>(limits_.records_max, records_taken_);
+  // The first block may begin below the cursor: what lies there is not wanted, or the last records would be a request
+  // of their own.
+  const SegmentBlock& first = blocks[first_block];
+  const auto below = static_cast<std::uint64_t>(std::max<std::int64_t>(cursor_ - first.base, 0));
+  const std::uint64_t records =
+      records_left + std::min({below, std::uint64_t{first.records}, UINT64_MAX - records_left});
   const Result<std::vector<ColdReader::Block>> read =
-      cold_.Blocks(row, segment, first_block, {.raw_bytes = bytes_left(), .records = records_left});
+      cold_.Blocks(row, segment, first_block, {.raw_bytes = bytes_left(), .records = records});
   if (!read && read.error().code() == ErrorCode::kNotFound) {
     const Result<bool> again = MovedMeanwhile();
     if (!again) return OnError(again.error());

@@ -1,6 +1,7 @@
 #include "read/chunk_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -37,11 +38,13 @@ void ChunkTable::Reserve(Slot slot, std::uint64_t file_bytes) {
   MR_CHECK(used_ <= bytes_max_, used_, bytes_max_);
 }
 
-std::vector<ChunkTable::Slot> ChunkTable::MakeRoom(Slot slot, std::uint64_t file_bytes) {
-  std::vector<Slot> victims = Evict(file_bytes);
+std::optional<std::vector<ChunkTable::Slot>> ChunkTable::MakeRoom(Slot slot, std::uint64_t file_bytes) {
+  std::optional<std::vector<Slot>> victims = Victims(file_bytes, chunks_[slot].hint);
+  if (!victims) return std::nullopt;
   std::uint64_t leaving = 0;
-  for (const Slot victim : victims) leaving += chunks_[victim].file_bytes;
+  for (const Slot victim : *victims) leaving += chunks_[victim].file_bytes;
   Reserve(slot, file_bytes - std::min(file_bytes, leaving));
+  if (chunks_[slot].hint == InsertHint::kScan) streams_coming_ += chunks_[slot].coming_bytes = file_bytes;
   return victims;
 }
 
@@ -50,29 +53,46 @@ bool ChunkTable::CouldFit(std::uint64_t bytes) const {
   return bytes <= bytes_max_ && staying <= bytes_max_ - bytes;
 }
 
-std::vector<ChunkTable::Slot> ChunkTable::Evict(std::uint64_t bytes) {
-  std::vector<Slot> victims;
-  std::vector<EvictionQueue::Place> in_use;  // aside while others are looked for
+std::optional<std::vector<ChunkTable::Slot>> ChunkTable::Victims(std::uint64_t bytes, InsertHint for_whom) {
+  std::vector<EvictionQueue::Place> victims, in_use;  // aside while others are looked for
+  EvictionQueue::Newcomer newcomer{.hint = for_whom, .streams_coming_bytes = streams_coming_};
   std::uint64_t leaving = 0;
+  bool refused = false;
   while (used_ - leaving + bytes > bytes_max_ && resident_ > pinned_) {
-    const Slot slot = queue_->Victim();
-    if (chunks_[slot].pins > 0) {
-      in_use.push_back({slot, queue_->Rank(slot)});
-      queue_->OnRemove(slot, EvictionQueue::Removal::kDropped);
+    const std::optional<Slot> slot = queue_->Victim(newcomer);
+    if (!slot) {
+      refused = true;
+      break;
+    }
+    const EvictionQueue::Place place{*slot, queue_->Rank(*slot)};
+    const Chunk& chunk = chunks_[*slot];
+    if (chunk.pins > 0) {
+      in_use.push_back(place);
+      queue_->OnRemove(*slot, EvictionQueue::Removal::kDropped);
+      if (chunk.hint == InsertHint::kScan) newcomer.streams_coming_bytes += chunk.file_bytes;
       continue;
     }
-    LeaveQueue(slot, EvictionQueue::Removal::kEvicted);
-    chunks_[slot].state = State::kLeaving;
-    leaving += chunks_[slot].file_bytes;
-    victims.push_back(slot);
+    LeaveQueue(*slot, EvictionQueue::Removal::kEvicted);
+    leaving += chunk.file_bytes;
+    victims.push_back(place);
   }
   for (const EvictionQueue::Place& place : in_use) queue_->Restore(place, EntryOf(place.slot));
-  return victims;
+  if (refused) {
+    for (const EvictionQueue::Place& place : victims) EnterQueue(place.slot, place.rank);
+    return std::nullopt;
+  }
+  std::vector<Slot> slots;
+  for (const EvictionQueue::Place& place : victims) {
+    chunks_[place.slot].state = State::kLeaving;
+    slots.push_back(place.slot);
+  }
+  return slots;
 }
 
 void ChunkTable::Arrive(Slot slot) {
   MR_CHECK(chunks_[slot].state == State::kReserved);
   chunks_[slot].header_checked = true;
+  streams_coming_ -= std::exchange(chunks_[slot].coming_bytes, 0);
   EnterQueue(slot, std::nullopt);
 }
 
@@ -114,6 +134,7 @@ void ChunkTable::Forget(Slot slot) {
   Chunk& chunk = chunks_[slot];
   MR_CHECK((chunk.state == State::kReserved || chunk.state == State::kLeaving) && chunk.pins == 0);
   used_ -= chunk.file_bytes;
+  streams_coming_ -= chunk.coming_bytes;
   slot_of_.erase(chunk.name);
   chunk = {};
   free_.push_back(slot);

@@ -31,8 +31,9 @@ class ChunkTable {
     std::uint64_t file_bytes = 0;
     State state = State::kFree;
     InsertHint hint = InsertHint::kRandom;
-    std::uint32_t pins = 0;       // reads in progress
-    bool header_checked = false;  // in this process
+    std::uint64_t coming_bytes = 0;  // of a stream's, from its room made until it arrives
+    std::uint32_t pins = 0;          // reads in progress
+    bool header_checked = false;     // in this process
     bool prefetched_unread = false;
     bool doomed = false;  // serves nobody any more, and leaves with its last reader
   };
@@ -46,14 +47,15 @@ class ChunkTable {
   /// A place for a name that has none; no bytes yet.
   Slot Claim(const ChunkName& name);
   /// Those that must go before `file_bytes` fit; they are leaving now. What is free already counts for `slot` from now
-  /// on, so that nobody else takes it. Precondition: CouldFit.
-  std::vector<Slot> MakeRoom(Slot slot, std::uint64_t file_bytes);
+  /// on, so that nobody else takes it. Nothing: those who would have to go are worth more. Precondition: CouldFit.
+  std::optional<std::vector<Slot>> MakeRoom(Slot slot, std::uint64_t file_bytes);
   /// They have gone: all of it counts for `slot`, before anybody else sees room.
   void Reserve(Slot slot, std::uint64_t file_bytes);
   /// Could so many bytes fit if all that nobody reads went?
   [[nodiscard]] bool CouldFit(std::uint64_t bytes) const;
-  /// Those that go first until `bytes` more fit, or nothing is left to go; they are leaving now. Those being read stay.
-  std::vector<Slot> Evict(std::uint64_t bytes);
+  /// Those that go first until no more than the ceiling is used, or nothing is left to go; they are leaving now. Those
+  /// being read stay.
+  std::vector<Slot> EvictSurplus() { return Victims(0, InsertHint::kRandom).value_or(std::vector<Slot>{}); }
   /// The file is whole and visible.
   void Arrive(Slot slot);
   /// Found on the disk.
@@ -81,6 +83,8 @@ class ChunkTable {
 
  private:
   Slot FreeSlot();
+  /// Those who go for `bytes` more, or nobody.
+  std::optional<std::vector<Slot>> Victims(std::uint64_t bytes, InsertHint for_whom);
   [[nodiscard]] EvictionQueue::Entry EntryOf(Slot slot) const;
   void LeaveQueue(Slot slot, EvictionQueue::Removal removal);
   void EnterQueue(Slot slot, std::optional<std::uint8_t> rank);
@@ -90,10 +94,11 @@ class ChunkTable {
   std::unordered_map<ChunkName, Slot, ChunkNameHash> slot_of_;
   std::vector<Chunk> chunks_;
   std::vector<Slot> free_;
-  std::uint64_t used_ = 0;      // all of it
-  std::uint64_t resident_ = 0;  // in the queue
-  std::uint64_t pinned_ = 0;    // of these, being read
-  std::uint64_t entries_ = 0;   // in the queue
+  std::uint64_t used_ = 0;            // all of it
+  std::uint64_t resident_ = 0;        // in the queue
+  std::uint64_t pinned_ = 0;          // of these, being read
+  std::uint64_t entries_ = 0;         // in the queue
+  std::uint64_t streams_coming_ = 0;  // coming_bytes of all
 };
 
 }  // namespace millrace

@@ -239,7 +239,9 @@ ColdReader::Stored ColdReader::FromRequest(const Place& place, BlockRun run, Blo
   const std::uint64_t bytes_max = std::min(kJoinBytesMax, context_.memory.bytes_max() / 8);
   while (chunks.back().end < run.end) {  // neighbours that are wanted too and nowhere yet
     const BlockRun next = ChunkOf(place.blocks, chunks.back().end);
-    if (!Joins(place.blocks, chunk, next, bytes_max)) break;
+    // Who reads here and there waits for all of it: two requests would be two delays.
+    const bool fits = BytesOf(place.blocks, {chunk.first, next.end}).length <= bytes_max;
+    if (!Joins(place.blocks, chunk, next, bytes_max) && (goes_on_ || !fits)) break;
     const ChunkKey key = KeyOf(place.row, place.segment, next);
     if (context_.segment_cache->Contains(key) || !cache_.chunks.TryLead(key)) break;
     chunks.push_back(next);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "millrace/options.h"
@@ -26,13 +27,19 @@ class EvictionQueue {
     std::uint8_t rank = 0;
   };
   enum class Removal { kDropped, kEvicted };
+  /// Who wants room.
+  struct Newcomer {
+    InsertHint hint = InsertHint::kRandom;
+    std::uint64_t streams_coming_bytes = 0;  // of streams, promised room before, and not inserted yet
+  };
 
   virtual ~EvictionQueue() = default;
   virtual void OnInsert(std::uint32_t slot, const Entry& entry) = 0;
   virtual void OnHit(std::uint32_t slot, InsertHint hint) = 0;
   virtual void OnRemove(std::uint32_t slot, Removal removal) = 0;
-  /// It stays until removed. Precondition: some entry is held.
-  virtual std::uint32_t Victim() = 0;
+  /// The entry to go for `newcomer`; it stays until removed. Nothing: those held are worth more than it, which happens
+  /// only to streams whose bytes are coming. Precondition: some entry is held.
+  virtual std::optional<std::uint32_t> Victim(const Newcomer& newcomer) = 0;
   [[nodiscard]] virtual std::uint8_t Rank(std::uint32_t slot) const = 0;
   /// All entries, sooner to go before later.
   [[nodiscard]] virtual std::vector<Place> Places() const = 0;

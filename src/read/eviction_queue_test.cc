@@ -39,8 +39,11 @@ TEST_P(EvictionQueueTest, EveryEntryIsHeldOnceAndComesBackFromItsPlace) {
       }
     } else {
       const EvictionQueue::Entry entry{random.Below(1000), random.Below(1 << 20), hint};
-      while (bytes + entry.bytes > kBytesMax)
-        ASSERT_NO_FATAL_FAILURE(remove(queue->Victim(), EvictionQueue::Removal::kEvicted));
+      while (bytes + entry.bytes > kBytesMax) {
+        const auto victim = queue->Victim({.hint = hint});
+        ASSERT_TRUE(victim) << "nothing is coming";
+        ASSERT_NO_FATAL_FAILURE(remove(*victim, EvictionQueue::Removal::kEvicted));
+      }
       queue->OnInsert(slot, entry);
       held[slot] = entry;
       bytes += entry.bytes;
@@ -68,7 +71,7 @@ TEST_P(EvictionQueueTest, RanksFromElsewhereAreThoseOfNewEntries) {
   auto queue = MakeEvictionQueue(GetParam(), 1000);
   for (std::uint32_t slot = 0; slot < 256; ++slot)
     queue->Restore({slot, static_cast<std::uint8_t>(slot)}, {slot, 10, InsertHint::kRandom});
-  for (int i = 0; i < 256; ++i) queue->OnRemove(queue->Victim(), EvictionQueue::Removal::kEvicted);
+  for (int i = 0; i < 256; ++i) queue->OnRemove(queue->Victim({}).value(), EvictionQueue::Removal::kEvicted);
   EXPECT_TRUE(queue->Places().empty());
 }
 
@@ -98,6 +101,35 @@ TEST(ScanResistanceTest, S3FifoIsNoWorseWithoutAScan) {
         RunEviction({.policy = EvictionPolicy::kS3Fifo, .hot_blocks = hot, .scan_blocks = 0});
     EXPECT_GE(s3fifo.alone, lru.alone) << hot;
   }
+}
+
+TEST(ScanResistanceTest, WhatIsOnItsWayForStreamsCountsAsTheirShare) {
+  constexpr std::uint64_t kHundred = 100;  // bytes are all relative; a stream's share is half of so small a cache
+  for (const EvictionPolicy policy : {EvictionPolicy::kLru, EvictionPolicy::kS3Fifo}) {
+    auto queue = MakeEvictionQueue(policy, kHundred);
+    const bool lru = policy == EvictionPolicy::kLru;
+    for (std::uint32_t slot = 0; slot < 30; ++slot) queue->OnInsert(slot, {slot, 1, InsertHint::kRandom});
+    for (std::uint32_t slot = 0; slot < 30; ++slot) queue->OnHit(slot, InsertHint::kRandom);
+    for (std::uint32_t slot = 30; slot < 40; ++slot) queue->OnInsert(slot, {slot, 1, InsertHint::kScan});
+    const auto victim = [&](InsertHint hint, std::uint64_t coming) { return queue->Victim({hint, coming}); };
+    for (std::uint32_t slot = 30; slot < 40; ++slot) {
+      if (!lru) EXPECT_EQ(victim(InsertHint::kScan, 60), slot) << "streams drive out streams";
+      queue->OnRemove(slot, EvictionQueue::Removal::kEvicted);
+    }
+    EXPECT_EQ(victim(InsertHint::kScan, 60).has_value(), lru) << "their share is on its way: no hot one goes for more";
+    EXPECT_TRUE(victim(InsertHint::kScan, 40));
+    EXPECT_TRUE(victim(InsertHint::kRandom, 60));
+  }
+}
+
+TEST(ScanResistanceTest, OneHotEntryOutlivesABackfill) {
+  constexpr std::uint64_t kBlock = 64 << 10;
+  ShardedCache<int, int, std::hash<int>> cache(20 * kBlock, EvictionPolicy::kS3Fifo);
+  cache.Insert(0, 0, kBlock);
+  for (int touch = 0; touch < 3; ++touch) (void)cache.Find(0);
+  for (int key = 1; key < 20; ++key) cache.Insert(key, key, kBlock);
+  for (int key = 1000; key < 1200; ++key) cache.Insert(key, key, kBlock, InsertHint::kScan);  // ten caches
+  EXPECT_TRUE(cache.Peek(0));
 }
 
 TEST(ScanResistanceTest, WhatWasHotOnceGoesInTheEnd) {

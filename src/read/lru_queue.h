@@ -14,7 +14,7 @@ class LruQueue final : public EvictionQueue {
     slots_.PushFront(0, slot);
   }
   void OnRemove(std::uint32_t slot, Removal) override { slots_.Remove(slot); }
-  std::uint32_t Victim() override { return slots_.Back(0); }
+  std::optional<std::uint32_t> Victim(const Newcomer&) override { return slots_.Back(0); }
   [[nodiscard]] std::uint8_t Rank(std::uint32_t) const override { return 0; }
   [[nodiscard]] std::vector<Place> Places() const override {
     std::vector<Place> places;

@@ -73,6 +73,20 @@ TEST(PrefetchTest, SeekIntoAColdSegmentFetchesItsIndexAndOneChunk) {
   EXPECT_EQ(far.counting.gets(), 1u);  // the index is kept
 }
 
+TEST(PrefetchTest, ReadHereAndThereWaitsForOneRequestWhereverItLies) {
+  FarFixture far;
+  far.MakeSegments(1, 20 * kMebibyte);
+  ASSERT_TRUE(far.f.partition.reader->Read(Offset(0), {.records_max = 1}));  // the index
+  for (const std::uint64_t border : {8 * kMebibyte, 16 * kMebibyte}) {       // where requests of streams end
+    const Offset at(static_cast<std::int64_t>(border / FarFixture::kRecordBytes) - 75);
+    far.counting.Forget();
+    const auto read = far.f.partition.reader->Read(at, {.records_max = 125});
+    ASSERT_TRUE(read);
+    EXPECT_GT(far.counting.bytes(), kMebibyte + (256 << 10)) << "it lies in two chunks";
+    EXPECT_EQ(far.counting.gets(), 1u);
+  }
+}
+
 TEST(PrefetchTest, SwitchedOffItAsksForNothingUnasked) {
   FarFixture far({.prefetch = false, .block_cache_bytes = 64 * kMebibyte});
   far.MakeSegments(2, 8 * kMebibyte);

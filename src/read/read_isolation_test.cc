@@ -39,8 +39,8 @@ class ReadIsolationTest : public ::testing::TestWithParam<Case> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Caches, ReadIsolationTest,
-                         ::testing::Values(Case{"DiskAlone", false, true}, Case{"MemoryWithPrefetch", true, false},
-                                           Case{"MemoryAlone", false, false}),
+                         ::testing::Values(Case{"DiskWithPrefetch", true, true}, Case{"DiskAlone", false, true},
+                                           Case{"MemoryWithPrefetch", true, false}, Case{"MemoryAlone", false, false}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST_P(ReadIsolationTest, BackfillLeavesTheHotSetWhereItIs) {

@@ -41,10 +41,10 @@ void S3FifoQueue::Put(std::uint32_t slot, Lane lane, std::uint8_t touches) {
   nodes_[slot].touches = touches;
 }
 
-void S3FifoQueue::MoveTo(std::uint32_t slot, Lane lane, std::uint8_t touches) {
+void S3FifoQueue::MoveTo(std::uint32_t slot, Lane lane, int touches) {
   slots_.Remove(slot);
   lane_bytes_[nodes_[slot].lane] -= nodes_[slot].bytes;
-  Put(slot, lane, touches);
+  Put(slot, lane, static_cast<std::uint8_t>(touches));
 }
 
 void S3FifoQueue::OnInsert(std::uint32_t slot, const Entry& entry) {
@@ -64,26 +64,38 @@ void S3FifoQueue::OnRemove(std::uint32_t slot, Removal removal) {
   slots_.Remove(slot);
   lane_bytes_[node.lane] -= node.bytes;
   if (removal == Removal::kDropped) return;
-  ++evictions_;
+  ++evictions_since_sweep_;
   if (node.lane != kMain) ghosts_.Add(node.key_hash, node.bytes);
 }
 
-S3FifoQueue::Lane S3FifoQueue::LaneToEvict() const {
-  const bool sweep = evictions_ % kSweepEvery == kSweepEvery - 1 && lane_bytes_[kMain] > 0;
-  if (!sweep && lane_bytes_[kStream] > stream_bytes_max_) return kStream;
-  if (!sweep && lane_bytes_[kSmall] > small_bytes_max_) return kSmall;
-  if (slots_.Back(kMain) != SlotLists::kNone) return kMain;
-  return slots_.Back(kStream) != SlotLists::kNone ? kStream : kSmall;
+std::optional<S3FifoQueue::Lane> S3FifoQueue::LaneToEvict(const Newcomer& newcomer) const {
+  const auto holds = [&](Lane lane) { return slots_.Back(lane) != SlotLists::kNone; };
+  if (lane_bytes_[kStream] + newcomer.streams_coming_bytes > stream_bytes_max_) {
+    if (holds(kStream)) return kStream;
+    if (newcomer.hint == InsertHint::kScan) return std::nullopt;
+  }
+  if (lane_bytes_[kSmall] > small_bytes_max_) return kSmall;
+  if (holds(kMain)) return kMain;
+  return holds(kStream) ? kStream : kSmall;
 }
 
-std::uint32_t S3FifoQueue::Victim() {
-  while (true) {
-    const Lane lane = LaneToEvict();
-    const std::uint32_t oldest = slots_.Back(lane);
+std::optional<std::uint32_t> S3FifoQueue::Sweep() {
+  const std::uint32_t oldest = slots_.Back(kMain);
+  if (evictions_since_sweep_ < kSweepEvery || oldest == SlotLists::kNone) return std::nullopt;
+  evictions_since_sweep_ = 0;
+  if (nodes_[oldest].touches == 0) return oldest;
+  MoveTo(oldest, kMain, nodes_[oldest].touches - 1);
+  return std::nullopt;
+}
+
+std::optional<std::uint32_t> S3FifoQueue::Victim(const Newcomer& newcomer) {
+  if (const auto swept = Sweep()) return swept;
+  while (const std::optional<Lane> lane = LaneToEvict(newcomer)) {
+    const std::uint32_t oldest = slots_.Back(*lane);
     if (nodes_[oldest].touches == 0) return oldest;
-    const int touches = lane == kMain ? nodes_[oldest].touches - 1 : 0;
-    MoveTo(oldest, kMain, static_cast<std::uint8_t>(touches));
+    MoveTo(oldest, kMain, nodes_[oldest].touches - 1);
   }
+  return std::nullopt;
 }
 
 std::uint8_t S3FifoQueue::Rank(std::uint32_t slot) const {

@@ -6,8 +6,9 @@
 //     │ no                                    ▲
 //   small ───► touched again? ────────────────┘◄── new, but remembered
 //
-// A stream that is over its lane's share drives out itself alone, however fast it runs; so what is read here and there
-// keeps the rest. Now and then main is swept all the same: what was hot once must not stay for ever.
+// A stream that is over its lane's share drives out itself alone, however fast it runs and however much of it is on its
+// way; so what is read here and there keeps the rest. Now and then main's oldest is looked at all the same: what was
+// hot once must not stay for ever.
 #pragma once
 
 #include <array>
@@ -23,7 +24,7 @@ class S3FifoQueue final : public EvictionQueue {
  public:
   static constexpr std::uint64_t kSmallShare = 10, kStreamShare = 20;  // one part in so many of the whole
   static constexpr std::uint64_t kStreamBytesMin = 2 << 20;  // what streams have ahead must fit; at most half of all
-  static constexpr std::uint32_t kSweepEvery = 128;          // evictions for one of main's
+  static constexpr std::uint32_t kSweepEvery = 128;          // evictions for one look at main's oldest
   static constexpr std::uint8_t kTouchesMax = 3;
 
   explicit S3FifoQueue(std::uint64_t bytes_max);
@@ -31,7 +32,7 @@ class S3FifoQueue final : public EvictionQueue {
   void OnInsert(std::uint32_t slot, const Entry& entry) override;
   void OnHit(std::uint32_t slot, InsertHint hint) override;
   void OnRemove(std::uint32_t slot, Removal removal) override;
-  std::uint32_t Victim() override;
+  std::optional<std::uint32_t> Victim(const Newcomer& newcomer) override;
   [[nodiscard]] std::uint8_t Rank(std::uint32_t slot) const override;
   [[nodiscard]] std::vector<Place> Places() const override;
   void Restore(const Place& place, const Entry& entry) override;
@@ -61,15 +62,17 @@ class S3FifoQueue final : public EvictionQueue {
   };
 
   void Put(std::uint32_t slot, Lane lane, std::uint8_t touches);
-  void MoveTo(std::uint32_t slot, Lane lane, std::uint8_t touches);
-  [[nodiscard]] Lane LaneToEvict() const;
+  void MoveTo(std::uint32_t slot, Lane lane, int touches);
+  /// Main's oldest, if it is due to go although nobody needs its room.
+  std::optional<std::uint32_t> Sweep();
+  [[nodiscard]] std::optional<Lane> LaneToEvict(const Newcomer& newcomer) const;
 
   const std::uint64_t stream_bytes_max_, small_bytes_max_;
   SlotLists slots_{kLanes};
   std::vector<Node> nodes_;
   std::array<std::uint64_t, kLanes> lane_bytes_{};
   Ghosts ghosts_;
-  std::uint32_t evictions_ = 0;
+  std::uint32_t evictions_since_sweep_ = 0;
 };
 
 }  // namespace millrace

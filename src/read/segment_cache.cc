@@ -85,8 +85,12 @@ SegmentCache::Admission SegmentCache::Reserve(const Request& request) {
     slot = state.table.Claim(name);
     state.table.at(slot).hint = request.hint;
     state.table.at(slot).prefetched_unread = request.lookup == Lookup::kPrefetch;
-    for (const ChunkTable::Slot victim : state.table.MakeRoom(slot, file_bytes))
-      leaving.push_back({victim, state.table.at(victim).name});
+    const auto victims = state.table.MakeRoom(slot, file_bytes);
+    if (!victims) {
+      state.table.Forget(slot);
+      return {};
+    }
+    for (const ChunkTable::Slot victim : *victims) leaving.push_back({victim, state.table.at(victim).name});
   }
   if (!leaving.empty()) {
     const std::vector<bool> gone = state.RemoveFiles(leaving);

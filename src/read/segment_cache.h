@@ -91,7 +91,8 @@ class SegmentCache {
   /// Without counting, and nothing moves.
   [[nodiscard]] bool Contains(const ChunkKey& key) const;
   /// Makes room first, then counts it as used. Empty: too large, there already, another admission of the key is under
-  /// way, what is there is being read, or no disk: fetch all the same, and do not store.
+  /// way, what is there is being read or worth more than a stream's bytes, or no disk: fetch all the same, and do not
+  /// store.
   Admission Reserve(const Request& request);
   /// Makes it visible, whole or not at all. Precondition: `pieces` together are as long as was reserved. False: it is
   /// not stored.

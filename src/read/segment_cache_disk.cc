@@ -43,7 +43,7 @@ bool SegmentCache::State::TakeOver() {
     found.erase(at);
   }
   if (written.left_out == 0) restore_unknown();
-  for (const ChunkTable::Slot slot : table.Evict(0)) {  // the ceiling was higher once
+  for (const ChunkTable::Slot slot : table.EvictSurplus()) {  // the ceiling was higher once
     if (RemoveFile(PathOf(table.at(slot).name))) {
       table.Forget(slot);
       ++stats.evictions;

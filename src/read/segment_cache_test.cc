@@ -151,6 +151,31 @@ TEST(SegmentCacheTest, AnAdmissionThatIsGivenUpGivesItsRoomBack) {
   EXPECT_TRUE(fixture.Put(2, 756));
 }
 
+TEST(SegmentCacheTest, RequestsOfStreamsOnTheirWayDriveOutNothingThatIsReadAgain) {
+  SegmentCacheFixture fixture(200'000, EvictionPolicy::kS3Fifo);
+  for (std::uint64_t number = 1; number <= 90; ++number) ASSERT_TRUE(fixture.Put(number, 1000));
+  for (std::uint64_t number = 1; number <= 90; ++number) ASSERT_TRUE(fixture.Get(number));
+  const auto ask = [&](std::uint64_t number) {
+    return fixture.cache->Reserve(
+        {.key = NumberedKey(number), .bytes = 1000 - kChunkHeaderBytes, .hint = InsertHint::kScan});
+  };
+  const auto hot_left = [&] {
+    int left = 0;
+    for (std::uint64_t number = 1; number <= 90; ++number) left += fixture.Has(number);
+    return left;
+  };
+  {
+    std::vector<SegmentCache::Admission> asked;
+    for (std::uint64_t number = 100; number < 400; ++number) asked.push_back(ask(number));
+    EXPECT_GE(std::ranges::count_if(asked, [](const auto& room) { return bool{room}; }), 100);
+    EXPECT_FALSE(asked.back()) << "there is no more room for streams";
+    EXPECT_EQ(hot_left(), 90);
+    EXPECT_TRUE(fixture.Put(500, 1000)) << "who reads here and there still gets room";
+  }
+  EXPECT_GE(hot_left(), 89);
+  EXPECT_TRUE(ask(400)) << "what was given up does not count for ever";
+}
+
 TEST(SegmentCacheTest, ThePrefetcherIsCountedApart) {
   SegmentCacheFixture fixture(3000);
   const SegmentCache::Request ahead{.lookup = Lookup::kPrefetch, .hint = InsertHint::kScan};

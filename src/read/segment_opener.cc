@@ -103,7 +103,11 @@ Result<std::shared_ptr<const OpenedSegment>> SegmentOpener::Load(const SegmentRo
   }
   SegmentCache::Admission room;
   if (context_.segment_cache != nullptr)
-    room = context_.segment_cache->Reserve({.key = key, .bytes = TailGuess(row.byte_size), .lookup = lookup});
+    room =
+        context_.segment_cache->Reserve({.key = key,
+                                         .bytes = TailGuess(row.byte_size),
+                                         .lookup = lookup,
+                                         .hint = whose_ == ChunkFor::kAhead ? InsertHint::kScan : InsertHint::kRandom});
   SharedBytes tail;
   Opened opened = Parse(row, object, store, tail);
   if (!opened && opened.error().code() == ErrorCode::kCorruption) {  // once more: it may have been damaged on the way

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "millrace/engine.h"
 #include "read/eviction_queue.h"
@@ -72,7 +73,9 @@ class ShardedCache {
         dropped.push_back(
             Remove(found->second, EvictionQueue::Removal::kDropped));  // put again: the newest counts, once
       while (bytes_ > bytes_max_ - bytes) {
-        dropped.push_back(Remove(queue_->Victim(), EvictionQueue::Removal::kEvicted));
+        const std::optional<std::uint32_t> victim = queue_->Victim({.hint = hint});
+        MR_CHECK(victim);  // nothing is coming that is not here
+        dropped.push_back(Remove(*victim, EvictionQueue::Removal::kEvicted));
         ++evictions_;
       }
       const std::uint32_t slot = FreeSlot();
