@@ -60,8 +60,9 @@ void PlotHits(Suite& suite) {
 
 void CompareLoss(Suite& suite, double share, const char* text) {
   EvictionScenario s3fifo{.policy = EvictionPolicy::kS3Fifo, .scan_share = share, .seed = suite.seed()};
-  EvictionScenario lru = s3fifo;
+  EvictionScenario lru = s3fifo, unannounced = s3fifo;
   lru.policy = EvictionPolicy::kLru;
+  unannounced.scan_hint = InsertHint::kRandom;
   const auto loss = [](const EvictionScenario& scenario) { return 100 * RunEviction(scenario).loss(); };
   suite.Compare({fmt::format("hits lost to a backfill, {}", text),
                  "points",
@@ -69,7 +70,52 @@ void CompareLoss(Suite& suite, double share, const char* text) {
                  Better::kLower,
                  {{std::nullopt, 3}},
                  Rounds::kOne},
-                {{"s3fifo", [=] { return loss(s3fifo); }}, {"lru", [=] { return loss(lru); }}});
+                {{"s3fifo", [=] { return loss(s3fifo); }},
+                 {"lru", [=] { return loss(lru); }},
+                 {"s3fifo, no lane for streams", [=] { return loss(unannounced); }}});
+}
+
+/// Hits in percent of a stream that follows another one `behind` blocks later through a cache that is full.
+double FollowerPercent(EvictionPolicy policy, std::uint64_t behind, bool hot_set_too, std::uint64_t seed) {
+  constexpr std::uint64_t kCacheBlocks = 2000, kBlockBytes = 64 << 10, kStreamed = 1ull << 40;
+  struct Mixed {
+    std::size_t operator()(std::uint64_t key) const { return SeededRandom::Mix(key + 1); }
+  };
+  ShardedCache<std::uint64_t, char, Mixed> cache(kCacheBlocks * kBlockBytes, policy);
+  const auto read = [&](std::uint64_t block, InsertHint hint) {
+    if (cache.Find(block, hint)) return 1;
+    cache.Insert(block, 0, kBlockBytes, hint);
+    return 0;
+  };
+  SeededRandom random(seed);
+  const ZipfRanks ranks(kCacheBlocks);
+  for (std::uint64_t i = 0; hot_set_too && i < 30 * kCacheBlocks; ++i) read(ranks.Draw(random), InsertHint::kRandom);
+  std::uint64_t hits = 0, reads = 0;
+  for (std::uint64_t at = 0; at < 10 * kCacheBlocks; ++at) {
+    for (int i = 0; hot_set_too && i < 2; ++i) read(ranks.Draw(random), InsertHint::kRandom);
+    read(kStreamed + at, InsertHint::kScan);
+    if (at < behind) continue;
+    const int hit = read(kStreamed + at - behind, InsertHint::kScan);
+    if (at < 2 * kCacheBlocks) continue;
+    hits += static_cast<unsigned>(hit);
+    ++reads;
+  }
+  return 100 * static_cast<double>(hits) / static_cast<double>(reads);
+}
+
+void CompareFollower(Suite& suite, std::uint64_t behind, bool hot_set_too) {
+  const auto of = [&](EvictionPolicy policy) {
+    return [=, seed = suite.seed()] { return FollowerPercent(policy, behind, hot_set_too, seed); };
+  };
+  suite.Compare({fmt::format("hits of a stream {} of the cache behind another{}", static_cast<double>(behind) / 2000,
+                             hot_set_too ? ", beside a hot set" : ""),
+                 "%",
+                 hot_set_too ? "cache of 2,000 blocks of 64 KiB; half of all reads Zipf(1.0) on a set of its size"
+                             : "cache of 2,000 blocks of 64 KiB, full of the first stream",
+                 Better::kHigher,
+                 {},
+                 Rounds::kOne},
+                {{"s3fifo", of(EvictionPolicy::kS3Fifo)}, {"lru", of(EvictionPolicy::kLru)}});
 }
 
 }  // namespace
@@ -84,5 +130,7 @@ int main(int argc, char** argv) {
   CompareLoss(suite, 0.2, "a fifth of all reads");
   CompareLoss(suite, 0.5, "half of all reads");
   CompareLoss(suite, 0.8, "four fifths of all reads");
+  for (const std::uint64_t behind : {100, 1000}) CompareFollower(suite, behind, false);
+  for (const std::uint64_t behind : {40, 100}) CompareFollower(suite, behind, true);
   PlotHits(suite);
 }
