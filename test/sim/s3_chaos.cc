@@ -80,6 +80,7 @@ class S3World::LastWords final : public HttpTransport {
 
 S3World::S3World(std::uint64_t seed, Weather weather, Report& report)
     : report_(report),
+      weather_(weather),
       script_(seed),
       files_(std::make_shared<SimFileSystem>(seed)),
       s3_(seed + 1, clock_),
@@ -108,7 +109,7 @@ bool S3World::Start() {
   options.read.read_memory_max = 8 << 20;
   // Mostly without a disk cache: reads are to meet the store.
   if (processes_seed_ % 4 != 0) options.read.cache_max_size = 0;
-  options.read.prefetch_enabled = false;
+  options.read.prefetch_enabled = processes_seed_ % 3 != 0;
   options.upload.segment_bytes_max = 1 << 20;
   options.upload.segment_age_max = kSegmentAge;
   options.upload.delete_grace = truth_.delete_grace;
@@ -202,6 +203,15 @@ void S3World::Upload() {
   (void)engine_->Recycle();
 }
 
+/// The put takes effect and is never answered: it is sent again once its time is over, and must find its own.
+void S3World::UploadUnanswered() {
+  if (IsUploaded()) return;
+  const std::chrono::nanoseconds took = took_;
+  if (weather_ == Weather::kChaos) s3_.FailRequest(1, S3Fault::kUnanswered);
+  Upload();
+  took_ = took;  // how long a client waits for an answer is no measure of how it bears bad weather
+}
+
 /// The put takes effect, its answer is never heard, and the process is dead: the next one must put its own, and what
 /// was left must harm nobody.
 void S3World::UploadAndDie() {
@@ -228,6 +238,13 @@ bool S3World::JudgeRead(std::int32_t partition, Offset begin, const ReadResult& 
                         fmt::format("events-{} from {}: next {}", partition, begin.value(), read.next.value()));
 }
 
+/// What threads would do while the reader is busy with what he has.
+void S3World::FetchAhead() {
+  const std::chrono::nanoseconds begin = clock_.Monotonic();
+  while (engine_->prefetcher().FetchOnce()) report_.Fired("fetched-ahead");
+  took_ += clock_.Monotonic() - begin;
+}
+
 void S3World::ReadSomewhere(SeededRandom& random) {
   const auto partition = static_cast<std::int32_t>(random.Below(kPartitions));
   const auto begin =
@@ -242,6 +259,7 @@ void S3World::ReadAll(std::int32_t partition) {
     const auto read = Insist("Read", [&] { return engine_->Read(Name(partition), at, {.bytes_max = 256 << 10}); });
     if (!read || !JudgeRead(partition, at, **read)) return;
     at = (*read)->next;
+    FetchAhead();
   }
   report_.Fired("read-whole");
 }
@@ -250,7 +268,8 @@ void S3World::Do(const Step& step) {
   SeededRandom random(step.seed);
   if (step.dice < 30) return Append(random);
   if (step.dice < 40) return Upload();
-  if (step.dice < 98) return ReadSomewhere(random);
+  if (step.dice < 97) return ReadSomewhere(random);
+  if (step.dice < 98) return UploadUnanswered();
   if (step.dice < 99) return UploadAndDie();
   Die();
 }

@@ -27,8 +27,8 @@ class S3World {
   S3World(std::uint64_t seed, Weather weather, Report& report);
   ~S3World();
 
-  /// Appends, uploads, cold and hot reads, kills, one of them within a put whose outcome nobody learns; then everything
-  /// is uploaded and read again, cold, by this process and by a fresh one.
+  /// Appends, uploads, cold and hot reads with bytes fetched ahead of them, kills, one of them within a put whose
+  /// outcome nobody learns; then everything is uploaded and read again, cold, by this process and by a fresh one.
   void Live(int steps);
   /// Virtual time that went into the engine's calls, pauses between repeats included.
   [[nodiscard]] std::chrono::nanoseconds took() const { return took_; }
@@ -47,7 +47,9 @@ class S3World {
   void Append(SeededRandom& random);
   [[nodiscard]] bool IsUploaded();
   void Upload();
+  void UploadUnanswered();
   void UploadAndDie();
+  void FetchAhead();
   void ReadSomewhere(SeededRandom& random);
   void ReadAll(std::int32_t partition);
   bool JudgeRead(std::int32_t partition, Offset begin, const ReadResult& read);
@@ -59,6 +61,7 @@ class S3World {
   static TopicPartition Name(std::int32_t partition) { return {"events", PartitionId(partition)}; }
 
   Report& report_;
+  const Weather weather_;
   SeededRandom script_;
   SimClock clock_;
   std::shared_ptr<SimFileSystem> files_;
