@@ -210,6 +210,7 @@ void CursorState::RewindIfFailed() {
 }
 
 void CursorState::MoveTo(Offset position) {
+  if (ahead_.next_read() != position) source_.Abandon(ahead_.next_read());
   position_ = position;
   ahead_.Reset(position);
   read_bytes_ = kReadBytesFirst;
@@ -231,6 +232,11 @@ Result<void> CursorState::Persist() {
   Turn turn(*this);
   if (ended_ || returned_ == persisted_) return {};
   return PersistReturned();
+}
+
+void CursorState::Leave() {
+  Turn turn(*this);
+  source_.Abandon(ahead_.next_read());
 }
 
 void CursorState::End(const Error& error) {

@@ -51,6 +51,8 @@ class CursorState {
 
   /// Makes durable what was returned.
   Result<void> Persist();
+  /// Nobody reads on here: what is fetched ahead for this cursor goes.
+  void Leave();
   /// From now on every call answers `error`.
   void End(const Error& error);
 

@@ -169,7 +169,10 @@ Result<void> CursorTable::Release(const CursorState& state) {
   const auto found = std::ranges::find_if(open_, [&](const auto& open) { return open.second.state.get() == &state; });
   if (found == open_.end()) return {};  // the engine or the cursor ended before
   auto persisted = found->second.state->Persist();
-  if (--found->second.handles == 0) open_.erase(found);
+  if (--found->second.handles == 0) {
+    found->second.state->Leave();
+    open_.erase(found);
+  }
   return persisted;
 }
 
