@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/try.h"
+#include "consumer/cursor_table.h"
 #include "engine/topic.h"
 
 namespace millrace {

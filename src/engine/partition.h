@@ -9,7 +9,6 @@
 #include <memory>
 
 #include "base/mutex.h"
-#include "consumer/cursor_table.h"
 #include "consumer/partition_source.h"
 #include "log/partition_log.h"
 #include "millrace/engine.h"
@@ -20,6 +19,7 @@
 
 namespace millrace {
 
+class CursorTable;
 class TailCache;
 class Topic;
 
