@@ -159,6 +159,7 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
                     .clock = *components_.clock,
                     .segment_cache = segment_cache_.get()},
       prefetcher_(read_context_, {.threads = background_ == Background::kThreads ? kPrefetchThreads : 0}),
+      warmer_(read_context_, {.cache_bytes_max = options_.read.block_cache_max_size}),
       uploader_(UploaderOptions(options_, layout_), *objects_, *components_.metadata, *components_.clock,
                 *components_.random),
       cursors_({.directory = layout_.positions, .file_bytes_min = sizes.position_file_bytes_min},
@@ -182,6 +183,8 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
       housekeeper_(steps()),
       lock_(std::move(lock)) {
   if (segment_cache_ && options_.read.prefetch_enabled) read_context_.prefetcher = &prefetcher_;
+  if (!segment_cache_ && options_.read.prefetch_enabled && background_ == Background::kThreads)
+    read_context_.warmer = &warmer_;
 }
 
 std::shared_ptr<ObjectStore> Engine::Implementation::Retrying() {
@@ -275,6 +278,7 @@ Result<void> Engine::Implementation::Close() {
   async_calls_.Close();  // appends under way are staged or refused; the completer still runs
   uploader_.schedule().Close(closed);
   prefetcher_.Close();
+  warmer_.Close();
   housekeeper_.StopBackground();
   if (read_pool) read_pool->Close();
   const auto note = CloseNote();

@@ -25,6 +25,7 @@
 #include "log/tail_cache.h"
 #include "millrace/engine.h"
 #include "read/block_cache.h"
+#include "read/block_warmer.h"
 #include "read/prefetcher.h"
 #include "read/read_memory.h"
 #include "read/segment_cache.h"
@@ -144,6 +145,7 @@ class Engine::Implementation {
   ReadCounters read_counters_;
   ReadContext read_context_;
   Prefetcher prefetcher_;
+  BlockWarmer warmer_;
   SegmentUploader uploader_;
   CursorTable cursors_;
   PartitionContext partition_context_;

@@ -7,6 +7,7 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "base/try.h"
+#include "read/block_warmer.h"
 #include "read/prefetcher.h"
 #include "record/record_batch_view.h"
 
@@ -46,6 +47,7 @@ void BatchRead::JoinStream() {
   if (std::exchange(joined_stream_, true)) return;
   StreamTable::Found found = streams_.Take(begin_);
   if (!found.goes_on) return;
+  goes_on_ = true;
   stream_ = std::move(found.stream);
   if (!stream_ && context_.prefetcher != nullptr) stream_ = std::make_shared<ReadStream>(segments_);
   cold_.Follow(stream_);
@@ -56,6 +58,13 @@ void BatchRead::LeaveStream(bool ended_well) {
     streams_.Put(ended_well ? cursor_ : begin_, std::move(stream_));
   else if (stream_)
     context_.prefetcher->Cancel(stream_);  // it came to the hot end
+  if (ended_well && goes_on_ && last_segment_ && context_.warmer != nullptr) WarmNext();
+}
+
+void BatchRead::WarmNext() {
+  if (cursor_ >= last_row_.end) return;  // the next segment's first read opens it
+  const std::size_t block = last_segment_->index->FindBlock(cursor_);
+  context_.warmer->Warm(segments_, last_row_, last_segment_, block, limits_.bytes_max);
 }
 
 Result<BatchReadResult> BatchRead::ReadOn() {
@@ -230,6 +239,8 @@ Result<BatchRead::Next> BatchRead::TakeBlocks(const SegmentRow& row, std::size_t
   if (!read && read.error().code() == ErrorCode::kCorruption) return OnDamage(read.error(), blocks[first_block].end);
   if (!read) return OnError(read.error());
 
+  last_row_ = row;
+  last_segment_ = segment;
   for (std::size_t i = 0; i < read->size(); ++i) {
     const ColdReader::Block& block = (*read)[i];
     std::uint64_t& bytes = CountOf(block.origin);

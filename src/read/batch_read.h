@@ -40,6 +40,8 @@ class BatchRead {
   /// Before the first cold byte: whether this read goes on where one ended.
   void JoinStream();
   void LeaveStream(bool ended_well);
+  /// While the caller works on what this read gives, the blocks behind it come into memory.
+  void WarmNext();
   Result<Next> TakeBlocks(const SegmentRow& row, std::size_t first_block,
                           const std::shared_ptr<const OpenedSegment>& segment);
   std::uint64_t& CountOf(BlockOrigin origin);
@@ -69,8 +71,10 @@ class BatchRead {
   BatchReadResult result_;
   ReadTrace trace_;
   ColdReader cold_;
-  bool joined_stream_ = false;
+  bool joined_stream_ = false, goes_on_ = false;
   std::shared_ptr<ReadStream> stream_;  // none: nothing cold was read, or it began somewhere new
+  SegmentRow last_row_;                 // the last segment blocks were taken from, if any were
+  std::shared_ptr<const OpenedSegment> last_segment_;
   Offset cursor_;
   Offset visible_end_, acknowledged_end_;
   std::uint64_t bytes_taken_ = 0;

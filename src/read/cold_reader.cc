@@ -48,9 +48,9 @@ Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
                                                           std::size_t first, const Wanted& wanted) {
   const Place place{row, *segment, segment->index->blocks()};
   const std::size_t end = WantedEnd(place.blocks, first, wanted);
-  const std::uint64_t request_bytes_max = context_.segment_cache != nullptr ? kJoinBytesMax : kRequestBytesMax;
   if (stream_) context_.prefetcher->Advance(stream_, row, segment, {first, end});
   std::vector<Block> got;
+  bool tried_again = false;
   for (std::size_t at = first; at < end;) {
     const BlockKey key = KeyOf(row, place.blocks[at]);
     BlockOrigin origin = BlockOrigin::kBlockCache;
@@ -61,20 +61,14 @@ Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
       origin = BlockOrigin::kObjectStore;
       block = trace_.Wait(WaitCause::kShared, [&] { return cache_.block_flights.Await(key); });
       if (!block) continue;  // landed just now
+      if (!*block && context_.warmer != nullptr && !std::exchange(tried_again, true))
+        continue;  // it may be the warmer's
       trace_.CountShared();
     } else if (auto landed = cache_.blocks.Peek(key)) {
       block = *std::move(landed);
       cache_.block_flights.Land(key, *block);
     } else {
-      std::size_t run_end = at + 1;
-      std::uint64_t stored = place.blocks[at].stored_bytes;
-      while (run_end < end && stored + place.blocks[run_end].stored_bytes <= request_bytes_max) {
-        const BlockKey next = KeyOf(row, place.blocks[run_end]);
-        if (cache_.blocks.Peek(next) || !cache_.block_flights.TryLead(next)) break;
-        stored += place.blocks[run_end].stored_bytes;
-        ++run_end;
-      }
-      for (Result<Block>& fetched : FetchRun(place, {at, run_end})) {
+      for (Result<Block>& fetched : FetchRun(place, LeadOn(place, at, end))) {
         if (!fetched) {
           block = std::move(fetched).error();
           break;
@@ -92,6 +86,33 @@ Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
     ++at;
   }
   return got;
+}
+
+BlockRun ColdReader::LeadOn(const Place& place, std::size_t first, std::size_t end) {
+  const std::uint64_t request_bytes_max = context_.segment_cache != nullptr ? kJoinBytesMax : kRequestBytesMax;
+  BlockRun run{first, first + 1};
+  std::uint64_t stored = place.blocks[first].stored_bytes;
+  while (run.end < end && stored + place.blocks[run.end].stored_bytes <= request_bytes_max) {
+    const BlockKey next = KeyOf(place.row, place.blocks[run.end]);
+    if (cache_.blocks.Peek(next) || !cache_.block_flights.TryLead(next)) break;
+    stored += place.blocks[run.end].stored_bytes;
+    ++run.end;
+  }
+  return run;
+}
+
+void ColdReader::Warm(const SegmentRow& row, const std::shared_ptr<const OpenedSegment>& segment, BlockRun run) {
+  const Place place{row, *segment, segment->index->blocks()};
+  goes_on_ = true;
+  while (run.first < run.end) {
+    const BlockKey key = KeyOf(row, place.blocks[run.first]);
+    BlockRun led{run.first, run.first + 1};
+    if (!cache_.blocks.Peek(key) && cache_.block_flights.TryLead(key)) {
+      led = LeadOn(place, run.first, run.end);
+      (void)FetchRun(place, led);  // whoever wants a block that failed learns why
+    }
+    run.first = led.end;
+  }
 }
 
 std::vector<Result<ColdReader::Block>> ColdReader::FetchRun(const Place& place, BlockRun run) {

@@ -61,6 +61,8 @@ class ColdReader {
   /// one fails. Errors: those of the first one, with its offsets, object and bytes in damage().
   Result<std::vector<Block>> Blocks(const SegmentRow& row, const std::shared_ptr<const OpenedSegment>& segment,
                                     std::size_t first, const Wanted& wanted);
+  /// Puts those of `run` that are neither cached nor on their way into the block cache, for a reader that comes.
+  void Warm(const SegmentRow& row, const std::shared_ptr<const OpenedSegment>& segment, BlockRun run);
 
  private:
   using BlockPointer = std::shared_ptr<const OpenedBlock>;
@@ -79,6 +81,8 @@ class ColdReader {
     std::unique_ptr<ChunkFetch> fetch;
   };
 
+  /// Leads `first` already; leads on over neighbours below `end` that nobody fetches, as far as one request goes.
+  BlockRun LeadOn(const Place& place, std::size_t first, std::size_t end);
   /// Fetches blocks of `run`, which this thread leads, and lands them. One result each.
   std::vector<Result<Block>> FetchRun(const Place& place, BlockRun run);
   /// The first blocks of `run`, at least one; an error that is no damage stands for all of them.

@@ -15,6 +15,7 @@
 namespace millrace {
 
 class BlockCache;
+class BlockWarmer;
 class PartitionLog;
 class Prefetcher;
 class ReadMemory;
@@ -38,6 +39,7 @@ struct ReadContext {
   Clock& clock;
   SegmentCache* segment_cache = nullptr;  // none: objects are as near as a cache would be
   Prefetcher* prefetcher = nullptr;       // none: nothing is fetched ahead
+  BlockWarmer* warmer = nullptr;          // none: near blocks are read when they are wanted
 };
 
 /// Every call says where it begins; all that is kept between calls is what to fetch ahead. Safe from any thread.
