@@ -57,8 +57,8 @@ void WalModel::EndAppend(const Result<WalExtent>& extent) {
 }
 
 bool WalModel::MayExist(WalStream stream, std::uint64_t hash) const {
-  return std::ranges::any_of(maybe_,
-                             [&](const MaybeFrame& maybe) { return maybe.stream == stream && maybe.hash == hash; });
+  const auto is = [&](const MaybeFrame& maybe) { return maybe.stream == stream && maybe.hash == hash; };
+  return std::ranges::any_of(maybe_, is) || std::ranges::any_of(recycled_, is);
 }
 
 const ModelFrame* WalModel::Find(WalPosition begin) const {
@@ -106,6 +106,11 @@ std::optional<Violation> WalModel::Compare(const RecoveredFrames& found, After a
 }
 
 void WalModel::Adopt(const RecoveredFrames& found) {
+  for (const ModelFrame& frame : frames_) {
+    const bool kept =
+        std::ranges::any_of(found.frames(), [&](const ModelFrame& one) { return one.extent == frame.extent; });
+    if (!kept && frame.extent.end <= given_back_) recycled_.push_back({frame.stream, frame.hash});
+  }
   frames_ = found.frames();
   maybe_.clear();
 }

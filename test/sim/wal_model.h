@@ -76,6 +76,9 @@ class WalModel {
   };
   std::vector<ModelFrame> frames_;
   std::vector<MaybeFrame> maybe_;
+  /// Given back, and gone in an earlier life. A recycled file that loses its header tells by them what it was, and
+  /// nothing else does: they come back then.
+  std::vector<MaybeFrame> recycled_;
   WalPosition acknowledged_, given_back_;
 };
 
