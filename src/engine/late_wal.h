@@ -17,6 +17,10 @@ class LateWal final : public Wal {
   Result<WalExtent> TryAppend(WalStream stream, std::span<const std::span<const std::byte>> pieces) override {
     return wal_->TryAppend(stream, pieces);
   }
+  Result<WalExtent> TryAppendWithCrc(WalStream stream, std::span<const std::byte> head, std::span<const std::byte> body,
+                                     std::uint32_t body_crc) override {
+    return wal_->TryAppendWithCrc(stream, head, body, body_crc);
+  }
   Result<void> AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanoseconds deadline) override {
     return wal_->AwaitRoom(payload_bytes, deadline);
   }

@@ -251,7 +251,7 @@ TEST_F(WalCleanCloseTest, AFileThatIsGoneOrChangedIsNoticed) {
 }
 
 TEST_F(WalCleanCloseTest, DamageOfAFrameIsFoundWhenItIsRead) {
-  WriteAndClose(5);
+  WriteAndClose();  // the ring has forgotten the first frames
   disk_.FlipBit(kFirstFile, kWalFileHeaderBytes + 200, 1);
   auto wal = Open();
   EXPECT_TRUE(wal->recovery().clean_close);
@@ -259,6 +259,34 @@ TEST_F(WalCleanCloseTest, DamageOfAFrameIsFoundWhenItIsRead) {
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code(), ErrorCode::kCorruption);
   ASSERT_TRUE(wal->Close());
+}
+
+TEST_F(WalCleanCloseTest, DamageThatTheRingCanMendIsMended) {
+  const auto bytes = static_cast<std::size_t>(SmallWal().staging_bytes);
+  WriteAndClose(5);  // the ring still has all of them
+  ASSERT_LT(end_.value(), static_cast<std::int64_t>(bytes));
+  const auto image = disk_.Snapshot();
+  for (std::uint64_t byte = 0; byte < static_cast<std::uint64_t>(end_.value()); byte += 97) {
+    auto disk = SimFileSystem::AfterPowerLoss(*image, 1);  // with the ring, which is never synced
+    disk->FlipBit(kFirstFile, kWalFileHeaderBytes + byte, 1);
+    for (int opening = 0; opening < 2; ++opening) {
+      NoteReplay replay(true);
+      auto wal = Wal::Open(SmallWal(), *disk, clock_, replay);
+      ASSERT_TRUE(wal) << wal.error().ToString();
+      EXPECT_EQ(replay.damage, 0) << byte;
+      EXPECT_EQ(ReadAll(**wal), written_) << byte;
+      // Mended in the file, so that nobody needs the ring any more.
+      if (opening == 1) EXPECT_TRUE((*wal)->recovery().clean_close) << byte;
+      ASSERT_TRUE((*wal)->CloseWithNote(AsBytes("n")));
+    }
+    disk->Overwrite(std::filesystem::path(kWalDirectory) / "staging", 0, std::vector<std::byte>(bytes));
+    NoteReplay replay(false);
+    auto wal = Wal::Open(SmallWal(), *disk, clock_, replay);
+    ASSERT_TRUE(wal) << wal.error().ToString();
+    EXPECT_EQ(replay.payloads, written_) << byte;
+    EXPECT_EQ(replay.damage, 0) << byte;
+    ASSERT_TRUE((*wal)->Close());
+  }
 }
 
 TEST_F(WalCleanCloseTest, ALogWithDamageLeavesNone) {

@@ -31,7 +31,8 @@ Result<void> CheckOptions(const WalOptions& options) {
 std::uint64_t FileBytes(const WalOptions& options) {
   const std::uint64_t bytes =
       options.file_bytes != 0 ? options.file_bytes : std::min(options.wal_bytes_max / 8, kFileBytesMax);
-  return std::max(bytes / kWalBlockBytes * kWalBlockBytes, 2 * kWalBlockBytes) - kWalFileHeaderBytes;
+  // The least: a header, a block of payloads, a block for the mark behind them.
+  return std::max(bytes / kWalBlockBytes * kWalBlockBytes, 3 * kWalBlockBytes) - kWalFileHeaderBytes;
 }
 
 }  // namespace
@@ -81,7 +82,8 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
     }
     begin_.store(files_.empty() ? log.end.value() : files_.front()->header().predecessor_end.value());
     for (auto* position : {&durable_end_, &end_, &announced_end_}) position->store(log.end.value());
-    written_end_ = closed_end_ = payload_end_ = proved_ = log.end;
+    written_end_ = closed_end_ = payload_end_ = log.end;
+    proved_ = log.proven_end;  // a process that died left no mark; this one does
     last_frame_ = log.last_frame;
   }
   if (!log.carried.empty()) {

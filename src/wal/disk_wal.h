@@ -36,6 +36,8 @@ class DiskWal final : public Wal {
   Result<void> Recover(WalReplay& replay);
 
   Result<WalExtent> TryAppend(WalStream stream, std::span<const std::span<const std::byte>> pieces) override;
+  Result<WalExtent> TryAppendWithCrc(WalStream stream, std::span<const std::byte> head, std::span<const std::byte> body,
+                                     std::uint32_t body_crc) override;
   Result<void> AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanoseconds deadline) override;
   Result<void> AwaitDurable(WalPosition end, std::optional<std::chrono::nanoseconds> deadline) override;
   void OnDurable(WalPosition end, std::move_only_function<void(const Result<void>&)> done) override;
@@ -85,13 +87,16 @@ class DiskWal final : public Wal {
   Error DamageAt(const WalFile& file, WalExtent range) const;
 
   // Appending (disk_wal_append.cc).
+  Result<WalExtent> TryStage(WalFrameHeader header, std::uint64_t payload_bytes,
+                             std::span<const std::span<const std::byte>> pieces);
   [[nodiscard]] Result<void> CheckUsable() const MR_REQUIRES(mutex_);
   /// What a frame of this size lacks; rolls to the next file if that is all it takes.
-  Missing MakePlace(std::uint64_t frame_bytes) MR_REQUIRES(mutex_);
+  Missing MakePlace(std::uint64_t frame_bytes, WalFrameKind kind = WalFrameKind::kPayload) MR_REQUIRES(mutex_);
   [[nodiscard]] bool IsLarge(std::uint64_t frame_bytes) const MR_REQUIRES(mutex_);
   WalExtent Stage(WalFrameHeader header, std::span<const std::span<const std::byte>> pieces) MR_REQUIRES(mutex_);
   void PadToBlock() MR_REQUIRES(mutex_);
-  Missing Roll(std::uint64_t frame_bytes) MR_REQUIRES(mutex_);
+  /// To a file of at least this capacity.
+  Missing Roll(std::uint64_t capacity_min) MR_REQUIRES(mutex_);
   Result<void> SupplyMissing(Missing missing, std::uint64_t frame_bytes);
   std::chrono::nanoseconds AwaitSpace(std::uint64_t frame_bytes, std::chrono::nanoseconds pause);
   Result<void> MakeLargeArea(std::uint64_t frame_bytes);
@@ -118,15 +123,15 @@ class DiskWal final : public Wal {
   /// Removes a file that may hold a live header and is no part of the chain. If that fails it is tried again before the
   /// chain gets shorter: without the files after it, recovery could not tell it from one.
   void DropFailed(const std::shared_ptr<WalFile>& file);
-  [[nodiscard]] std::optional<ReadyFile> TakeReady(std::uint64_t frame_bytes) MR_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<ReadyFile> TakeReady(std::uint64_t capacity_min) MR_REQUIRES(mutex_);
   [[nodiscard]] bool BudgetAllows(std::uint64_t file_bytes) const MR_REQUIRES(mutex_);
   [[nodiscard]] bool LacksFile() const MR_REQUIRES(mutex_);  // one should be made ahead
   [[nodiscard]] bool WantsFile() const MR_REQUIRES(mutex_);  // and now
-  [[nodiscard]] std::uint64_t NextCapacity(std::uint64_t frame_bytes) const MR_REQUIRES(mutex_);
-  /// One step of making a file that holds `frame_bytes`. Precondition: building_ was set by this thread.
-  Result<void> BuildStep(std::uint64_t frame_bytes, std::uint64_t step_bytes);
+  [[nodiscard]] std::uint64_t NextCapacity(std::uint64_t capacity_min) const MR_REQUIRES(mutex_);
+  /// One step of making a file. Precondition: building_ was set by this thread.
+  Result<void> BuildStep(std::uint64_t capacity_min, std::uint64_t step_bytes);
   void EndBuilding(const Result<void>& built) MR_REQUIRES(mutex_);
-  Result<void> BuildUntilReady(std::uint64_t frame_bytes);
+  Result<void> BuildUntilReady(std::uint64_t capacity_min);
   Result<void> SealActive(WalPosition position);
   [[nodiscard]] bool FrontIsDone(WalPosition position) const MR_REQUIRES(mutex_);
   Result<void> FreeFile(const std::shared_ptr<WalFile>& file);

@@ -7,6 +7,7 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "base/eager_lock.h"
 #include "base/try.h"
 #include "wal/disk_wal.h"
 
@@ -15,6 +16,8 @@ namespace millrace {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryBuild{50};
+/// Joining two CRCs costs as much as a pass over some kilobytes.
+constexpr std::size_t kJoinCrcFrom = 16 << 10;
 
 Error NoRoomNow() { return Error(ErrorCode::kUnavailable, "the WAL's staging buffer has no room at the moment"); }
 
@@ -40,13 +43,28 @@ Result<WalExtent> DiskWal::TryAppend(WalStream stream, std::span<const std::span
     payload_bytes += piece.size();
     header.payload_crc = Crc32c(piece, header.payload_crc);
   }
+  return TryStage(header, payload_bytes, pieces);
+}
+
+Result<WalExtent> DiskWal::TryAppendWithCrc(WalStream stream, std::span<const std::byte> head,
+                                            std::span<const std::byte> body, std::uint32_t body_crc) {
+  const std::array pieces = {head, body};
+  if (body.size() < kJoinCrcFrom) return TryAppend(stream, pieces);
+  const WalFrameHeader header = {.kind = WalFrameKind::kPayload,
+                                 .payload_crc = Crc32cJoined(Crc32c(head), body_crc, body.size()),
+                                 .stream = stream};
+  return TryStage(header, head.size() + body.size(), pieces);
+}
+
+Result<WalExtent> DiskWal::TryStage(WalFrameHeader header, std::uint64_t payload_bytes,
+                                    std::span<const std::span<const std::byte>> pieces) {
   if (payload_bytes > options_.frame_bytes_max) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("a WAL frame of {} bytes exceeds {}", payload_bytes, options_.frame_bytes_max));
   }
   header.payload_bytes = static_cast<std::uint32_t>(payload_bytes);
 
-  MutexLock lock(mutex_);
+  EagerLock lock(mutex_);
   MR_TRY(CheckUsable());
   const std::uint64_t frame_bytes = WalFrameBytes(payload_bytes);
   if (MakePlace(frame_bytes) != Missing::kNothing) return NoRoomNow();
@@ -63,18 +81,19 @@ Result<WalExtent> DiskWal::TryAppend(WalStream stream, std::span<const std::span
   return extent;
 }
 
-DiskWal::Missing DiskWal::MakePlace(std::uint64_t frame_bytes) {
+DiskWal::Missing DiskWal::MakePlace(std::uint64_t frame_bytes, WalFrameKind kind) {
   if (!active_usable_) return Missing::kUsableFile;
   if (ring_->holds_large()) return Missing::kStaging;  // it is alone until it is written
   const WalPosition end(end_.load(std::memory_order_relaxed));
   const bool large = IsLarge(frame_bytes);
   const auto bytes = static_cast<std::int64_t>(frame_bytes);
-  const bool fits_file = (large ? BlockUp(end) : end) + bytes <= files_.back()->limit();
+  const WalPosition limit = kind == WalFrameKind::kMark ? files_.back()->limit() : files_.back()->payload_limit();
+  const bool fits_file = (large ? BlockUp(end) : end) + bytes <= limit;
   const WalPosition begin = fits_file && !large ? end : BlockUp(end);
   const WalPosition staged_end = large ? begin : BlockUp(begin + bytes);
   if (staged_end - written_end_ > static_cast<std::int64_t>(ring_->size())) return Missing::kStaging;
   if (large && ring_->large_size() < AlignUp(frame_bytes, kWalBlockBytes)) return Missing::kLargeArea;
-  return fits_file ? Missing::kNothing : Roll(frame_bytes);
+  return fits_file ? Missing::kNothing : Roll(frame_bytes + kWalBlockBytes);
 }
 
 void DiskWal::PadToBlock() {
@@ -162,7 +181,7 @@ Result<void> DiskWal::SupplyMissing(Missing missing, std::uint64_t frame_bytes) 
     case Missing::kUsableFile:
       return EnsureUsable();
     case Missing::kFile:
-      return BuildUntilReady(frame_bytes);
+      return BuildUntilReady(frame_bytes + kWalBlockBytes);
     case Missing::kLargeArea:
       return MakeLargeArea(frame_bytes);
     default:

@@ -212,7 +212,7 @@ Result<void> DiskWal::Rescue(Group& group, const Error& error) {
   std::uint64_t needed = 0;
   {
     MutexLock lock(mutex_);
-    needed = ring_->size() + AlignUp(WalFrameBytes(options_.frame_bytes_max), kWalBlockBytes);
+    needed = ring_->size() + AlignUp(WalFrameBytes(options_.frame_bytes_max), kWalBlockBytes) + kWalBlockBytes;
     // Only what still lies in memory can go elsewhere; what the failed file was given before is gone with it.
     if (written_end_ > WalPosition(durable_end_.load(std::memory_order_relaxed))) return error;
   }
@@ -224,7 +224,7 @@ Result<void> DiskWal::Rescue(Group& group, const Error& error) {
     if (!fresh) return error;
     PadToBlock();
     const WalPosition begin(durable_end_.load(std::memory_order_relaxed)), end(end_.load(std::memory_order_relaxed));
-    if (end - begin > static_cast<std::int64_t>(fresh->disk->capacity)) return error;
+    if (end - begin > static_cast<std::int64_t>(fresh->disk->capacity - kWalBlockBytes)) return error;
     // The open group goes along: its frames are in the ring and named by the old generation.
     group.numbers.push_back(gate_.Close());
     group.end = closed_end_ = end;

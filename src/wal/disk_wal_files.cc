@@ -36,31 +36,31 @@ bool DiskWal::BudgetAllows(std::uint64_t file_bytes) const {
   return HeldBytes() + file_bytes <= options_.wal_bytes_max || files_.size() <= 1;
 }
 
-std::uint64_t DiskWal::NextCapacity(std::uint64_t frame_bytes) const {
+std::uint64_t DiskWal::NextCapacity(std::uint64_t capacity_min) const {
   const std::uint64_t wanted = built_capacity_ == 0 ? std::min(kFirstFileBytes, file_bytes_max_)
                                                     : std::min(built_capacity_ * kGrowth, file_bytes_max_);
-  return AlignUp(std::max(wanted, frame_bytes), kWalBlockBytes);
+  return AlignUp(std::max(wanted, capacity_min), kWalBlockBytes);
 }
 
-std::optional<DiskWal::ReadyFile> DiskWal::TakeReady(std::uint64_t frame_bytes) {
+std::optional<DiskWal::ReadyFile> DiskWal::TakeReady(std::uint64_t capacity_min) {
   while (!ready_.empty()) {
     ReadyFile ready = std::move(ready_.front());
     ready_.pop_front();
-    if (ready.disk->capacity >= frame_bytes) return ready;
+    if (ready.disk->capacity >= capacity_min) return ready;
     // Too small now, and too old later: generations are used in order.
     rework_.push_back(std::move(ready.disk));
   }
   return std::nullopt;
 }
 
-DiskWal::Missing DiskWal::Roll(std::uint64_t frame_bytes) {
+DiskWal::Missing DiskWal::Roll(std::uint64_t capacity_min) {
   const auto fitting =
-      std::ranges::find_if(ready_, [&](const ReadyFile& ready) { return ready.disk->capacity >= frame_bytes; });
+      std::ranges::find_if(ready_, [&](const ReadyFile& ready) { return ready.disk->capacity >= capacity_min; });
   const std::uint64_t bytes =
-      fitting != ready_.end() ? fitting->disk->bytes() : NextCapacity(frame_bytes) + kWalFileHeaderBytes;
+      fitting != ready_.end() ? fitting->disk->bytes() : NextCapacity(capacity_min) + kWalFileHeaderBytes;
   if (!BudgetAllows(bytes)) return Missing::kBudget;
   if (fitting == ready_.end()) return Missing::kFile;
-  const auto ready = TakeReady(frame_bytes);
+  const auto ready = TakeReady(capacity_min);
   PadToBlock();
   files_.back()->payload_end = payload_end_;
   const WalPosition begin(end_.load(std::memory_order_relaxed));
@@ -88,21 +88,22 @@ bool DiskWal::LacksFile() const {
 
 bool DiskWal::WantsFile() const { return LacksFile() && (!build_again_at_ || clock_.Monotonic() >= *build_again_at_); }
 
-Result<void> DiskWal::BuildStep(std::uint64_t frame_bytes, std::uint64_t step_bytes) {
+Result<void> DiskWal::BuildStep(std::uint64_t capacity_min, std::uint64_t step_bytes) {
   std::shared_ptr<WalDiskFile> disk;
   std::uint64_t generation = 0, slot = 0, capacity = 0;
   {
     MutexLock lock(mutex_);
     MR_CHECK(building_);
-    const auto fitting = std::ranges::find_if(
-        rework_, [&](const auto& candidate) { return candidate->capacity >= std::max(frame_bytes, kWalBlockBytes); });
+    const auto fitting = std::ranges::find_if(rework_, [&](const auto& candidate) {
+      return candidate->capacity >= std::max(capacity_min, 2 * kWalBlockBytes);
+    });
     if (fitting != rework_.end()) {
       disk = *fitting;
       rework_.erase(fitting);
       generation = next_generation_++;
-    } else if (!factory_.building() || factory_.building_capacity() < frame_bytes) {
+    } else if (!factory_.building() || factory_.building_capacity() < capacity_min) {
       slot = next_slot_++;
-      capacity = NextCapacity(frame_bytes);
+      capacity = NextCapacity(capacity_min);
     }
   }
   if (disk) {
@@ -129,18 +130,18 @@ Result<void> DiskWal::BuildStep(std::uint64_t frame_bytes, std::uint64_t step_by
   return {};
 }
 
-Result<void> DiskWal::BuildUntilReady(std::uint64_t frame_bytes) {
+Result<void> DiskWal::BuildUntilReady(std::uint64_t capacity_min) {
   for (;;) {
     {
       MutexLock lock(mutex_);
-      if (std::ranges::any_of(ready_, [&](const ReadyFile& r) { return r.disk->capacity >= frame_bytes; })) return {};
+      if (std::ranges::any_of(ready_, [&](const ReadyFile& r) { return r.disk->capacity >= capacity_min; })) return {};
       if (building_) {
         room_.Wait(mutex_);
         continue;
       }
       building_ = true;
     }
-    auto built = BuildStep(frame_bytes, kBuildStepBytes);
+    auto built = BuildStep(capacity_min, kBuildStepBytes);
     MutexLock lock(mutex_);
     EndBuilding(built);
     if (sleepers_ > 0 && LacksFile()) WakeSleeper();  // who slept while we built sleeps until when to try again
@@ -213,7 +214,8 @@ Result<void> DiskWal::BeginFirstFile(WalPosition start, WalPosition last_frame,
   files_.push_back(std::move(file));
   written_end_ = closed_end_ = end;
   if (!carried.empty()) last_frame_ = carried.back().header.position;
-  payload_end_ = proved_ = end;
+  payload_end_ = end;
+  proved_ = base;  // by its header
   for (auto* position : {&durable_end_, &end_, &announced_end_}) position->store(end.value());
   active_usable_ = true;
   return {};
@@ -284,7 +286,7 @@ Result<void> DiskWal::SealActive(WalPosition position) {
     const WalPosition end(end_.load(std::memory_order_relaxed));
     if (!active_usable_ || payload_end_ > position || end == files_.back()->base()) return {};
   }
-  if (auto built = BuildUntilReady(kWalBlockBytes); !built) {
+  if (auto built = BuildUntilReady(2 * kWalBlockBytes); !built) {
     // No room for a second file: the active one stays, as if nobody had asked.
     return built.error().code() == ErrorCode::kOutOfSpace ? Result<void>() : built;
   }
@@ -292,7 +294,7 @@ Result<void> DiskWal::SealActive(WalPosition position) {
     MutexLock lock(mutex_);
     MR_TRY(CheckUsable());
     while (!TryLead()) led_.Wait(mutex_);
-    if (payload_end_ > position || Roll(kWalBlockBytes) != Missing::kNothing) {
+    if (payload_end_ > position || Roll(2 * kWalBlockBytes) != Missing::kNothing) {
       EndLeadership();
       return {};
     }

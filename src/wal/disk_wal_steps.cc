@@ -129,7 +129,7 @@ Result<bool> DiskWal::DropLargeArea() {
 }
 
 bool DiskWal::StageMark() {
-  if (MakePlace(WalFrameBytes(0)) != Missing::kNothing) return false;
+  if (MakePlace(WalFrameBytes(0), WalFrameKind::kMark) != Missing::kNothing) return false;
   Stage({.kind = WalFrameKind::kMark}, {});
   seen_frames_ = stats_.frames;
   return !poison_;

@@ -245,7 +245,7 @@ TEST_P(DiskWalTest, FramesOfExactlyTheRestOfAFileAndOneMoreKeepTheOrder) {
     auto options = SmallWal();
     options.staging_bytes = 256 << 10;
     auto wal = OpenWal(disk, clock_, options);
-    const std::uint64_t capacity = (64 << 10) - 4096;
+    const std::uint64_t capacity = (64 << 10) - 2 * 4096;  // a header, and a block for a mark
     std::vector<std::string> written = {Payload(0, 20 << 10)};
     const auto first = Append(*wal.wal, written[0]);
     ASSERT_TRUE(first);

@@ -239,6 +239,7 @@ Result<void> WalFileScan::Run(FileSystem& file_system, const std::filesystem::pa
   } else {
     log_.end = BlockUp(position_);
   }
+  log_.proven_end = file_.payload_end <= synced_to_ ? log_.end : synced_to_;
   log_.may_continue = clean_;
   return MakeDurable();
 }

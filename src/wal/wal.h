@@ -98,6 +98,13 @@ class Wal {
   /// an upper floor is allowed. Errors: kUnavailable (wait for room with AwaitRoom and repeat; nothing happened),
   /// kInvalidArgument (too large), kOutOfSpace (budget or disk), kClosed, and the error that poisoned the log.
   virtual Result<WalExtent> TryAppend(WalStream stream, std::span<const std::span<const std::byte>> pieces) = 0;
+  /// The same for a payload of two pieces of which the second one's CRC-32C is known: saves a pass over a large one.
+  virtual Result<WalExtent> TryAppendWithCrc(WalStream stream, std::span<const std::byte> head,
+                                             std::span<const std::byte> body, std::uint32_t body_crc) {
+    static_cast<void>(body_crc);
+    const std::span<const std::byte> pieces[] = {head, body};
+    return TryAppend(stream, pieces);
+  }
   /// Makes or waits for room for a frame of `payload_bytes` in the staging buffer and in the files. Blocks; no locks
   /// held. kOutOfSpace at the deadline (WAL budget full: upload and recycle), kTimeout never.
   virtual Result<void> AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanoseconds deadline) = 0;

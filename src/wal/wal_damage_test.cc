@@ -132,9 +132,63 @@ TEST_F(WalDamageTest, AMarkProvesTheLastFrame) {
   EXPECT_EQ(wal.replay->damage.size(), 1U);
 }
 
+TEST_F(WalDamageTest, AMarkProvesWhatAnEarlierProcessLeftWithoutOne) {
+  {
+    auto wal = OpenWal(disk_, clock_);
+    extents_.push_back(*AppendDurably(*wal.wal, "first"));
+    extents_.push_back(*AppendDurably(*wal.wal, "last"));
+    disk_.KillProcess();
+  }
+  {
+    auto wal = OpenWal(disk_, clock_);
+    ASSERT_TRUE(wal->Close());
+  }
+  const auto closed = disk_.Contents(kFirstFile);
+  {
+    auto wal = OpenWal(disk_, clock_);
+    ASSERT_TRUE(wal->Close());
+  }
+  EXPECT_EQ(disk_.Contents(kFirstFile), closed) << "one mark is enough";
+  Wipe();
+  disk_.FlipBit(kFirstFile, At(1) + 58, 0);
+  auto wal = OpenWal(disk_, clock_);
+  EXPECT_EQ(Met(wal, WalVerdict::kDamage), 1U);
+  EXPECT_EQ(wal.replay->payloads(), std::vector<std::string>{"first"});
+}
+
+TEST_F(WalDamageTest, AMarkProvesTheLastFrameOfAFullFile) {
+  auto options = SmallWal();
+  options.staging_bytes = 128 << 10;  // no frame is too large for the ring
+  const std::int64_t file_end = static_cast<std::int64_t>(options.file_bytes) - 4096;
+  for (int blocks_left = 0; blocks_left <= 3; ++blocks_left) {
+    SimFileSystem disk;
+    const auto first = Payload(0, 30 << 10);
+    WalExtent last;
+    {
+      auto wal = OpenWal(disk, clock_, options);
+      const auto begun = AppendDurably(*wal.wal, first);
+      ASSERT_TRUE(begun);
+      const std::int64_t rest = file_end - 4096 * blocks_left - BlockUp(begun->end).value() - 56;
+      last = *AppendDurably(*wal.wal, Payload(1, static_cast<std::size_t>(rest)));
+      ASSERT_TRUE(wal->Close());
+    }
+    disk.Overwrite(kStaging, 0, std::vector<std::byte>(options.staging_bytes));
+    const auto second = std::filesystem::path(kWalDirectory) / "00000002.wal";
+    const auto files = disk.Files();
+    const bool rolled = std::ranges::find(files, second) != files.end();
+    const std::int64_t base = rolled ? last.begin.value() : 0;
+    disk.FlipBit(rolled ? second : kFirstFile,
+                 kWalFileHeaderBytes + static_cast<std::uint64_t>(last.begin.value() - base) + 100, 0);
+    auto wal = OpenWal(disk, clock_, options);
+    EXPECT_EQ(wal.replay->payloads(), std::vector{first}) << blocks_left;
+    EXPECT_EQ(Met(wal, WalVerdict::kDamage), 1U) << blocks_left;
+    EXPECT_EQ(wal.replay->damage.size(), 1U) << blocks_left;
+  }
+}
+
 TEST_F(WalDamageTest, TheSuccessorProvesTheEndOfAFile) {
   Write(40);  // into a second file
-  const auto last = std::ranges::find_if(extents_, [](const WalExtent& e) { return e.begin.value() >= 60 << 10; });
+  const auto last = std::ranges::find_if(extents_, [](const WalExtent& e) { return e.begin.value() >= 56 << 10; });
   ASSERT_NE(last, extents_.end());
   const auto frame = static_cast<std::size_t>(last - extents_.begin()) - 1;
   Zero(At(frame), 4096);

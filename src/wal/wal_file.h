@@ -39,6 +39,9 @@ class WalFile {
   [[nodiscard]] WalPosition base() const { return header_.base; }
   /// The first position that has no room in it.
   [[nodiscard]] WalPosition limit() const { return header_.base + static_cast<std::int64_t>(header_.capacity); }
+  /// The same for payloads. The last block is kept for the mark that proves them: in a file filled to its end nothing
+  /// would say that its last group was synced, until the next file begins.
+  [[nodiscard]] WalPosition payload_limit() const { return limit() - static_cast<std::int64_t>(kWalBlockBytes); }
   [[nodiscard]] const WalFileHeader& header() const { return header_; }
   [[nodiscard]] const std::shared_ptr<WalDiskFile>& disk() const { return disk_; }
   [[nodiscard]] std::string name() const { return disk_->name(); }

@@ -143,8 +143,26 @@ bool WalRecovery::AgreesWith(const WalCleanClose& close) {
   };
   const auto last = header_at(close.last_frame);
   if (!last || BlockUp(WalFrameEnd(*last)) != close.end || close.end > limit || header_at(close.end)) return false;
-  const auto staging = StagingImage::Load(file_system_, directory_, close.end, newest.header.generation);
-  return staging && staging->frames().empty();
+  last_synced_to_ = last->synced_to;
+  return RingConfirms(newest, close.end);
+}
+
+bool WalRecovery::RingConfirms(const RecoveredFile& newest, WalPosition end) {
+  const WalPosition base = newest.header.base;
+  const auto staging = StagingImage::Load(file_system_, directory_, base, newest.header.generation);
+  if (!staging) return false;
+  if (staging->frames().empty()) return true;
+  const WalPosition begin = BlockDown(staging->frames().begin()->first);
+  if (begin >= end) return false;
+  const auto held = memory_.Reserve(static_cast<std::uint64_t>(end - begin));
+  const auto got = newest.disk->writer->ReadAt(kWalFileHeaderBytes + static_cast<std::uint64_t>(begin - base), held);
+  if (!got || *got != held.size()) return false;
+  return std::ranges::all_of(staging->frames(), [&](const auto& entry) {
+    const auto& [position, staged] = entry;
+    const auto offset = static_cast<std::size_t>(position - begin);
+    if (offset >= held.size() || staged.bytes.size() > held.size() - offset) return false;
+    return std::ranges::equal(staged.bytes, held.subspan(offset, staged.bytes.size()));
+  });
 }
 
 bool WalRecovery::TakeCleanClose() {
@@ -158,6 +176,7 @@ bool WalRecovery::TakeCleanClose() {
   }
   log_.end = close->end;
   log_.last_frame = close->last_frame;
+  log_.proven_end = close->files.back().payload_end <= last_synced_to_ ? log_.end : last_synced_to_;
   log_.may_continue = true;
   log_.report.clean_close = true;
   return true;

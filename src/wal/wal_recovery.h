@@ -41,6 +41,7 @@ struct RecoveredLog {
   WalPosition last_frame{-1};    // where the last frame found begins
   bool has_clean_close = false;  // a file that says so is there, believed or not
   bool may_continue = false;     // in the newest file, at `end`; else a fresh file begins there
+  WalPosition proven_end;        // the frames themselves say so far that they were synced; `end` if all payloads
   /// Frames at and after `end` that were staged for a file never begun; their bytes live in `staging`.
   std::vector<StagedFrame> carried;
   StagingImage staging;
@@ -66,6 +67,9 @@ class WalRecovery {
   /// True: the log was closed cleanly and is as it was then; everything is known without the frames.
   bool TakeCleanClose();
   [[nodiscard]] bool AgreesWith(const WalCleanClose& close);
+  /// Does the newest file hold every frame that the staging ring still has of it? The rest was damaged since: a scan
+  /// mends it, later the ring has forgotten.
+  [[nodiscard]] bool RingConfirms(const RecoveredFile& newest, WalPosition end);
   void Count(WalVerdict verdict) { ++log_.report.verdicts[static_cast<std::size_t>(verdict)]; }
 
   FileSystem& file_system_;
@@ -74,6 +78,7 @@ class WalRecovery {
   WalReplay& replay_;
   std::vector<Candidate> candidates_;
   WalFileImage::Memory memory_;
+  WalPosition last_synced_to_;  // what the last frame of a clean close knows
   RecoveredLog log_;
 };
 
