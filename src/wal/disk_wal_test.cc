@@ -8,6 +8,7 @@
 
 #include <array>
 
+#include "base/crc32c.h"
 #include "wal/wal_testing.h"
 
 namespace millrace {
@@ -258,6 +259,28 @@ TEST_P(DiskWalTest, FramesOfExactlyTheRestOfAFileAndOneMoreKeepTheOrder) {
     wal = OpenWal(disk, clock_, options);
     EXPECT_EQ(wal.replay->payloads(), written);
   }
+}
+
+TEST_P(DiskWalTest, AKnownCrcGivesTheFrameThatReadingItGives) {
+  const std::string head = Payload(0, 21);
+  std::vector<std::string> written;
+  {
+    auto wal = OpenWal(disk_, clock_);
+    for (const std::size_t bytes : {1, 4000, 16 << 10, (16 << 10) + 3, 100'000}) {
+      const std::string body = Payload(bytes, bytes);
+      const auto try_append = [&] {
+        return wal->TryAppendWithCrc(WalStream(1), AsBytes(head), AsBytes(body), Crc32c(AsBytes(body)));
+      };
+      auto extent = try_append();
+      while (!extent && wal->AwaitRoom(head.size() + body.size(), {})) extent = try_append();
+      ASSERT_TRUE(extent);
+      ASSERT_TRUE(wal->AwaitDurable(extent->end));
+      written.push_back(head + body);
+    }
+    EXPECT_EQ(ReadAll(*wal.wal), written);  // verified by the CRC in each frame
+    disk_.Crash();
+  }
+  EXPECT_EQ(OpenWal(disk_, clock_).replay->payloads(), written);
 }
 
 TEST_P(DiskWalTest, StreamsAreReadApart) {
