@@ -33,10 +33,9 @@ void AddWalrus(const Suite& suite, std::string_view name, std::string_view sched
 }
 
 void Fill(OpenedEngine& engine, NumberedPayloads& payloads, std::uint64_t begin, std::uint64_t end, std::size_t length,
-          Durability durability) {
+          Durability durability, const TopicPartition& partition) {
   for (std::uint64_t i = begin; i < end; i += length) {
-    engine.Append(OpenedEngine::Partition(0), payloads.StampedBatch(i, std::min<std::uint64_t>(length, end - i)),
-                  durability);
+    engine.Append(partition, payloads.StampedBatch(i, std::min<std::uint64_t>(length, end - i)), durability);
   }
 }
 

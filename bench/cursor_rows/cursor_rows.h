@@ -33,8 +33,8 @@ void AddWalrus(const Suite& suite, std::string_view name, std::string_view sched
                std::vector<Side>& sides, std::function<double(WalrusPeer&)> run,
                std::function<std::string()> note = {});
 
-/// Appends entries [begin, end) to partition 0, `length` a batch.
+/// Appends entries [begin, end) to `partition`, `length` a batch.
 void Fill(OpenedEngine& engine, NumberedPayloads& payloads, std::uint64_t begin, std::uint64_t end, std::size_t length,
-          Durability durability);
+          Durability durability, const TopicPartition& partition = OpenedEngine::Partition(0));
 
 }  // namespace millrace::bench

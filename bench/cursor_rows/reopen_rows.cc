@@ -18,20 +18,24 @@ struct Shape {
   std::uint64_t bytes;
   double goal_seconds;
   bool with_peer;
+  std::size_t partitions;  // each holds less than a segment at its largest, so that nothing is uploaded
 };
 
-/// Seconds to open; then the first and the last record are read and verified.
-double OpenSeconds(const EngineOptions& options, const NumberedPayloads& payloads, std::uint64_t records) {
+/// Seconds to open; then a few records of each partition are read and verified.
+double OpenSeconds(const EngineOptions& options, const NumberedPayloads& payloads, std::size_t partitions,
+                   std::uint64_t records) {
   const Stopwatch watch;
-  OpenedEngine engine(options, 1);
+  OpenedEngine engine(options, static_cast<std::int32_t>(partitions));
   const double seconds = watch.seconds();
-  const PartitionOffsets offsets = OrDie(engine->Offsets(OpenedEngine::Partition(0)), "offsets");
-  if (offsets.log_end != Offset(static_cast<std::int64_t>(records))) Die("records are missing");
-  for (const std::uint64_t at : {std::uint64_t{0}, records / 2, records - 1}) {
-    const ReadResult read = OrDie(engine->Read(OpenedEngine::Partition(0), Offset(static_cast<std::int64_t>(at)),
-                                               {.bytes_max = 1, .records_max = 1}),
-                                  "read");
-    if (read.records.empty() || !payloads.Is(at, *read.records[0].value)) Die("a record is not what was written");
+  for (std::size_t i = 0; i < partitions; ++i) {
+    const TopicPartition partition = OpenedEngine::Partition(i);
+    const PartitionOffsets offsets = OrDie(engine->Offsets(partition), "offsets");
+    if (offsets.log_end != Offset(static_cast<std::int64_t>(records))) Die("records are missing");
+    for (const std::uint64_t at : {std::uint64_t{0}, records / 2, records - 1}) {
+      const ReadResult read = OrDie(
+          engine->Read(partition, Offset(static_cast<std::int64_t>(at)), {.bytes_max = 1, .records_max = 1}), "read");
+      if (read.records.empty() || !payloads.Is(at, *read.records[0].value)) Die("a record is not what was written");
+    }
   }
   return seconds;
 }
@@ -52,7 +56,8 @@ void Measure(Suite& suite, const Shape& shape) {
   cold.name = name(Pages::kCold);
   if (!suite.Wants(row) && !suite.Wants(cold)) return;
   NumberedPayloads payloads(suite.seed());
-  const auto records = static_cast<std::uint64_t>(static_cast<double>(shape.bytes) / NumberedPayloads::kMeanBytes);
+  const auto all = static_cast<std::uint64_t>(static_cast<double>(shape.bytes) / NumberedPayloads::kMeanBytes);
+  const std::uint64_t records = all / shape.partitions;
   for (const Row& wanted : {row, cold}) {
     if (!suite.Wants(wanted)) continue;
     const auto directory = suite.FreshDirectory("engine");
@@ -60,19 +65,19 @@ void Measure(Suite& suite, const Shape& shape) {
     EngineOptions options = QuietOptions(directory);
     options.wal_bytes_max = shape.bytes * 3 / 2;
     {
-      OpenedEngine engine(options, 1);
-      Fill(engine, payloads, 0, records, 256, Durability::kOs);
+      OpenedEngine engine(options, static_cast<std::int32_t>(shape.partitions));
+      for (std::size_t i = 0; i < shape.partitions; ++i)
+        Fill(engine, payloads, 0, records, 256, Durability::kOs, OpenedEngine::Partition(i));
     }
     const auto forget = [&](const std::filesystem::path& which) {
       if (wanted.name == cold.name) ForgetPages(which);
     };
     std::vector<Side> sides = {{"millrace Engine::Open", [&] {
                                   forget(directory);
-                                  return OpenSeconds(options, payloads, records);
+                                  return OpenSeconds(options, payloads, shape.partitions, records);
                                 }}};
     if (shape.with_peer && !suite.walrus().empty()) {
-      WalrusPeer(suite.walrus(), peer_directory, "none", "strict", suite.seed())
-          .Ask(fmt::format("append 1 {}", records));
+      WalrusPeer(suite.walrus(), peer_directory, "none", "strict", suite.seed()).Ask(fmt::format("append 1 {}", all));
       sides.push_back(
           {"walrus", [&] {
              forget(peer_directory);
@@ -86,8 +91,8 @@ void Measure(Suite& suite, const Shape& shape) {
 }  // namespace
 
 void MeasureReopening(Suite& suite) {
-  Measure(suite, {"2 GB", 2'000'000'000, 0.2, true});
-  Measure(suite, {"10 GB", 10'000'000'000, 1.0, false});
+  Measure(suite, {"2 GB", 2'000'000'000, 0.2, true, 1});
+  Measure(suite, {"10 GB", 10'000'000'000, 1.0, false, 5});
 }
 
 }  // namespace millrace::bench
