@@ -51,12 +51,15 @@ Result<void> WalRecovery::LoadCandidates() {
   return {};
 }
 
-/// Reads from the frames what a lost header said.
+/// Reads from the frames what a lost header said. Only a whole frame speaks: the head of a torn one may stand in a file
+/// that was given up when the log went on in the one before.
 Result<void> WalRecovery::IdentifyByFrames(Candidate& candidate) {
   WalFileImage image(*candidate.disk, candidate.disk->bytes(), memory_);
   for (std::uint64_t at = kWalFileHeaderBytes; at + kWalFrameHeaderBytes <= image.size(); at += kWalFrameAlignment) {
     const auto header = DecodeWalFrameHeader(image.At(at, kWalFrameHeaderBytes));
-    if (!header) continue;
+    const std::uint64_t length = header ? kWalFrameHeaderBytes + std::uint64_t{header->payload_bytes} : 0;
+    if (!header || length > image.size() - at) continue;
+    if (!DecodeWalFrame(image.At(at, length), header->generation, header->position)) continue;
     const WalPosition base = header->position - static_cast<std::int64_t>(at - kWalFileHeaderBytes);
     if (base != BlockDown(base) || base.value() < 0) continue;
     log_.next_generation = std::max(log_.next_generation, header->generation + 1);
