@@ -22,7 +22,7 @@ class Rot {
       for (std::uint64_t byte = 0; byte < contents.size() && !report_.enough(); ++byte) {
         // Frames and headers lie in the bytes that are not zero; of the empty rest a sample is enough.
         if (contents[byte] == std::byte{} && !random_.OneIn(16)) continue;
-        auto disk = Disk();
+        auto disk = Disk(path);
         disk->FlipBit(path, byte, static_cast<unsigned>(random_.Below(8)));
         report_.Fired("flip");
         Judge(*disk, fmt::format("{} byte {} flipped", path.native(), byte));
@@ -35,7 +35,7 @@ class Rot {
     for (const auto& path : machine_.files().Files()) {
       const std::uint64_t size = machine_.files().Contents(path).size();
       for (std::uint64_t at = 0; at < size && !report_.enough(); at += kBlock) {
-        auto disk = Disk();
+        auto disk = Disk(path);
         disk->Overwrite(path, at, std::span(zeros).first(std::min(kBlock, size - at)));
         report_.Fired("zeroed");
         Judge(*disk, fmt::format("{} block at {} zeroed", path.native(), at));
@@ -52,7 +52,7 @@ class Rot {
         for (std::uint64_t from = 1; from < blocks; ++from) {
           const auto block = std::span(contents).subspan(from * kBlock, kBlock);
           if (from == to) continue;
-          auto disk = Disk();
+          auto disk = Disk(path);
           disk->Overwrite(path, to * kBlock, block);
           report_.Fired("misdirected");
           Judge(*disk, fmt::format("{} block {} in place of block {}", path.native(), from, to));
@@ -87,6 +87,15 @@ class Rot {
 
  private:
   [[nodiscard]] std::unique_ptr<SimFileSystem> Disk() const { return SimFileSystem::AfterPowerLoss(*image_, 1); }
+  /// Every other one has lost its staging ring, which is never synced and would mend much of what is done to `path`.
+  std::unique_ptr<SimFileSystem> Disk(const std::filesystem::path& path) {
+    auto disk = Disk();
+    ring_lost_ = !ring_lost_;
+    for (const auto& file : machine_.files().Files())
+      if (ring_lost_ && file != path && file.filename().native().starts_with("staging"))
+        static_cast<void>(disk->Remove(file));
+    return disk;
+  }
 
   void Judge(SimFileSystem& disk, const std::string& what, WalModel::Bytes bytes = WalModel::Bytes::kRotten) {
     RecoveredFrames found;
@@ -109,6 +118,7 @@ class Rot {
   const std::shared_ptr<const SimFileSystem::Image> image_;
   SeededRandom random_;
   Report& report_;
+  bool ring_lost_ = false;
 };
 
 }  // namespace
