@@ -71,7 +71,7 @@ Scanned Scan(Engine& engine, const TopicPartition& partition, Offset begin, Offs
       ++total.records;
       total.bytes += record.value->size();
     }
-    total.explanation.AddTotals(result.explanation);
+    total.explanation.Add(result.explanation);
     at = result.next;
   }
   total.seconds = watch.seconds();

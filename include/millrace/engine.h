@@ -65,11 +65,12 @@ struct ReadExplanation {
   };
   std::vector<Range> ranges;  // requested from the object store
 
-  /// Adds what `more` tells, but for its ranges.
-  void AddTotals(const ReadExplanation& more);
+  static constexpr std::size_t kRangesMax = 1'000;
+  /// Adds what `more` tells; of all ranges, the first thousand are kept.
+  void Add(const ReadExplanation& more);
 };
 
-inline void ReadExplanation::AddTotals(const ReadExplanation& more) {
+inline void ReadExplanation::Add(const ReadExplanation& more) {
   bytes.tail += more.bytes.tail;
   bytes.wal += more.bytes.wal;
   bytes.block_cache += more.bytes.block_cache;
@@ -85,6 +86,8 @@ inline void ReadExplanation::AddTotals(const ReadExplanation& more) {
   wait_by_cause.memory += more.wait_by_cause.memory;
   wait_by_cause.cache += more.wait_by_cause.cache;
   cost_usd += more.cost_usd;
+  for (const Range& range : more.ranges)
+    if (ranges.size() < kRangesMax) ranges.push_back(range);
 }
 
 struct ReadResult {

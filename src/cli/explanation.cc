@@ -1,6 +1,5 @@
 #include "cli/explanation.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "cli/json_writer.h"
@@ -8,20 +7,10 @@
 namespace millrace {
 namespace {
 
-// A line on standard error stays readable; how many requests there were is told beside them.
-constexpr std::size_t kRangesMax = 1'000;
-
 /// To the microsecond.
 double Milliseconds(std::chrono::nanoseconds time) { return std::round(static_cast<double>(time.count()) / 1e3) / 1e3; }
 
 }  // namespace
-
-void AddToExplanation(ReadExplanation& sum, const ReadExplanation& read) {
-  sum.AddTotals(read);
-  const std::size_t room = kRangesMax - sum.ranges.size();
-  const auto first = read.ranges.begin();
-  sum.ranges.insert(sum.ranges.end(), first, first + static_cast<std::ptrdiff_t>(std::min(room, read.ranges.size())));
-}
 
 std::string ExplanationJson(const ReadExplanation& explanation) {
   std::string out;

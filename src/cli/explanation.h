@@ -7,8 +7,6 @@
 
 namespace millrace {
 
-/// Of the ranges, the first thousand are kept.
-void AddToExplanation(ReadExplanation& sum, const ReadExplanation& read);
 /// {"explain":{"bytes":{…},"requests":…,"shared":…,"wait_ms":…,"cost_usd":…,…,"ranges":[…]}} and a newline.
 std::string ExplanationJson(const ReadExplanation& explanation);
 

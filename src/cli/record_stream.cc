@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/try.h"
-#include "cli/explanation.h"
 #include "millrace/consumer.h"
 
 namespace millrace {
@@ -65,7 +64,7 @@ Result<RecordStream::Progress> RecordStream::Turn(StreamPart& part) {
     session_.out.Flush();
     return StoppedAt(part, read.error());
   }
-  AddToExplanation(explanation_, read->explanation);
+  explanation_.Add(read->explanation);
   Print(part, *read);
   Progress progress = read->next > part.position ? Progress::kSome : Progress::kNone;
   // Where offsets have gaps a read may step over the end; the position does not.

@@ -154,7 +154,7 @@ TEST(ExplanationTest, TheFirstThousandRangesAreKept) {
   ReadExplanation sum, read;
   read.requests = 600;
   read.ranges.assign(600, {"object", 0, 1});
-  for (int i = 0; i < 3; ++i) AddToExplanation(sum, read);
+  for (int i = 0; i < 3; ++i) sum.Add(read);
   EXPECT_EQ(sum.requests, 1800U);
   EXPECT_EQ(sum.ranges.size(), 1000U);
 }

@@ -197,7 +197,7 @@ std::vector<TopicPartition> Consumer::Implementation::Assignment() const {
 
 ReadExplanation Consumer::Implementation::Explanation() const {
   ReadExplanation sum;
-  for (const auto& feed : feeds_) AddExplanation(sum, feed->explanation());
+  for (const auto& feed : feeds_) sum.Add(feed->explanation());
   return sum;
 }
 

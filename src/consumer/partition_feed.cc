@@ -9,12 +9,6 @@
 #include "base/try.h"
 
 namespace millrace {
-namespace {
-
-constexpr std::size_t kRangesMax = 1'000;
-
-}  // namespace
-
 Result<void> PartitionFeed::Start(std::optional<Offset> committed) {
   const OffsetBounds bounds = source_.bounds();
   position_ = read_from_ = committed.value_or(bounds.log_start);
@@ -65,7 +59,7 @@ Result<bool> PartitionFeed::Fill() {
       taken_ = 0;
       buffer_ = std::move(read->records);
       skipped_.insert(skipped_.end(), read->skipped.begin(), read->skipped.end());
-      AddExplanation(explanation_, read->explanation);
+      explanation_.Add(read->explanation);
       return !buffer_.empty();
     }
     // Overtaken by retention, if nobody asked for just this position.
@@ -94,12 +88,6 @@ void PartitionFeed::Drop() {
   filled_.reset();
   buffer_.clear();
   taken_ = 0;
-}
-
-void AddExplanation(ReadExplanation& sum, const ReadExplanation& read) {
-  sum.AddTotals(read);
-  for (const auto& range : read.ranges)
-    if (sum.ranges.size() < kRangesMax) sum.ranges.push_back(range);
 }
 
 }  // namespace millrace

@@ -15,9 +15,6 @@
 
 namespace millrace {
 
-/// Adds what `read` cost to `sum`; of the ranges, the first thousand are kept.
-void AddExplanation(ReadExplanation& sum, const ReadExplanation& read);
-
 /// One thread at a time.
 class PartitionFeed {
  public:

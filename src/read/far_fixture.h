@@ -170,7 +170,7 @@ struct FarFixture {
         EXPECT_TRUE(record.value->starts_with("record " + std::to_string(at.value()) + ' '));
         at = at + 1;
       }
-      sum.AddTotals(read->explanation);
+      sum.Add(read->explanation);
       peak_memory = std::max(peak_memory, f.memory.bytes());
       RunPrefetch();
       peak_memory = std::max(peak_memory, f.memory.bytes());

@@ -14,11 +14,6 @@ namespace millrace {
 
 namespace {
 
-void AddExplanation(ReadExplanation& all, const ReadExplanation& more) {
-  all.AddTotals(more);
-  all.ranges.insert(all.ranges.end(), more.ranges.begin(), more.ranges.end());
-}
-
 /// One of the reads, over its rounds.
 struct OneRead {
   PartitionReader* reader = nullptr;
@@ -63,7 +58,7 @@ bool KeepWhatFits(OneRead& read, std::uint64_t& bytes_left, bool& any_kept, std:
     all.next = got.next;
     all.high_watermark = got.high_watermark;
     all.log_start = got.log_start;
-    AddExplanation(all.explanation, got.explanation);
+    all.explanation.Add(got.explanation);
   }
   const BatchReadResult& all = **read.all;
   if (all.next >= all.high_watermark || static_cast<std::uint64_t>(all.next - read.begin) >= records_max)

@@ -90,7 +90,7 @@ FarRead ReadFar(Engine& engine, std::uint64_t generation, Offset begin, Offset e
       done.wrong = "nothing at offset " + std::to_string(at.value());
       return done;
     }
-    done.explanation.AddTotals(result->explanation);
+    done.explanation.Add(result->explanation);
   }
   return done;
 }
