@@ -218,10 +218,10 @@ bool Prefetcher::OthersAsked(const ReadStream& stream, const ChunkKey& key, Arri
 bool Prefetcher::AskForNextRequest(const StreamPointer& stream) {
   ReadStream& s = *stream;
   const std::span<const SegmentBlock> blocks = s.current.opened->index->blocks();
-  const std::uint64_t window = s.window.bytes(Share());
+  const std::uint64_t share = Share(), window = s.window.bytes(share);
   // Where the window has come to its end, half of it is read while half is on its way.
   const std::uint64_t request_bytes_max =
-      std::min(Share() >= StreamWindow::kPipelineBytes ? window : window / 2, kJoinBytesMax);
+      std::min(share >= StreamWindow::kPipelineBytes ? window : window / 2, kJoinBytesMax);
   if (!s.next.opened && !s.looking_for_next && !s.no_next && BytesFrom(blocks, s.frontier) <= window) OpenNext(stream);
   if (s.frontier == blocks.size()) {
     if (!s.next.opened) return false;
