@@ -9,6 +9,7 @@
 #include "base/try.h"
 
 namespace millrace {
+
 Result<void> PartitionFeed::Start(std::optional<Offset> committed) {
   const OffsetBounds bounds = source_.bounds();
   position_ = read_from_ = committed.value_or(bounds.log_start);

@@ -16,8 +16,6 @@ namespace millrace {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryBuild{50};
-/// Joining two CRCs costs as much as a pass over some kilobytes.
-constexpr std::size_t kJoinCrcFrom = 16 << 10;
 
 Error NoRoomNow() { return Error(ErrorCode::kUnavailable, "the WAL's staging buffer has no room at the moment"); }
 
@@ -49,7 +47,6 @@ Result<WalExtent> DiskWal::TryAppend(WalStream stream, std::span<const std::span
 Result<WalExtent> DiskWal::TryAppendWithCrc(WalStream stream, std::span<const std::byte> head,
                                             std::span<const std::byte> body, std::uint32_t body_crc) {
   const std::array pieces = {head, body};
-  if (body.size() < kJoinCrcFrom) return TryAppend(stream, pieces);
   const WalFrameHeader header = {.kind = WalFrameKind::kPayload,
                                  .payload_crc = Crc32cJoined(Crc32c(head), body_crc, body.size()),
                                  .stream = stream};
