@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <system_error>
-#include <utility>
 
 #include "base/try.h"
 #include "cli/arguments.h"
@@ -16,6 +15,7 @@
 #include "cli/topic_settings.h"
 #include "cli/units.h"
 #include "cli/workload.h"
+#include "env/temporary_directory.h"
 
 namespace millrace {
 namespace {
@@ -46,30 +46,6 @@ Result<WorkloadOptions> OptionsOf(const Arguments& arguments) {
   }
   return options;
 }
-
-/// A log of its own inside the directory the user named; gone when this is.
-class ScratchDirectory {
- public:
-  static Result<ScratchDirectory> In(const std::filesystem::path& parent) {
-    std::error_code error;
-    std::filesystem::create_directories(parent, error);
-    std::string pattern = (parent / "bench-XXXXXX").string();
-    if (error || ::mkdtemp(pattern.data()) == nullptr) {
-      return Error(ErrorCode::kUnavailable, fmt::format("cannot make a directory in {}", parent.string()));
-    }
-    return ScratchDirectory(pattern);
-  }
-  ScratchDirectory(ScratchDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  ~ScratchDirectory() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  explicit ScratchDirectory(std::filesystem::path path) : path_(std::move(path)) {}
-  std::filesystem::path path_;
-};
 
 std::string JsonReport(std::string_view workload, const WorkloadOptions& options, const WorkloadResult& result,
                        const Machine& machine, std::string_view io_path) {
@@ -125,7 +101,8 @@ Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(WorkloadOptions options, OptionsOf(session.arguments));
   MR_ASSIGN_OR_RETURN(EngineOptions engine_options, LocateEngine(session.arguments, ProcessEnvironment()));
   Interrupt interrupt;
-  MR_ASSIGN_OR_RETURN(ScratchDirectory scratch, ScratchDirectory::In(engine_options.data_dir));
+  // A log of its own inside the directory the user named.
+  MR_ASSIGN_OR_RETURN(const TemporaryDirectory scratch, TemporaryDirectory::In(engine_options.data_dir));
   engine_options.data_dir = scratch.path();
   Machine machine = DescribeMachine(scratch.path());
   MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(std::move(engine_options), Creation::kIfMissing));

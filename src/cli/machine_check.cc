@@ -31,7 +31,7 @@ std::filesystem::path NearestFolder(std::filesystem::path directory) {
 }
 
 Finding CheckSync(const std::filesystem::path& folder) {
-  std::string path = (folder / ".millrace-doctor-XXXXXX").string();
+  std::string path = (folder / ".millrace-doctor-").string() + std::string(6, 'X');  // mkostemp puts letters there
   const int file = ::mkostemp(path.data(), 0);
   if (file < 0) {
     return {FindingLevel::kFail, "sync",

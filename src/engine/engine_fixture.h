@@ -8,25 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "env/temporary_directory.h"
 #include "millrace/millrace.h"
 
 namespace millrace {
-
-/// A directory below the system's temporary one, gone with the test.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 class EngineFixture : public ::testing::Test {
  protected:
   /// Options over this test's directory, with small tiers.
   EngineOptions Options() const;
+  /// The same on a simulated disk of its own, with objects and metadata in memory.
+  EngineOptions OnSimulatedDisk() const;
   std::unique_ptr<Engine> Open() { return Open(Options()); }
   static std::unique_ptr<Engine> Open(EngineOptions options);
   static TopicPartition At(std::string topic, std::int32_t partition = 0) {

@@ -1,24 +1,23 @@
 #include "engine/engine_fixture.h"
 
-#include <stdlib.h>
+#include "env/sim_file_system.h"
 
 namespace millrace {
-
-TemporaryDirectory::TemporaryDirectory() {
-  std::string name = (std::filesystem::temp_directory_path() / "millrace-engine-XXXXXX").string();
-  path_ = mkdtemp(name.data());
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 EngineOptions EngineFixture::Options() const {
   EngineOptions options;
   options.data_dir = directory_.path() / "data";
   options.wal_bytes_max = 64 << 20;
   options.batch_bytes_max = 4 << 20;
+  return options;
+}
+
+EngineOptions EngineFixture::OnSimulatedDisk() const {
+  EngineOptions options = Options();
+  options.data_dir = "/data";
+  options.file_system = std::make_shared<SimFileSystem>(5);
+  options.object_store = "memory:";
+  options.metadata_store = "memory:";
   return options;
 }
 

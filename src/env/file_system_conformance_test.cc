@@ -11,6 +11,7 @@
 
 #include "env/posix_file_system.h"
 #include "env/sim_file_system.h"
+#include "env/temporary_directory.h"
 #include "millrace/bytes.h"
 
 namespace millrace {
@@ -25,11 +26,10 @@ struct Ground {
 
 struct PosixGround final : Ground {
   explicit PosixGround(IoBackEnd back_end) {
-    std::string name = (std::filesystem::temp_directory_path() / "millrace-env-XXXXXX").native();
-    root = ::mkdtemp(name.data());
+    root = directory.path();
     file_system = std::make_unique<PosixFileSystem>(back_end);
   }
-  ~PosixGround() override { std::filesystem::remove_all(root); }
+  const TemporaryDirectory directory;
 };
 
 struct SimGround final : Ground {

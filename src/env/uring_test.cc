@@ -8,7 +8,6 @@
 #include <linux/filter.h>
 #include <linux/io_uring.h>
 #include <linux/seccomp.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +21,7 @@
 #include <vector>
 
 #include "env/posix_file_system.h"
+#include "env/temporary_directory.h"
 #include "millrace/bytes.h"
 
 namespace millrace {
@@ -229,12 +229,12 @@ TEST(UringTest, AnErrorOfTheDiskIsFinalAndARefusalIsNot) {
 
 /// Reads and writes plans on a file of the machine through `file_system`; false on the first difference.
 bool PlansWork(FileSystem& file_system) {
-  std::string name = (std::filesystem::temp_directory_path() / "millrace-uring-XXXXXX").native();
-  const std::filesystem::path root = ::mkdtemp(name.data());
+  const TemporaryDirectory directory;
   const auto source = Noise(200'000, 8);
   bool same = true;
   {
-    auto file = file_system.Open(root / "f", {FileAccess::kReadWrite, FileCreation::kCreateNew, FilePath::kBuffered});
+    auto file = file_system.Open(directory.path() / "f",
+                                 {FileAccess::kReadWrite, FileCreation::kCreateNew, FilePath::kBuffered});
     for (int round = 0; round < 3 && file && same; ++round) {
       std::vector<FileWrite> writes;
       std::vector<FileRead> reads;
@@ -248,7 +248,6 @@ bool PlansWork(FileSystem& file_system) {
     }
     same = same && file;
   }
-  std::filesystem::remove_all(root);
   return same;
 }
 

@@ -1,14 +1,13 @@
 // The stores that the conformance suite runs over.
 #include "meta/metadata_bench.h"
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <memory>
 #include <string>
 
 #include "env/posix_file_system.h"
 #include "env/sim_file_system.h"
+#include "env/temporary_directory.h"
 #include "meta/faulty_metadata_store.h"
 #include "meta/memory_metadata_store.h"
 #include "meta/sqlite_metadata_store.h"
@@ -61,17 +60,14 @@ class SqliteBench : public MetadataBench {
 
 class SqlitePosixBench final : public SqliteBench {
  public:
-  SqlitePosixBench() : SqliteBench(std::make_unique<PosixFileSystem>(), Scratch()) {}
-  ~SqlitePosixBench() override {
-    store_.reset();
-    std::filesystem::remove_all(directory_);
-  }
+  SqlitePosixBench() : SqlitePosixBench(TemporaryDirectory()) {}
+  ~SqlitePosixBench() override { store_.reset(); }
 
  private:
-  static std::filesystem::path Scratch() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "millrace-meta-XXXXXX").string();
-    return ::mkdtemp(pattern.data()) == nullptr ? "/nonexistent" : pattern;
-  }
+  explicit SqlitePosixBench(TemporaryDirectory directory)
+      : SqliteBench(std::make_unique<PosixFileSystem>(), directory.path()), scratch_(std::move(directory)) {}
+
+  const TemporaryDirectory scratch_;
 };
 
 }  // namespace

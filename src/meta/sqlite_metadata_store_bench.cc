@@ -1,22 +1,14 @@
 // What metadata costs: opening with a million segments, paging through them, committing a segment and a position.
 #include <benchmark/benchmark.h>
-#include <stdlib.h>
 
 #include <filesystem>
 
 #include "env/posix_file_system.h"
+#include "env/temporary_directory.h"
 #include "meta/sqlite_metadata_store.h"
 
 namespace millrace {
 namespace {
-
-struct Scratch {
-  std::string directory = (std::filesystem::temp_directory_path() / "millrace-bench-XXXXXX").string();
-  Scratch() {
-    if (::mkdtemp(directory.data()) == nullptr) std::abort();
-  }
-  ~Scratch() { std::filesystem::remove_all(directory); }
-};
 
 ObjectRow Object(std::int64_t n) {
   ObjectRow object;
@@ -36,9 +28,9 @@ void Fill(SqliteMetadataStore& store, const PartitionKey& key, std::int64_t begi
 }
 
 void BM_OpenWithSegments(benchmark::State& state) {
-  Scratch scratch;
+  const TemporaryDirectory scratch;
   PosixFileSystem file_system;
-  const std::filesystem::path path = std::filesystem::path(scratch.directory) / "metadata.db";
+  const std::filesystem::path path = scratch.path() / "metadata.db";
   PartitionKey key;
   {
     auto store = *SqliteMetadataStore::Open(path, file_system);
@@ -67,9 +59,9 @@ BENCHMARK(BM_OpenWithSegments)
     ->Unit(benchmark::kMillisecond);
 
 void BM_CommitPosition(benchmark::State& state) {
-  Scratch scratch;
+  const TemporaryDirectory scratch;
   PosixFileSystem file_system;
-  auto store = *SqliteMetadataStore::Open(std::filesystem::path(scratch.directory) / "metadata.db", file_system);
+  auto store = *SqliteMetadataStore::Open(scratch.path() / "metadata.db", file_system);
   const PartitionKey key{store->CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
   std::int64_t at = 0;
   for (auto _ : state) {
@@ -80,9 +72,9 @@ void BM_CommitPosition(benchmark::State& state) {
 BENCHMARK(BM_CommitPosition)->Unit(benchmark::kMicrosecond);
 
 void BM_PrepareAndCommitSegment(benchmark::State& state) {
-  Scratch scratch;
+  const TemporaryDirectory scratch;
   PosixFileSystem file_system;
-  auto store = *SqliteMetadataStore::Open(std::filesystem::path(scratch.directory) / "metadata.db", file_system);
+  auto store = *SqliteMetadataStore::Open(scratch.path() / "metadata.db", file_system);
   const PartitionKey key{store->CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
   std::int64_t n = 0;
   for (auto _ : state) Fill(*store, key, n++, 1);
@@ -92,8 +84,8 @@ BENCHMARK(BM_PrepareAndCommitSegment)->Unit(benchmark::kMicrosecond);
 void BM_CreateAndOpenEmpty(benchmark::State& state) {
   PosixFileSystem file_system;
   for (auto _ : state) {
-    Scratch scratch;
-    auto store = *SqliteMetadataStore::Open(std::filesystem::path(scratch.directory) / "metadata.db", file_system);
+    const TemporaryDirectory scratch;
+    auto store = *SqliteMetadataStore::Open(scratch.path() / "metadata.db", file_system);
     if (!store->Close()) std::abort();
   }
 }

@@ -12,6 +12,7 @@
 
 #include "env/faulty_file_system.h"
 #include "env/posix_file_system.h"
+#include "env/temporary_directory.h"
 #include "read/segment_cache_fixture.h"
 
 namespace millrace {
@@ -274,15 +275,12 @@ TEST(SegmentCacheFaultTest, S7AnEntryInUseIsNotPulledAway) {
 class SegmentCacheRealDiskTest : public testing::Test {
  protected:
   SegmentCacheRealDiskTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "millrace-cache-XXXXXX").string();
-    root_ = ::mkdtemp(name.data());
-    options_ = {.directory = root_ / "cache", .bytes_max = 1 << 20};
+    options_ = {.directory = root_.path() / "cache", .bytes_max = 1 << 20};
     cache_ = SegmentCache::Open(options_, disk_, clock_);
   }
   ~SegmentCacheRealDiskTest() override {
     ::chmod((options_.directory / "chunks").c_str(), 0700);
     cache_->Close();
-    std::filesystem::remove_all(root_);
   }
   bool Put(std::uint64_t number) {
     const SharedBytes bytes = NumberedBytes(number, 10'000);
@@ -294,7 +292,7 @@ class SegmentCacheRealDiskTest : public testing::Test {
     return got.has_value();
   }
 
-  std::filesystem::path root_;
+  const TemporaryDirectory root_;
   PosixFileSystem disk_;
   SimClock clock_;
   SegmentCacheOptions options_;
@@ -313,9 +311,9 @@ TEST_F(SegmentCacheRealDiskTest, ADirectoryDeletedUnderItIsMadeAgain) {
 
 TEST_F(SegmentCacheRealDiskTest, WhereItCannotBeMadeItIsOff) {
   {
-    std::ofstream(root_ / "file") << "in the way";
+    std::ofstream(root_.path() / "file") << "in the way";
   }
-  const auto off = SegmentCache::Open({.directory = root_ / "file" / "cache"}, disk_, clock_);
+  const auto off = SegmentCache::Open({.directory = root_.path() / "file" / "cache"}, disk_, clock_);
   EXPECT_FALSE(off->Stats().available);
   EXPECT_FALSE(off->Read(NumberedKey(1), {}, Lookup::kReader));
   EXPECT_FALSE(off->Reserve({.key = NumberedKey(1), .bytes = 10}));
@@ -325,10 +323,10 @@ TEST_F(SegmentCacheRealDiskTest, WhereItCannotBeMadeItIsOff) {
 TEST_F(SegmentCacheRealDiskTest, AChunkThatBecameALinkOrAFolderIsAMiss) {
   ASSERT_TRUE(Put(1));
   const std::filesystem::path path = options_.directory / "chunks" / ChunkName::Of(NumberedKey(1)).ToString();
-  std::filesystem::rename(path, root_ / "elsewhere");
-  std::filesystem::create_symlink(root_ / "elsewhere", path);
+  std::filesystem::rename(path, root_.path() / "elsewhere");
+  std::filesystem::create_symlink(root_.path() / "elsewhere", path);
   EXPECT_FALSE(Get(1));
-  EXPECT_TRUE(std::filesystem::exists(root_ / "elsewhere"));
+  EXPECT_TRUE(std::filesystem::exists(root_.path() / "elsewhere"));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // Goal: every object store, bare or under each decorator without faults, means the same by every call of the seam.
 // Method: one suite over all of them; each test opens a fresh store.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <memory>
@@ -10,6 +9,7 @@
 #include "env/seeded_random.h"
 #include "env/sim_clock.h"
 #include "env/sim_file_system.h"
+#include "env/temporary_directory.h"
 #include "store/faulty_object_store.h"
 #include "store/local_dir_object_store.h"
 #include "store/memory_object_store.h"
@@ -24,11 +24,8 @@ struct Bench : ObjectStoreBench {
   SimClock clock;
   SeededRandom random{1};
   std::unique_ptr<FileSystem> file_system;
-  std::filesystem::path scratch;
-  ~Bench() override {
-    store.reset();
-    if (!scratch.empty()) std::filesystem::remove_all(scratch);
-  }
+  std::optional<TemporaryDirectory> scratch;
+  ~Bench() override { store.reset(); }
 };
 
 std::shared_ptr<ObjectStore> OpenDir(const std::filesystem::path& root, FileSystem& file_system) {
@@ -38,11 +35,9 @@ std::shared_ptr<ObjectStore> OpenDir(const std::filesystem::path& root, FileSyst
 }
 
 void OpenPosix(Bench& bench) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "millrace-store-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-  bench.scratch = pattern;
+  bench.scratch.emplace();
   bench.file_system = std::make_unique<PosixFileSystem>();
-  bench.store = OpenDir(bench.scratch / "objects", *bench.file_system);
+  bench.store = OpenDir(bench.scratch->path() / "objects", *bench.file_system);
 }
 
 void OpenSim(Bench& bench) {

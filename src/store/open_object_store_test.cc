@@ -6,13 +6,14 @@
 
 #include "env/posix_file_system.h"
 #include "env/sim_clock.h"
+#include "env/temporary_directory.h"
 
 namespace millrace {
 namespace {
 
 TEST(OpenObjectStoreTest, UrlsNameTheirStore) {
-  std::string scratch = (std::filesystem::temp_directory_path() / "millrace-url-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(scratch.data()), nullptr);
+  const TemporaryDirectory directory;
+  const std::string scratch = directory.path().string();
   PosixFileSystem file_system;
   SimClock clock;
   const std::filesystem::path data_dir = std::filesystem::path(scratch) / "data";
@@ -22,7 +23,6 @@ TEST(OpenObjectStoreTest, UrlsNameTheirStore) {
             "file://" + scratch + "/else where%20");
   EXPECT_TRUE(std::filesystem::is_directory(scratch + "/else where%20"));
   EXPECT_EQ((*OpenObjectStore("memory:", data_dir, file_system, clock))->Describe(), "memory:");
-  std::filesystem::remove_all(scratch);
 }
 
 TEST(OpenObjectStoreTest, OthersAreRefused) {

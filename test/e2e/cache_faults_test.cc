@@ -16,8 +16,8 @@
 
 #include "env/seeded_random.h"
 #include "env/system_clock.h"
+#include "env/temporary_directory.h"
 #include "test/e2e/far_topic.h"
-#include "test/e2e/scratch_directory.h"
 #include "test/s3/s3_stores.h"
 #include "test/s3/sim_s3_server.h"
 
@@ -100,7 +100,7 @@ class CacheFaultsTest : public testing::Test {
   }
 
   static constexpr std::uint64_t kGeneration = 7;
-  const ScratchDirectory directory_;
+  const TemporaryDirectory directory_;
   const SystemClock clock_;
   SimS3 s3_{1, clock_};
   std::unique_ptr<SimS3Server> server_;

@@ -16,8 +16,8 @@
 
 #include "env/seeded_random.h"
 #include "env/system_clock.h"
+#include "env/temporary_directory.h"
 #include "test/e2e/far_topic.h"
-#include "test/e2e/scratch_directory.h"
 #include "test/s3/s3_stores.h"
 #include "test/s3/sim_s3_server.h"
 
@@ -89,7 +89,7 @@ std::uint64_t BytesIn(const std::filesystem::path& directory) {
 
 TEST(CacheKillTest, NoPartialAndNoStaleChunkIsServedAfterAKillInMidDownload) {
   constexpr int kRounds = 36, kRoundsOfATopic = 9, kKillsMin = 30;
-  const ScratchDirectory directory;
+  const TemporaryDirectory directory;
   const SystemClock clock;
   SimS3 s3(1, clock);
   s3.CreateBucket(kTestBucket);
