@@ -3,30 +3,13 @@
 // Proves W38, W39, R29 (what it counts), B10, B29, B31.
 #include <array>
 
-#include "engine/engine_fixture.h"
-#include "env/sim_file_system.h"
+#include "engine/cursor_fixture.h"
 #include "millrace/cursor.h"
 
 namespace millrace {
 namespace {
 
-class EngineReadCallsTest : public EngineFixture {
- protected:
-  EngineOptions OnSimulatedDisk() const {
-    EngineOptions options = Options();
-    options.data_dir = "/data";
-    options.file_system = std::make_shared<SimFileSystem>(5);
-    options.object_store = "memory:";
-    options.metadata_store = "memory:";
-    options.wal_bytes_max = 32 << 20;
-    return options;
-  }
-  static std::unique_ptr<Cursor> OpenCursor(Engine& engine, std::string_view name, ReadConsistency mode) {
-    auto cursor = engine.OpenCursor(At("t"), name, mode);
-    EXPECT_TRUE(cursor) << Told(cursor);
-    return cursor ? *std::move(cursor) : nullptr;
-  }
-};
+using EngineReadCallsTest = CursorFixture;
 
 TEST_F(EngineReadCallsTest, EveryCallGivesTheSameEntriesFromEveryBegin) {
   constexpr int kEntries = 301;
@@ -42,7 +25,7 @@ TEST_F(EngineReadCallsTest, EveryCallGivesTheSameEntriesFromEveryBegin) {
     ASSERT_TRUE(engine->Append(At("t"), batch));
     for (const Record& record : batch) expected.push_back(*record.value);
   }
-  const auto cursor = OpenCursor(*engine, "c", ReadConsistency::AtLeastOnce(1'000'000));
+  const auto cursor = OpenCursor(*engine, At("t"), "c", ReadConsistency::AtLeastOnce(1'000'000));
   const auto consumer = engine->OpenConsumer({.topics = {"t"}});
   ASSERT_TRUE(consumer) << Told(consumer);
   for (const bool cold : {false, true}) {
@@ -82,8 +65,8 @@ TEST_F(EngineReadCallsTest, EveryCallGivesTheSameEntriesFromEveryBegin) {
 TEST_F(EngineReadCallsTest, TenThousandCyclesOfAppendOneReadOneStayAligned) {
   const auto engine = Open(OnSimulatedDisk());
   ASSERT_TRUE(engine->CreateTopic("t"));
-  const auto strict = OpenCursor(*engine, "strict", ReadConsistency::StrictlyAtOnce());
-  const auto often = OpenCursor(*engine, "often", ReadConsistency::AtLeastOnce(100));
+  const auto strict = OpenCursor(*engine, At("t"), "strict", ReadConsistency::StrictlyAtOnce());
+  const auto often = OpenCursor(*engine, At("t"), "often", ReadConsistency::AtLeastOnce(100));
   for (int i = 0; i < 10'000; ++i) {
     AppendNumbers(*engine, At("t"), 1, i, {.durability = Durability::kOs});
     Cursor& cursor = i % 2 == 0 ? *strict : *often;
@@ -118,7 +101,7 @@ TEST_F(EngineReadCallsTest, AHundredThousandEntriesInSmallBatchesAreEachVerified
       ASSERT_TRUE(engine->Upload());
       ASSERT_TRUE(engine->Recycle());
     }
-    const auto cursor = OpenCursor(*engine, cold ? "cold" : "hot", ReadConsistency::AtLeastOnce(5'000));
+    const auto cursor = OpenCursor(*engine, At("t"), cold ? "cold" : "hot", ReadConsistency::AtLeastOnce(5'000));
     int next = 0;
     while (next < kEntries) {
       const auto records = cursor->ReadBatch(3'000, true);

@@ -35,12 +35,8 @@ namespace {
 
 class EngineSettingsTest : public EngineFixture {
  protected:
-  EngineOptions OnSimulatedDisk() const {
-    EngineOptions options = Options();
-    options.data_dir = "/data";
-    options.file_system = std::make_shared<SimFileSystem>(5);
-    options.object_store = "memory:";
-    options.metadata_store = "memory:";
+  EngineOptions Small() const {
+    EngineOptions options = OnSimulatedDisk();
     options.wal_bytes_max = 16 << 20;
     options.batch_bytes_max = 1 << 20;
     return options;
@@ -70,7 +66,7 @@ TEST_F(EngineSettingsTest, SegmentSizeAndCodecAreSeenInTheStore) {
   for (const auto& [name, codec, bytes_max] : {std::tuple("small", SegmentCodec::kNone, std::uint64_t{20'000}),
                                                std::tuple("large", SegmentCodec::kNone, std::uint64_t{64 << 20}),
                                                std::tuple("packed", SegmentCodec::kZstd, std::uint64_t{64 << 20})}) {
-    EngineOptions options = OnSimulatedDisk();
+    EngineOptions options = Small();
     options.upload.segment_bytes_max = bytes_max;
     options.upload.codec = codec;
     const auto engine = Open(options);
@@ -86,11 +82,11 @@ TEST_F(EngineSettingsTest, SegmentSizeAndCodecAreSeenInTheStore) {
 }
 
 TEST_F(EngineSettingsTest, TheBlockCacheHoldsWhatItMay) {
-  EngineOptions options = OnSimulatedDisk();
+  EngineOptions options = Small();
   const auto with = Open(options);
   Use(*with);
   EXPECT_GT(with->Stats().block_cache.hits, 0U);
-  options = OnSimulatedDisk();
+  options = Small();
   options.read.block_cache_max_size = 0;
   const auto without = Open(options);
   Use(*without);
@@ -98,7 +94,7 @@ TEST_F(EngineSettingsTest, TheBlockCacheHoldsWhatItMay) {
 }
 
 TEST_F(EngineSettingsTest, LimitsFetchSizeAutoCreationAndSyncsAreObeyed) {
-  EngineOptions options = OnSimulatedDisk();
+  EngineOptions options = Small();
   options.record_bytes_max = 100;
   options.batch_bytes_max = 1'000;
   options.auto_create_topics = true;
@@ -115,7 +111,7 @@ TEST_F(EngineSettingsTest, LimitsFetchSizeAutoCreationAndSyncsAreObeyed) {
   EXPECT_EQ((*consumer)->Poll(0)->size(), 7U);
   ASSERT_TRUE((*consumer)->Close());
 
-  options = OnSimulatedDisk();
+  options = Small();
   const auto other = Open(options);
   EXPECT_EQ(CodeOf(other->Append(At("t"), {&fits, 1})), ErrorCode::kNotFound);
   ASSERT_TRUE(other->CreateTopic("t"));
@@ -124,7 +120,7 @@ TEST_F(EngineSettingsTest, LimitsFetchSizeAutoCreationAndSyncsAreObeyed) {
 }
 
 TEST_F(EngineSettingsTest, TheWalStaysWithinItsBudgetAndAFullOneSaysSo) {
-  EngineOptions options = OnSimulatedDisk();
+  EngineOptions options = Small();
   options.append_wait_max = std::chrono::milliseconds(0);
   options.upload.segment_bytes_max = 1 << 30;
   const auto disk = std::dynamic_pointer_cast<SimFileSystem>(options.file_system);
@@ -142,7 +138,7 @@ TEST_F(EngineSettingsTest, TheWalStaysWithinItsBudgetAndAFullOneSaysSo) {
 }
 
 TEST_F(EngineSettingsTest, UsingTheEngineReadsNoEnvironmentAndPrintsNothing) {
-  const auto engine = Open(OnSimulatedDisk());
+  const auto engine = Open(Small());
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   const int before = environment_reads.load();
@@ -158,7 +154,7 @@ TEST_F(EngineSettingsTest, UsingTheEngineReadsNoEnvironmentAndPrintsNothing) {
 TEST_F(EngineSettingsTest, AFailedSyncInTheBackgroundIsToldToAppendsAndThreadsEndAtClose) {
   const std::size_t threads = Threads();
   {
-    EngineOptions options = OnSimulatedDisk();
+    EngineOptions options = Small();
     options.sync = SyncPolicy::Interval(std::chrono::milliseconds(1));
     const auto disk = std::dynamic_pointer_cast<SimFileSystem>(options.file_system);
     const auto engine = Open(options);
@@ -179,7 +175,7 @@ TEST_F(EngineSettingsTest, AFailedSyncInTheBackgroundIsToldToAppendsAndThreadsEn
     (void)engine->Close();
     EXPECT_EQ(Threads(), threads);
   }
-  for (int i = 0; i < 10; ++i) Open(OnSimulatedDisk());
+  for (int i = 0; i < 10; ++i) Open(Small());
   EXPECT_EQ(Threads(), threads);
 }
 
