@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import traceback
 
 ERROR_CODE = re.compile(r'\[(k[A-Za-z]+)[\],]|"error":{"code":"(k[A-Za-z]+)"')
@@ -38,6 +40,26 @@ class Millrace:
 
     def records(self, topic, *arguments):
         return parse_records(self.ok("consume", topic, "--json", *arguments, timeout=120))
+
+
+def killed(command, seconds):
+    """The whole lines of a process that is killed -9 after so long; it must have lived until then and not complained."""
+    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        lines = []
+        reader = threading.Thread(target=lambda: lines.extend(process.stdout))
+        reader.start()
+        time.sleep(seconds)
+        early = process.poll()
+        process.kill()
+        reader.join()
+        complaints = process.stderr.read().decode()
+    require(early is None and not complaints, f"{command} ended ({early}) or complained: {complaints}")
+    return whole_lines(lines)
+
+
+def whole_lines(lines):
+    """All but a last one that a death tore."""
+    return [line for line in lines if line.endswith(b"\n")]
 
 
 def parse_records(text):

@@ -12,10 +12,8 @@ import random
 import signal
 import subprocess
 import sys
-import threading
-import time
 
-from harness import require, run_checks
+from harness import killed, require, run_checks, whole_lines
 
 CYCLES = 120
 CALL_MAX = 40   # entries of one call of the loop: at most that many payload bytes
@@ -27,12 +25,12 @@ def run(binary, data_dir, *words):
     done = subprocess.run([binary, str(data_dir), *map(str, words)], capture_output=True, timeout=60)
     require(not done.stderr, f"{words}: {done.stderr.decode()}")
     require(done.returncode in (0, -signal.SIGKILL), f"{words} ended with {done.returncode}")
-    return handed_out(done.stdout.splitlines(keepends=True))
+    return handed_out(whole_lines(done.stdout.splitlines(keepends=True)))
 
 
 def handed_out(lines):
-    """[(name, first, count)]; the kill may have torn the last line."""
-    words = [line.decode().split() for line in lines if line.endswith(b"\n")]
+    """[(name, first, count)]"""
+    words = [line.decode().split() for line in lines]
     return [(name, int(first), int(count)) for name, first, count in words]
 
 
@@ -61,20 +59,6 @@ def exact_deaths(binary, scratch):
             returned = 3 * calls
             require(returned - 3 - (every - 1) <= found <= returned - 3, f"{name}, killed after {calls} batches: {found} is next")
     return kills
-
-
-def killed_loop(binary, data_dir, seconds):
-    with subprocess.Popen([binary, str(data_dir), "loop"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        lines = []
-        reader = threading.Thread(target=lambda: lines.extend(process.stdout))
-        reader.start()
-        time.sleep(seconds)
-        early = process.poll()
-        process.kill()
-        reader.join()
-        complaints = process.stderr.read().decode()
-    require(early is None and not complaints, f"the process ended ({early}) or complained: {complaints}")
-    return handed_out(lines)
 
 
 class Strict:
@@ -123,7 +107,7 @@ def loop_is_killed(binary, scratch):
     data_dir = scratch / "data"
     models = [Strict("strict", 1), Strict("shared", 3), AtLeastOnce("7often", 7), AtLeastOnce("1each", 1)]
     for cycle in range(CYCLES):
-        calls = killed_loop(binary, data_dir, dice.uniform(0.05, 0.2))
+        calls = handed_out(killed([binary, data_dir, "loop"], dice.uniform(0.05, 0.2)))
         for model in models:
             model.take(cycle, calls)
     calls = run(binary, data_dir, "drain")

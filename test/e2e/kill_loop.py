@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from harness import Millrace, require, run_checks
+from harness import Millrace, killed, require, run_checks
 
 PRODUCE_CYCLES, WRITER_CYCLES = 60, 60
 SEED = 20261
@@ -103,18 +103,8 @@ def produce_is_killed(binary, scratch):
 
 
 def killed_writer(writer, data_dir, cycle, seconds):
-    command = [writer, str(data_dir), "w", "3", str(cycle)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        lines = []
-        reader = threading.Thread(target=lambda: lines.extend(process.stdout))
-        reader.start()
-        time.sleep(seconds)
-        early = process.poll()
-        process.kill()
-        reader.join()
-        complaints = process.stderr.read().decode()
-        require(early is None and not complaints, f"cycle {cycle}: the writer ended ({early}) or complained: {complaints}")
-    return [tuple(map(int, line.split())) for line in lines if line.endswith(b"\n")]
+    lines = killed([writer, data_dir, "w", 3, cycle], seconds)
+    return [tuple(map(int, line.split())) for line in lines]
 
 
 def writer_is_killed(binary, writer, scratch):
