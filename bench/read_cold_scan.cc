@@ -19,7 +19,7 @@ using namespace millrace::bench;
 namespace {
 
 constexpr std::uint64_t kMebibyte = 1u << 20, kRequestBytes = 8 * kMebibyte;
-constexpr std::size_t kSegments = 32;
+constexpr std::size_t kSegments = 64, kUndelayedSegments = 16;
 
 double MegabytesPerSecond(std::uint64_t bytes, double seconds) { return static_cast<double>(bytes) / 1e6 / seconds; }
 
@@ -136,7 +136,7 @@ void MeasureDelayed(Suite& suite) {
 }
 
 void MeasureUndelayed(Suite& suite, std::int32_t partitions) {
-  const std::size_t segments = kSegments / 4 / static_cast<std::size_t>(partitions);
+  const std::size_t segments = kUndelayedSegments / static_cast<std::size_t>(partitions);
   const Row row{fmt::format("cold scan, no delay, {} partition{}", partitions, partitions == 1 ? "" : "s"),
                 "MB/s",
                 fmt::format("{} segments of 64 MiB in each, 1 KiB random records, one reader a partition, Engine::Read "

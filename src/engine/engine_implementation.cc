@@ -16,14 +16,20 @@
 #include "engine/option_check.h"
 #include "env/thread_pool.h"
 #include "log/hot_run.h"
+#include "read/chunk_fetch.h"
 
 namespace millrace {
 namespace {
 
-constexpr std::size_t kPrefetchThreads = 16;  // requests ahead of readers at once; they mostly wait
 constexpr std::uint64_t kTailCacheBytes = 64 << 20;
 constexpr std::uint64_t kFrameSlack = 1 << 20;  // of a batch that grew by compression
 constexpr std::chrono::milliseconds kFarGrace = std::chrono::hours(1);
+
+/// Requests ahead of readers at once: as many of full size as the memory of reads could hold. They mostly wait.
+std::size_t PrefetchThreads(const ReadConfig& read, Background background) {
+  if (background != Background::kThreads) return 0;
+  return std::clamp<std::uint64_t>(read.read_memory_max / kJoinBytesMax, 16, 64);
+}
 
 /// "process 977 (millrace, since 2026-01-01 09:14:00 UTC)".
 std::string Holder(const Clock& clock) {
@@ -158,7 +164,7 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
                     .counters = read_counters_,
                     .clock = *components_.clock,
                     .segment_cache = segment_cache_.get()},
-      prefetcher_(read_context_, {.threads = background_ == Background::kThreads ? kPrefetchThreads : 0}),
+      prefetcher_(read_context_, {.threads = PrefetchThreads(options_.read, background_)}),
       warmer_(read_context_, {.cache_bytes_max = options_.read.block_cache_max_size}),
       uploader_(UploaderOptions(options_, layout_), *objects_, *components_.metadata, *components_.clock,
                 *components_.random),

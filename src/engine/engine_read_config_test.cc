@@ -115,13 +115,16 @@ TEST_F(EngineReadConfigTest, ReadMemoryBoundsHowMuchOneRequestAsksFor) {
 
 TEST_F(EngineReadConfigTest, PrefetchIsThereForSequentialReadersUnlessSwitchedOff) {
   for (const bool enabled : {false, true}) {
-    EngineOptions options = Far(enabled ? "ahead" : "asked");
-    options.read.prefetch_enabled = enabled;
-    const auto engine = Open(options);
-    ASSERT_NO_FATAL_FAILURE(Fill(*engine, "t", 200));
-    EXPECT_EQ(ReadAll(*engine, At("t")).size(), 2000u);
-    const EngineStats stats = engine->Stats();
-    EXPECT_EQ(stats.prefetch_used_bytes + stats.prefetch_wasted_bytes > 0, enabled);
+    for (const std::uint64_t cache_bytes : {0u, 1u << 30}) {  // it needs no disk
+      EngineOptions options = Far((enabled ? "ahead" : "asked") + std::to_string(cache_bytes));
+      options.read.prefetch_enabled = enabled;
+      options.read.cache_max_size = cache_bytes;
+      const auto engine = Open(options);
+      ASSERT_NO_FATAL_FAILURE(Fill(*engine, "t", 200));
+      EXPECT_EQ(ReadAll(*engine, At("t")).size(), 2000u);
+      const EngineStats stats = engine->Stats();
+      EXPECT_EQ(stats.prefetch_used_bytes + stats.prefetch_wasted_bytes > 0, enabled) << cache_bytes;
+    }
   }
 }
 

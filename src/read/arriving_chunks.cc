@@ -46,6 +46,12 @@ ArrivingChunks::Claim ArrivingChunks::ClaimAhead(const ChunkKey& key) {
   return {flight->second, first};
 }
 
+bool ArrivingChunks::IsComing(const ChunkKey& key) const {
+  MutexLock lock(mutex_);
+  const auto found = flights_.find(key);
+  return found != flights_.end() && !found->second->result;
+}
+
 std::optional<Result<ArrivingChunks::Taken>> ArrivingChunks::Take(const ChunkKey& key, Clock& clock,
                                                                   std::optional<std::chrono::nanoseconds> deadline) {
   MutexLock lock(mutex_);

@@ -41,6 +41,8 @@ class ArrivingChunks {
   /// For a stream ahead of its reader: holds it either way.
   Claim ClaimAhead(const ChunkKey& key);
 
+  /// Whether Take would wait now.
+  [[nodiscard]] bool IsComing(const ChunkKey& key) const;
   struct Taken {
     ChunkPointer chunk;
     bool waited = false;

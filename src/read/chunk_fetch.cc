@@ -10,6 +10,12 @@
 
 namespace millrace {
 
+namespace {
+
+constexpr std::size_t kSliceShare = 32;
+
+}  // namespace
+
 Error DescribeDamage(const Error& error, const SegmentRow& row, const OpenedSegment& segment,
                      const SegmentBlock& block) {
   const std::uint64_t begin = row.byte_begin + block.byte_begin;
@@ -19,9 +25,9 @@ Error DescribeDamage(const Error& error, const SegmentRow& row, const OpenedSegm
       .WithDamage(damage);
 }
 
-ChunkFetch::ChunkFetch(ReadContext& context, ReadTrace& trace, Order order)
-    : context_(context), arriving_(context.blocks.state().chunks), trace_(trace), order_(std::move(order)) {
-  for (const BlockRun& chunk : order_.chunks) stored_bytes_ += BytesOf(order_.segment.index->blocks(), chunk).length;
+ChunkFetch::ChunkFetch(ReadContext& context, Order order)
+    : context_(context), arriving_(context.blocks.state().chunks), order_(std::move(order)) {
+  for (const BlockRun& chunk : order_.chunks) stored_bytes_ += BytesOf(order_.segment->index->blocks(), chunk).length;
 }
 
 ChunkFetch::~ChunkFetch() { Release(Error(ErrorCode::kUnavailable, "the request was given up")); }
@@ -36,15 +42,21 @@ void ChunkFetch::Release(const Error& error) {
   }
 }
 
-std::vector<Result<SharedBytes>> ChunkFetch::Check(ObjectBlockSource& store, BlockRun chunk,
-                                                   std::span<SharedBytes> parts) const {
-  std::vector<Result<SharedBytes>> checked;
+std::vector<FetchedBlock> ChunkFetch::Check(ObjectBlockSource& store, BlockRun chunk,
+                                            std::span<SharedBytes> parts) const {
+  std::vector<FetchedBlock> checked;
   for (std::size_t number = chunk.first; number < chunk.end; ++number) {
-    const SegmentBlock& block = order_.segment.index->blocks()[number];
+    const SegmentBlock& block = order_.segment->index->blocks()[number];
     SharedBytes& part = parts[number - chunk.first];
+    if (auto batches = OpenUncompressed(block, part)) {
+      // Nobody counts the memory of the slices: of very small batches they are made again.
+      if (batches->size() * sizeof(SharedBytes) > part.size() / kSliceShare) batches->clear();
+      checked.push_back({std::move(part), *std::move(batches)});
+      continue;
+    }
     Result<void> good = CheckBlock(block, part);
-    if (good || Planted(Bug::kReadDamagedChunkServed)) {
-      checked.emplace_back(std::move(part));
+    if (good || (Planted(Bug::kReadDamagedChunkServed) && part.size() == block.stored_bytes)) {
+      checked.push_back({std::move(part), {}});
       continue;
     }
     // Once more, past everything on the way.
@@ -52,14 +64,14 @@ std::vector<Result<SharedBytes>> ChunkFetch::Check(ObjectBlockSource& store, Blo
     if (again) good = CheckBlock(block, *again);
     if (again && !good) again = good.error();
     if (!again && again.error().code() == ErrorCode::kCorruption)
-      again = DescribeDamage(again.error(), order_.row, order_.segment, block);
-    checked.push_back(std::move(again));
+      again = DescribeDamage(again.error(), order_.row, *order_.segment, block);
+    checked.push_back({std::move(again), {}});
   }
   return checked;
 }
 
-Result<void> ChunkFetch::Run(std::vector<ReadMemory::Reservation> reserved) {
-  const std::span<const SegmentBlock> blocks = order_.segment.index->blocks();
+Result<void> ChunkFetch::Run(ReadTrace& trace, std::vector<ReadMemory::Reservation> reserved) {
+  const std::span<const SegmentBlock> blocks = order_.segment->index->blocks();
   const std::size_t first = order_.chunks.front().first, end = order_.chunks.back().end;
   if (SegmentCache* cache = context_.segment_cache) {
     for (const BlockRun& chunk : order_.chunks)
@@ -68,8 +80,8 @@ Result<void> ChunkFetch::Run(std::vector<ReadMemory::Reservation> reserved) {
   }
   std::vector<std::uint64_t> lengths;  // a block that is kept keeps no other in memory
   for (const SegmentBlock& block : blocks.subspan(first, end - first)) lengths.push_back(block.stored_bytes);
-  ObjectBlockSource store(context_.objects, {order_.segment.object_key, order_.row.byte_begin, order_.row.byte_size},
-                          trace_, order_.whose);
+  ObjectBlockSource store(context_.objects, {order_.segment->object_key, order_.row.byte_begin, order_.row.byte_size},
+                          trace, order_.whose);
   auto parts = store.FetchParts(blocks[first].byte_begin, lengths);
   if (!parts && parts.error().code() == ErrorCode::kCorruption)  // too short: it may have been cut on the way
     parts = store.FetchParts(blocks[first].byte_begin, lengths);
@@ -93,9 +105,12 @@ bool ChunkFetch::Keep(std::size_t i) {
   MR_DCHECK(i < arrived_.size());
   if (rooms_.empty() || !rooms_[i] || !arrived_[i]->whole()) return false;
   std::vector<SharedBytes> pieces;
-  for (std::size_t number = arrived_[i]->run().first; number < arrived_[i]->run().end; ++number)
+  std::uint32_t crc = 0;
+  for (std::size_t number = arrived_[i]->run().first; number < arrived_[i]->run().end; ++number) {
     pieces.push_back(*arrived_[i]->block(number));
-  return context_.segment_cache->Admit(std::move(rooms_[i]), pieces);
+    crc = StoredCrc(order_.segment->index->blocks()[number], pieces.back(), crc);
+  }
+  return context_.segment_cache->Admit(std::move(rooms_[i]), pieces, crc);
 }
 
 }  // namespace millrace

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -32,17 +33,17 @@ inline bool Joins(std::span<const SegmentBlock> blocks, BlockRun first, BlockRun
   return window_of(next.first) < end || window_of(blocks.size() - 1) < end + windows / 4;
 }
 
-/// For one thread and one request. Every chunk given to it is led by this thread.
+/// One request, from before it is sent until its chunks are let go. Not thread-safe. It leads every chunk given to it.
 class ChunkFetch {
  public:
   struct Order {
-    const SegmentRow& row;
-    const OpenedSegment& segment;
+    SegmentRow row;
+    std::shared_ptr<const OpenedSegment> segment;
     std::vector<BlockRun> chunks;  // neighbours, ascending
     ChunkFor whose = ChunkFor::kReader;
     InsertHint hint = InsertHint::kRandom;
   };
-  ChunkFetch(ReadContext& context, ReadTrace& trace, Order order);
+  ChunkFetch(ReadContext& context, Order order);
   /// Those not kept by then are not stored, and let go.
   ~ChunkFetch();
   ChunkFetch(const ChunkFetch&) = delete;
@@ -51,7 +52,7 @@ class ChunkFetch {
   /// As many bytes as the blocks have in store.
   [[nodiscard]] std::uint64_t stored_bytes() const { return stored_bytes_; }
   /// `reserved`: for each chunk, held as long as the chunk is; or none. Errors: of the request, which all who wait get.
-  Result<void> Run(std::vector<ReadMemory::Reservation> reserved);
+  Result<void> Run(ReadTrace& trace, std::vector<ReadMemory::Reservation> reserved);
   [[nodiscard]] std::span<const ChunkPointer> chunks() const { return arrived_; }
   /// Stores chunk number `i` of the order on disk. False: it is not there.
   bool Keep(std::size_t i);
@@ -59,12 +60,11 @@ class ChunkFetch {
   void Release(const Error& error);
 
  private:
-  std::vector<Result<SharedBytes>> Check(ObjectBlockSource& store, BlockRun chunk, std::span<SharedBytes> parts) const;
-  [[nodiscard]] ChunkKey Key(BlockRun chunk) const { return KeyOf(order_.row, order_.segment, chunk); }
+  std::vector<FetchedBlock> Check(ObjectBlockSource& store, BlockRun chunk, std::span<SharedBytes> parts) const;
+  [[nodiscard]] ChunkKey Key(BlockRun chunk) const { return KeyOf(order_.row, *order_.segment, chunk); }
 
   ReadContext& context_;
   ArrivingChunks& arriving_;
-  ReadTrace& trace_;
   const Order order_;
   std::uint64_t stored_bytes_ = 0;
   std::vector<SegmentCache::Admission> rooms_;  // one for each chunk, or none at all

@@ -97,12 +97,12 @@ std::optional<ChunkName> ChunkName::Parse(std::string_view digits) {
 std::string ChunkName::ToString() const { return fmt::format("{:016x}{:016x}", high, low); }
 
 Result<void> WriteChunkFile(FileSystem& file_system, const std::filesystem::path& path, const ChunkKey& key,
-                            std::span<const SharedBytes> pieces) {
+                            std::span<const SharedBytes> pieces, std::optional<std::uint32_t> crc) {
   std::uint64_t payload_bytes = 0;
-  std::uint32_t crc = 0;
-  for (const SharedBytes& piece : pieces) {
-    payload_bytes += piece.size();
-    crc = Crc32c(piece, crc);
+  for (const SharedBytes& piece : pieces) payload_bytes += piece.size();
+  if (!crc) {
+    crc = 0;
+    for (const SharedBytes& piece : pieces) crc = Crc32c(piece, *crc);
   }
   MR_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, {FileAccess::kReadWrite, FileCreation::kCreateNew}));
   std::uint64_t offset = kChunkHeaderBytes;
@@ -110,7 +110,7 @@ Result<void> WriteChunkFile(FileSystem& file_system, const std::filesystem::path
     if (!piece.empty()) MR_TRY(file->WriteAt(offset, piece));
     offset += piece.size();
   }
-  return file->WriteAt(0, HeaderOf(key, payload_bytes, crc));
+  return file->WriteAt(0, HeaderOf(key, payload_bytes, *crc));
 }
 
 Result<std::vector<SharedBytes>> ReadChunkFile(FileSystem& file_system, const ChunkFile& chunk, const ChunkKey& key,

@@ -39,10 +39,10 @@ struct ChunkNameHash {
   std::size_t operator()(const ChunkName& name) const noexcept { return name.low; }
 };
 
-/// Writes a file that was not there, header and payload; nothing is synced. Errors: of the file system, with any part
-/// of it written.
+/// Writes a file that was not there, header and payload; nothing is synced. `crc`: of the pieces together, if it is
+/// known; else one more pass over them. Errors: of the file system, with any part of it written.
 Result<void> WriteChunkFile(FileSystem& file_system, const std::filesystem::path& path, const ChunkKey& key,
-                            std::span<const SharedBytes> pieces);
+                            std::span<const SharedBytes> pieces, std::optional<std::uint32_t> crc = std::nullopt);
 
 /// What a reader knows of a file before it opens it.
 struct ChunkFile {

@@ -46,7 +46,7 @@ std::shared_ptr<const OpenedBlock> UnverifiedBlock(const SegmentBlock& block, co
 Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
                                                           const std::shared_ptr<const OpenedSegment>& segment,
                                                           std::size_t first, const Wanted& wanted) {
-  const Place place{row, *segment, segment->index->blocks()};
+  const Place place{row, segment, *segment, segment->index->blocks()};
   const std::size_t end = WantedEnd(place.blocks, first, wanted);
   if (stream_) context_.prefetcher->Advance(stream_, row, segment, {first, end});
   std::vector<Block> got;
@@ -102,7 +102,7 @@ BlockRun ColdReader::LeadOn(const Place& place, std::size_t first, std::size_t e
 }
 
 void ColdReader::Warm(const SegmentRow& row, const std::shared_ptr<const OpenedSegment>& segment, BlockRun run) {
-  const Place place{row, *segment, segment->index->blocks()};
+  const Place place{row, segment, *segment, segment->index->blocks()};
   goes_on_ = true;
   while (run.first < run.end) {
     const BlockKey key = KeyOf(row, place.blocks[run.first]);
@@ -143,18 +143,22 @@ std::vector<Result<ColdReader::Block>> ColdReader::FetchRun(const Place& place, 
   return results;
 }
 
-Result<ColdReader::BlockPointer> ColdReader::OpenVerified(const Place& place, std::size_t number, const Stored& stored,
+Result<ColdReader::BlockPointer> ColdReader::OpenVerified(const Place& place, std::size_t number, Stored& stored,
                                                           std::size_t i) {
   const SegmentBlock& block = place.blocks[number];
+  FetchedBlock& fetched = stored.blocks[i];
+  if (!fetched.batches.empty())  // verified in memory, when it came
+    return std::make_shared<const OpenedBlock>(
+        OpenedBlock{block.base, block.end, std::move(fetched.batches), block.raw_bytes});
   const auto open = [&](const Result<SharedBytes>& bytes) -> Result<BlockPointer> {
     if (!bytes) return bytes.error();
     MR_ASSIGN_OR_RETURN(std::vector<SharedBytes> batches, OpenBatches(block, *bytes));
     return std::make_shared<const OpenedBlock>(OpenedBlock{block.base, block.end, std::move(batches), block.raw_bytes});
   };
-  Result<BlockPointer> opened = open(stored.blocks[i]);
+  Result<BlockPointer> opened = open(fetched.stored);
 #ifdef MILLRACE_BUGS
-  if (Planted(Bug::kReadDamagedChunkServed) && !opened && stored.blocks[i])
-    opened = UnverifiedBlock(block, *stored.blocks[i]);
+  if (Planted(Bug::kReadDamagedChunkServed) && !opened && fetched.stored)
+    opened = UnverifiedBlock(block, *fetched.stored);
 #endif
   if (opened || opened.error().code() != ErrorCode::kCorruption) return opened;
   if (stored.origin == BlockOrigin::kSegmentCache) return opened;
@@ -182,9 +186,9 @@ ColdReader::Stored ColdReader::FromStore(const Place& place, BlockRun run) {
                         : Result<std::vector<SharedBytes>>(reserved.error());
   for (std::size_t i = 0; i < lengths.size(); ++i) {
     if (parts)
-      stored.blocks.emplace_back(std::move((*parts)[i]));
+      stored.blocks.push_back({std::move((*parts)[i]), {}});
     else
-      stored.blocks.emplace_back(parts.error());
+      stored.blocks.push_back({parts.error(), {}});
   }
   if (reserved) stored.reserved = *std::move(reserved);
   return stored;
@@ -204,16 +208,14 @@ ColdReader::Stored ColdReader::FromChunks(const Place& place, BlockRun run) {
 }
 
 std::optional<ColdReader::Stored> ColdReader::FromArriving(const Place& place, BlockRun run, const ChunkKey& key) {
+  if (cache_.chunks.IsComing(key)) Outran(place.blocks[run.first]);
   const std::chrono::nanoseconds begun = context_.clock.Monotonic();
   auto taken = cache_.chunks.Take(key, context_.clock, deadline_);
   if (!taken) return std::nullopt;
   Stored stored;
-  if (!*taken || (**taken).waited) {
-    trace_.CountWait(WaitCause::kShared, context_.clock.Monotonic() - begun);
-    Outran(place.blocks[run.first]);
-  }
+  if (!*taken || (**taken).waited) trace_.CountWait(WaitCause::kShared, context_.clock.Monotonic() - begun);
   if (!*taken) {
-    stored.blocks.assign(run.end - run.first, taken->error());
+    stored.blocks = AllFailed(run.end - run.first, taken->error());
     return stored;
   }
   stored.chunk = std::move((**taken).chunk);
@@ -223,7 +225,7 @@ std::optional<ColdReader::Stored> ColdReader::FromArriving(const Place& place, B
     trace_.CountShared();
   for (std::size_t number = run.first; number < std::min(run.end, stored.chunk->run().end); ++number) {
     stored.chunk->Use(number);
-    stored.blocks.push_back(stored.chunk->block(number));
+    stored.blocks.push_back(stored.chunk->opened(number));
   }
   return stored;
 }
@@ -243,14 +245,14 @@ std::optional<ColdReader::Stored> ColdReader::FromDisk(const Place& place, Block
   if (cache.Contains(key)) {
     auto reserved = Reserve(in_flight_bytes);
     if (!reserved) {
-      stored.blocks.assign(run.end - run.first, reserved.error());
+      stored.blocks = AllFailed(run.end - run.first, reserved.error());
       return stored;
     }
     stored.reserved = *std::move(reserved);
   }
   auto parts = trace_.Wait(WaitCause::kCache, [&] { return cache.Read(key, ranges, Lookup::kReader, hint()); });
   if (!parts) return std::nullopt;
-  for (SharedBytes& part : *parts) stored.blocks.emplace_back(std::move(part));
+  for (SharedBytes& part : *parts) stored.blocks.push_back({std::move(part), {}});
   return stored;
 }
 
@@ -270,23 +272,23 @@ ColdReader::Stored ColdReader::FromRequest(const Place& place, BlockRun run, Blo
   Stored stored;
   const std::size_t end = std::min(run.end, chunks.back().end);
   stored.fetch = std::make_unique<ChunkFetch>(
-      context_, trace_,
-      ChunkFetch::Order{.row = place.row, .segment = place.segment, .chunks = std::move(chunks), .hint = hint()});
+      context_,
+      ChunkFetch::Order{.row = place.row, .segment = place.opened, .chunks = std::move(chunks), .hint = hint()});
   std::uint64_t in_flight_bytes = stored.fetch->stored_bytes();
   for (std::size_t number = run.first; number < end; ++number) in_flight_bytes += place.blocks[number].raw_bytes;
   auto reserved = Reserve(in_flight_bytes);
-  const Result<void> fetched = reserved ? stored.fetch->Run({}) : Result<void>(reserved.error());
+  const Result<void> fetched = reserved ? stored.fetch->Run(trace_, {}) : Result<void>(reserved.error());
   if (reserved) stored.reserved = *std::move(reserved);
   if (!fetched) {
     stored.fetch->Release(fetched.error());
     stored.fetch.reset();
-    stored.blocks.assign(run.end - run.first, fetched.error());
+    stored.blocks = AllFailed(run.end - run.first, fetched.error());
     return stored;
   }
   for (const ChunkPointer& arrived : stored.fetch->chunks()) {
     for (std::size_t number = std::max(run.first, arrived->run().first); number < std::min(end, arrived->run().end);
          ++number)
-      stored.blocks.push_back(arrived->block(number));
+      stored.blocks.push_back(arrived->opened(number));
   }
   return stored;
 }
@@ -314,7 +316,7 @@ Result<ReadMemory::Reservation> ColdReader::Reserve(std::uint64_t bytes) {
 }
 
 void ColdReader::Outran(const SegmentBlock& block) {
-  if (stream_) context_.prefetcher->Outrun(*stream_, block.base);
+  if (stream_) context_.prefetcher->Outrun(stream_, block.base);
 }
 
 }  // namespace millrace

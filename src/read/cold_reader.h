@@ -69,12 +69,13 @@ class ColdReader {
   /// Where a run of blocks is wanted from.
   struct Place {
     const SegmentRow& row;
-    const OpenedSegment& segment;
-    std::span<const SegmentBlock> blocks;  // all of the segment
+    const std::shared_ptr<const OpenedSegment>& opened;
+    const OpenedSegment& segment;          // the same
+    std::span<const SegmentBlock> blocks;  // all of it
   };
-  /// Blocks as stored, from one origin, and what must live until they are opened.
+  /// Blocks as stored, or opened already, from one origin, and what must live until they are opened.
   struct Stored {
-    std::vector<Result<SharedBytes>> blocks;
+    std::vector<FetchedBlock> blocks;
     BlockOrigin origin = BlockOrigin::kObjectStore;
     ReadMemory::Reservation reserved;
     ChunkPointer chunk;
@@ -92,10 +93,13 @@ class ColdReader {
   std::optional<Stored> FromDisk(const Place& place, BlockRun run, BlockRun chunk, const ChunkKey& key);
   /// Leads `chunk` already.
   Stored FromRequest(const Place& place, BlockRun run, BlockRun chunk);
-  Result<BlockPointer> OpenVerified(const Place& place, std::size_t number, const Stored& stored, std::size_t i);
+  Result<BlockPointer> OpenVerified(const Place& place, std::size_t number, Stored& stored, std::size_t i);
   /// Of chunks that the disk did not take, the blocks nobody asked for yet.
   void KeepFetched(const Place& place, ChunkFetch& fetch, std::size_t i);
   Result<ReadMemory::Reservation> Reserve(std::uint64_t bytes);
+  static std::vector<FetchedBlock> AllFailed(std::size_t blocks, const Error& error) {
+    return std::vector<FetchedBlock>(blocks, FetchedBlock{error, {}});
+  }
   [[nodiscard]] InsertHint hint() const { return goes_on_ ? InsertHint::kScan : InsertHint::kRandom; }
   void Outran(const SegmentBlock& block);
 

@@ -60,6 +60,10 @@ class CountingStore final : public ObjectStore {
     MutexLock lock(mutex_);
     while (asked_.size() < count) changed_.Wait(mutex_);
   }
+  void AwaitBytes(std::uint64_t bytes) {
+    MutexLock lock(mutex_);
+    while (Sum() < bytes) changed_.Wait(mutex_);
+  }
   void FailNext(int count) {
     MutexLock lock(mutex_);
     failures_ = count;
@@ -74,9 +78,7 @@ class CountingStore final : public ObjectStore {
   }
   [[nodiscard]] std::uint64_t bytes() const {
     MutexLock lock(mutex_);
-    std::uint64_t sum = 0;
-    for (const auto& [key, range] : asked_) sum += range.length;
-    return sum;
+    return Sum();
   }
   /// Bytes that came more than once.
   [[nodiscard]] std::uint64_t bytes_again() const {
@@ -98,6 +100,12 @@ class CountingStore final : public ObjectStore {
   }
 
  private:
+  [[nodiscard]] std::uint64_t Sum() const MR_REQUIRES(mutex_) {
+    std::uint64_t sum = 0;
+    for (const auto& [key, range] : asked_) sum += range.length;
+    return sum;
+  }
+
   ObjectStore& inner_;
   mutable Mutex mutex_;
   CondVar changed_;

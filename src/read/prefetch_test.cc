@@ -128,6 +128,25 @@ TEST(PrefetchTest, ConsumerThatIsBehindFindsOnDiskWhatTheFirstFetched) {
   EXPECT_GE(again.bytes.segment_cache * 100, far.stored_bytes * 95);
 }
 
+TEST(PrefetchTest, ReaderWhoWaitsMakesTheWindowGrowBeforeHeHasHisBytes) {
+  FarFixture far({.threads = 4, .block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(1, 32 * kMebibyte);
+  Offset at(0);
+  for (int i = 0; i < 2; ++i) at = far.f.partition.reader->Read(at, {.bytes_max = kMebibyte}).value().next;
+  far.counting.Forget();
+  far.counting.Shut(true);
+  std::jthread reader([&] {
+    for (int i = 0; i < 3; ++i) {
+      const auto read = far.f.partition.reader->Read(at, {.bytes_max = kMebibyte});
+      ASSERT_TRUE(read);
+      at = read->next;
+    }
+  });
+  // He stands before the second of them at the latest; what is asked for now, nothing that arrives has called for.
+  far.counting.AwaitBytes(6 * kMebibyte);
+  far.counting.Shut(false);
+}
+
 TEST(PrefetchTest, DamagedChunkOfTheDiskIsDroppedAndFetchedAgain) {
   FarFixture far({.disk_bytes = 64 * kMebibyte});
   far.MakeSegments(1, 4 * kMebibyte);

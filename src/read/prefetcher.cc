@@ -167,13 +167,24 @@ void Prefetcher::Advance(const StreamPointer& stream, const SegmentRow& row,
   WakePool();
 }
 
-void Prefetcher::Outrun(ReadStream& stream, Offset at) {
-  MutexLock lock(mutex_);
-  const bool asked = std::ranges::any_of(
-      stream.asked, [&](const ReadStream::Asked& chunk) { return chunk.begin <= at && at < chunk.end; });
-  if (!asked || at < stream.grows_from) return;
-  stream.window.OnOutrun();
-  stream.grows_from = stream.asked.back().end;  // what is on its way was asked for under the window before
+void Prefetcher::Outrun(const StreamPointer& stream, Offset at) {
+  {
+    MutexLock lock(mutex_);
+    ReadStream& s = *stream;
+    const bool asked = std::ranges::any_of(
+        s.asked, [&](const ReadStream::Asked& chunk) { return chunk.begin <= at && at < chunk.end; });
+    if (!asked) return;
+    s.window.OnOutrun(at >= s.grows_from);
+    // What is on its way was asked for under the window before.
+    if (at >= s.grows_from) s.grows_from = s.asked.back().end;
+    PlanAgain(stream);
+  }
+  WakePool();
+}
+
+/// The window may have grown.
+void Prefetcher::PlanAgain(const StreamPointer& stream) {
+  if (!closed_ && stream->active && stream->current.opened) Plan(stream);
 }
 
 void Prefetcher::Plan(const StreamPointer& stream) {
@@ -183,7 +194,8 @@ void Prefetcher::Plan(const StreamPointer& stream) {
 
 void Prefetcher::OpenNext(const StreamPointer& stream) {
   stream->looking_for_next = true;
-  queue_.push_back({.stream = stream, .segment = stream->current, .chunks = {}, .tickets = {}});
+  // Before all else: nothing can be asked for behind it.
+  queue_.push_front({.stream = stream, .segment = stream->current, .chunks = {}, .tickets = {}});
   ++unannounced_;
 }
 
@@ -342,39 +354,44 @@ void Prefetcher::FetchChunks(const Task& task) {
   std::vector<std::size_t> led;
   std::vector<ReadMemory::Reservation> reserved;
   for (std::size_t i = 0; i < task.chunks.size(); ++i) {
-    if (Begin(task, i, reserved))
+    const Begun begun = Begin(task, i, reserved);
+    if (begun == Begun::kNoMemory) {
+      std::vector<std::size_t> rest;
+      for (; i < task.chunks.size(); ++i) rest.push_back(i);
+      GiveUp(task, rest);
+    } else if (begun == Begun::kLeads) {
       led.push_back(i);
-    else
+    } else {
       FetchLed(task, led, reserved);
+    }
   }
   FetchLed(task, led, reserved);
 }
 
-bool Prefetcher::Begin(const Task& task, std::size_t i, std::vector<ReadMemory::Reservation>& reserved) {
+Prefetcher::Begun Prefetcher::Begin(const Task& task, std::size_t i, std::vector<ReadMemory::Reservation>& reserved) {
   const ChunkKey key = Key(task, i);
   ArrivingChunks::Hold unwanted;
   {
     MutexLock lock(mutex_);
     const auto asked = std::ranges::find(task.stream->asked, task.tickets[i], &ReadStream::Asked::ticket);
-    if (asked == task.stream->asked.end()) return false;
+    if (asked == task.stream->asked.end()) return Begun::kElsewhere;
     ArrivingChunks::Claim claim = arriving_.ClaimAhead(key);
     asked->hold = claim.hold;
-    if (!claim.leads) return false;  // somebody else brings it
+    if (!claim.leads) return Begun::kElsewhere;  // somebody else brings it
     if (IsNear(task.segment, task.chunks[i])) unwanted = std::exchange(asked->hold, nullptr);
   }
   if (unwanted) {
     arriving_.GiveUp(key);
     arriving_.LetGo(key, std::move(unwanted));
-    return false;
+    return Begun::kElsewhere;
   }
   auto room = context_.memory.TryReserve(BytesOf(task.segment.opened->index->blocks(), task.chunks[i]).length);
   if (room) {
     reserved.push_back(*std::move(room));
-    return true;
+    return Begun::kLeads;
   }
   arriving_.GiveUp(key);
-  GiveUp(task, i);
-  return false;
+  return Begun::kNoMemory;
 }
 
 void Prefetcher::FetchLed(const Task& task, std::vector<std::size_t>& led,
@@ -383,38 +400,49 @@ void Prefetcher::FetchLed(const Task& task, std::vector<std::size_t>& led,
   ReadExplanation ignored;
   ReadTrace trace{context_.counters, context_.clock, ignored};
   ChunkFetch::Order order{.row = task.segment.row,
-                          .segment = *task.segment.opened,
+                          .segment = task.segment.opened,
                           .chunks = {},
                           .whose = ChunkFor::kAhead,
                           .hint = InsertHint::kScan};
   for (const std::size_t i : led) order.chunks.push_back(task.chunks[i]);
-  ChunkFetch fetch(context_, trace, std::move(order));
-  const Result<void> fetched = fetch.Run(std::exchange(reserved, {}));
+  StreamWindow::Departure departure;
+  {
+    MutexLock lock(mutex_);
+    departure = task.stream->window.OnDeparture(context_.clock.Monotonic());
+  }
+  ChunkFetch fetch(context_, std::move(order));
+  const Result<void> fetched = fetch.Run(trace, std::exchange(reserved, {}));
   if (fetched) {
     {
       MutexLock lock(mutex_);
-      task.stream->window.OnArrival(fetch.stored_bytes(), context_.clock.Monotonic());
+      task.stream->window.OnArrival(fetch.stored_bytes(), departure, context_.clock.Monotonic());
+      PlanAgain(task.stream);
     }
+    WakePool();
     for (std::size_t i = 0; i < fetch.chunks().size(); ++i) fetch.Keep(i);
   } else {
-    for (const std::size_t i : led) GiveUp(task, i);
+    GiveUp(task, led);
   }
   led.clear();
 }
 
-void Prefetcher::GiveUp(const Task& task, std::size_t i) {
-  ArrivingChunks::Hold hold;
+void Prefetcher::GiveUp(const Task& task, std::span<const std::size_t> numbers) {
+  Holds holds;
   {
     MutexLock lock(mutex_);
     auto& asked = task.stream->asked;
-    const auto found = std::ranges::find(asked, task.tickets[i], &ReadStream::Asked::ticket);
-    if (found == asked.end()) return;
-    hold = std::move(found->hold);
-    if (found->ahead) task.stream->ahead_bytes -= found->bytes;
-    asked.erase(found);
-    task.stream->window.OnWaste();
+    bool any = false;
+    for (const std::size_t i : numbers) {
+      const auto found = std::ranges::find(asked, task.tickets[i], &ReadStream::Asked::ticket);
+      if (found == asked.end()) continue;
+      any = true;
+      if (found->hold) holds.push_back({found->key, std::move(found->hold)});
+      if (found->ahead) task.stream->ahead_bytes -= found->bytes;
+      asked.erase(found);
+    }
+    if (any) task.stream->window.OnWaste();
   }
-  if (hold) arriving_.LetGo(Key(task, i), std::move(hold));
+  LetGo(std::move(holds));
 }
 
 }  // namespace millrace

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/mutex.h"
@@ -42,8 +43,8 @@ class Prefetcher {
   /// them is asked for. No I/O.
   void Advance(const std::shared_ptr<ReadStream>& stream, const SegmentRow& row,
                const std::shared_ptr<const OpenedSegment>& segment, BlockRun wanted);
-  /// The reader stands still at `at`.
-  void Outrun(ReadStream& stream, Offset at);
+  /// The reader is about to stand still at `at`: more is asked for at once, before he waits.
+  void Outrun(const std::shared_ptr<ReadStream>& stream, Offset at);
   /// Nobody goes on there: what is queued is not fetched, what came is dropped.
   void Cancel(const std::shared_ptr<ReadStream>& stream);
   /// The same, and what is under way for it has ended when this returns.
@@ -84,6 +85,7 @@ class Prefetcher {
   using Holds = std::vector<Released>;
 
   void Plan(const StreamPointer& stream) MR_REQUIRES(mutex_);
+  void PlanAgain(const StreamPointer& stream) MR_REQUIRES(mutex_);
   bool AskForNextRequest(const StreamPointer& stream) MR_REQUIRES(mutex_);
   void OpenNext(const StreamPointer& stream) MR_REQUIRES(mutex_);
   [[nodiscard]] bool IsNear(const ReadStream::Segment& segment, BlockRun chunk) const;
@@ -98,11 +100,12 @@ class Prefetcher {
 
   void FetchNext(const Task& task);
   void FetchChunks(const Task& task);
-  /// True: it is still wanted and nowhere, and this thread now leads it, with memory for it.
-  bool Begin(const Task& task, std::size_t i, std::vector<ReadMemory::Reservation>& reserved);
+  enum class Begun { kLeads, kElsewhere, kNoMemory };
+  /// kLeads: it is still wanted and nowhere, and this thread now leads it, with memory for it.
+  Begun Begin(const Task& task, std::size_t i, std::vector<ReadMemory::Reservation>& reserved);
   void FetchLed(const Task& task, std::vector<std::size_t>& led, std::vector<ReadMemory::Reservation>& reserved);
-  /// The chunk will not come; the stream asks for less from now on.
-  void GiveUp(const Task& task, std::size_t i);
+  /// These chunks will not come; the stream asks for less from now on.
+  void GiveUp(const Task& task, std::span<const std::size_t> numbers);
   [[nodiscard]] ChunkKey Key(const Task& task, std::size_t i) const {
     return KeyOf(task.segment.row, *task.segment.opened, task.chunks[i]);
   }

@@ -129,7 +129,7 @@ void SegmentCache::Admission::Release() {
   pass_.Leave();
 }
 
-bool SegmentCache::Admit(Admission admission, std::span<const SharedBytes> pieces) {
+bool SegmentCache::Admit(Admission admission, std::span<const SharedBytes> pieces, std::optional<std::uint32_t> crc) {
   State& state = *state_;
   if (!admission || state.write_pause.active()) return false;
   const ChunkName name = ChunkName::Of(admission.key_);
@@ -141,7 +141,7 @@ bool SegmentCache::Admit(Admission admission, std::span<const SharedBytes> piece
   }
   const std::filesystem::path part = state.PartOf(name);
   const auto write = [&]() -> Result<void> {
-    MR_TRY(WriteChunkFile(state.disk, part, admission.key_, pieces));
+    MR_TRY(WriteChunkFile(state.disk, part, admission.key_, pieces, crc));
     return state.disk.Rename(part, state.PathOf(name));
   };
   Result<void> written = write();

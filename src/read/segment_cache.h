@@ -94,9 +94,9 @@ class SegmentCache {
   /// way, what is there is being read or worth more than a stream's bytes, or no disk: fetch all the same, and do not
   /// store.
   Admission Reserve(const Request& request);
-  /// Makes it visible, whole or not at all. Precondition: `pieces` together are as long as was reserved. False: it is
-  /// not stored.
-  bool Admit(Admission admission, std::span<const SharedBytes> pieces);
+  /// Makes it visible, whole or not at all. Precondition: `pieces` together are as long as was reserved; `crc` is that
+  /// of all of them, if it is known. False: it is not stored.
+  bool Admit(Admission admission, std::span<const SharedBytes> pieces, std::optional<std::uint32_t> crc = std::nullopt);
   /// Its bytes proved wrong, whatever its checksum says.
   void Drop(const ChunkKey& key);
 

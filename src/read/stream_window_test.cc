@@ -5,12 +5,18 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <deque>
 
 namespace millrace {
 namespace {
 
 constexpr std::uint64_t kMebibyte = 1 << 20, kPlenty = 1ull << 40;
+
+using Nanoseconds = std::chrono::nanoseconds;
+
+Nanoseconds Seconds(double seconds) { return Nanoseconds(static_cast<std::int64_t>(seconds * 1e9)); }
 
 TEST(StreamWindowTest, StartsAtOneChunkAndDoublesWithWhatIsRead) {
   StreamWindow window;
@@ -21,9 +27,19 @@ TEST(StreamWindowTest, StartsAtOneChunkAndDoublesWithWhatIsRead) {
   EXPECT_EQ(window.bytes(kPlenty), StreamWindow::kPipelineBytes);  // and no farther while nobody waits
 }
 
+TEST(StreamWindowTest, ReaderWhoStandsStillMakesItFourTimesAsLargeUpToTwoRequests) {
+  StreamWindow window;
+  window.OnOutrun(true);
+  EXPECT_EQ(window.bytes(kPlenty), 4 * kMebibyte);
+  window.OnOutrun(false);  // for bytes asked for before
+  EXPECT_EQ(window.bytes(kPlenty), 4 * kMebibyte);
+  for (int i = 0; i < 10; ++i) window.OnOutrun(true);
+  EXPECT_EQ(window.bytes(kPlenty), StreamWindow::kPipelineBytes);  // more is for measurements to say
+}
+
 TEST(StreamWindowTest, WasteHalvesItDownToOneChunk) {
   StreamWindow window;
-  for (int i = 0; i < 4; ++i) window.OnOutrun();
+  for (int i = 0; i < 2; ++i) window.OnOutrun(true);
   EXPECT_EQ(window.bytes(kPlenty), 16 * kMebibyte);
   window.OnWaste();
   EXPECT_EQ(window.bytes(kPlenty), 8 * kMebibyte);
@@ -33,65 +49,113 @@ TEST(StreamWindowTest, WasteHalvesItDownToOneChunk) {
 
 TEST(StreamWindowTest, ShareOfTheBudgetCutsIt) {
   StreamWindow window;
-  for (int i = 0; i < 4; ++i) window.OnOutrun();
+  for (int i = 0; i < 4; ++i) window.OnOutrun(true);
   EXPECT_EQ(window.bytes(3 * kMebibyte), 3 * kMebibyte);
   EXPECT_EQ(window.bytes(0), kMebibyte);  // one chunk is the least that makes sense
 }
 
-/// A path with `delay` to the first byte, `connection` bytes a second in each request, and `link` in all of them. A
-/// reader who is faster than the path keeps the window full and waits for every request; the steady window comes out.
-struct Steady {
-  std::uint64_t lowest, highest;
+/// A path with `delay` to the first byte, `connection` bytes a second in each request, and `link` in all of them, and a
+/// reader of `reader` bytes a second, who stands still whenever the next request is not there. For a while.
+struct Path {
+  double delay, connection, link, reader = 1e12;
+
+  [[nodiscard]] double RequestSeconds() const { return delay + static_cast<double>(kJoinBytesMax) / connection; }
+  [[nodiscard]] double Product() const { return std::min(link, reader) * RequestSeconds(); }
 };
-Steady SteadyWindow(double delay, double connection, double link) {
-  StreamWindow window;
+struct Ran {
+  std::uint64_t highest = 0, last = 0;
+  double full_after = -1;  // seconds until the window was first as large as bandwidth x delay
+  double rate = 0;         // bytes a second, without the first second
+};
+Ran Drive(StreamWindow& window, const Path& path, double seconds, double begin = 0) {
   struct Request {
     double arrives;
     std::uint64_t bytes;
+    StreamWindow::Departure departure;
+    bool told = false;
   };
-  std::deque<Request> on_way;
-  std::uint64_t on_way_bytes = 0;
-  double now = 1, link_free = 0;
-  const auto nanoseconds = [](double seconds) {
-    return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
-  };
-  Steady steady{kPlenty, 0};
-  for (int round = 0; round < 6000; ++round) {
-    const std::uint64_t room = window.bytes(kPlenty);
-    if (round >= 4000) steady = {std::min(steady.lowest, room), std::max(steady.highest, room)};
-    const std::uint64_t size = std::min(room, kJoinBytesMax);
-    while (on_way_bytes + size <= room) {
-      const double bytes = static_cast<double>(size);
-      link_free = std::max(link_free, now + delay) + bytes / link;
-      on_way.push_back({std::max(now + delay + bytes / connection, link_free), size});
-      on_way_bytes += size;
+  std::deque<Request> asked;
+  std::uint64_t asked_bytes = 0;
+  double now = begin, link_free = 0, counted = 0;
+  std::uint64_t number = 0, grows_from = 0;  // of requests
+  Ran ran;
+  const auto tell_arrivals = [&](double until) {  // in the order of time
+    for (Request& request : asked) {
+      if (request.told || request.arrives > until) continue;
+      window.OnArrival(request.bytes, request.departure, Seconds(request.arrives));
+      request.told = true;
     }
-    const Request first = on_way.front();
-    on_way.pop_front();
-    now = std::max(now, first.arrives);
-    on_way_bytes -= first.bytes;
-    window.OnArrival(first.bytes, nanoseconds(now));
+  };
+  while (now < begin + seconds) {
+    const std::uint64_t room = window.bytes(kPlenty);
+    ran.highest = std::max(ran.highest, room);
+    if (ran.full_after < 0 && static_cast<double>(room) >= path.Product()) ran.full_after = now - begin;
+    const std::uint64_t size = std::min(room, kJoinBytesMax);
+    while (asked_bytes + size <= room) {
+      const auto bytes = static_cast<double>(size);
+      link_free = std::max(link_free, now + path.delay) + bytes / path.link;
+      asked.push_back(
+          {std::max(now + path.delay + bytes / path.connection, link_free), size, window.OnDeparture(Seconds(now))});
+      asked_bytes += size;
+    }
+    const Request first = asked.front();
+    if (first.arrives > now) {
+      window.OnOutrun(number >= grows_from);
+      if (number >= grows_from) grows_from = number + asked.size();
+      now = first.arrives;
+    }
+    tell_arrivals(now);
+    asked.pop_front();
+    ++number;
+    asked_bytes -= first.bytes;
     window.OnRead(first.bytes);
-    window.OnOutrun();
+    now += static_cast<double>(first.bytes) / path.reader;
+    if (now > begin + 1) counted += static_cast<double>(first.bytes);
   }
-  return steady;
+  ran.last = window.bytes(kPlenty);
+  ran.rate = counted / (now - begin - 1);
+  return ran;
 }
 
-TEST(StreamWindowTest, GrowsToBandwidthTimesDelayAndStopsThere) {
-  constexpr double kDelay = 0.03, kConnection = 80e6;
-  for (const double link : {200e6, 400e6, 800e6}) {
-    const double request = kDelay + static_cast<double>(kJoinBytesMax) / kConnection;
-    const double product = link * request;
-    const Steady steady = SteadyWindow(kDelay, kConnection, link);
-    EXPECT_GE(static_cast<double>(steady.lowest), 0.85 * product) << link;
-    EXPECT_LE(static_cast<double>(steady.highest), 1.6 * product) << link;
+TEST(StreamWindowTest, FillsThePathAndSettlesWithinOneAndAHalfTimesBandwidthTimesDelay) {
+  for (const double link : {200e6, 400e6, 800e6, 1600e6}) {
+    const Path path{.delay = 0.03, .connection = 80e6, .link = link};
+    StreamWindow window;
+    const Ran ran = Drive(window, path, 9);
+    EXPECT_GE(ran.rate, 0.95 * link) << link;
+    // It learns one delay late that it was large enough.
+    EXPECT_LE(static_cast<double>(ran.highest), 1.75 * path.Product() + static_cast<double>(kJoinBytesMax)) << link;
+    EXPECT_LE(static_cast<double>(ran.last), 1.5 * path.Product()) << link;
+    EXPECT_LE(static_cast<double>(ran.last), 1.15 * path.Product() + static_cast<double>(kJoinBytesMax)) << link;
+    EXPECT_LE(ran.full_after, 8 * path.RequestSeconds()) << link;
   }
 }
 
 TEST(StreamWindowTest, FastPathNeedsNoMoreThanOneRequestAheadOfAnother) {
-  const Steady steady = SteadyWindow(0.0001, 4e9, 4e9);
-  EXPECT_EQ(steady.lowest, StreamWindow::kPipelineBytes);
-  EXPECT_LE(steady.highest, StreamWindow::kPipelineBytes + kJoinBytesMax);  // a step that is taken back
+  StreamWindow window;
+  const Ran ran = Drive(window, {.delay = 0.0001, .connection = 4e9, .link = 4e9}, 3);
+  EXPECT_LE(ran.highest, StreamWindow::kPipelineBytes + kJoinBytesMax);
+  EXPECT_GE(ran.rate, 0.95 * 4e9);
+}
+
+TEST(StreamWindowTest, ReaderWhoIsSlowerThanThePathHoldsNoMoreThanHeNeeds) {
+  const Path path{.delay = 0.03, .connection = 80e6, .link = 1600e6, .reader = 300e6};
+  StreamWindow window;
+  const Ran ran = Drive(window, path, 9);
+  EXPECT_GE(ran.rate, 0.9 * path.reader);
+  EXPECT_LE(static_cast<double>(ran.last), 1.5 * path.Product() + static_cast<double>(kJoinBytesMax));
+}
+
+TEST(StreamWindowTest, LooksForTheDelayAnewAndFollowsAPathThatChanged) {
+  StreamWindow window;
+  Drive(window, {.delay = 0.03, .connection = 80e6, .link = 400e6}, 5);
+  const Path slower{.delay = 0.2, .connection = 80e6, .link = 400e6};
+  const Ran ran = Drive(window, slower, 60, 5);
+  EXPECT_GE(ran.rate, 0.85 * slower.link);
+  const Path narrower{.delay = 0.03, .connection = 80e6, .link = 150e6};
+  const Ran less = Drive(window, narrower, 60, 65);
+  EXPECT_GE(less.rate, 0.9 * narrower.link);
+  EXPECT_LE(static_cast<double>(less.last), 1.5 * narrower.Product() + static_cast<double>(kJoinBytesMax));
 }
 
 }  // namespace

@@ -140,6 +140,14 @@ Result<void> CheckBlock(const SegmentBlock& block, std::span<const std::byte> by
   return {};
 }
 
+std::uint32_t StoredCrc(const SegmentBlock& block, std::span<const std::byte> stored, std::uint32_t before) {
+  // The block's CRC goes on from its head's as the sum goes on from the head with the CRC in it: the difference moves
+  // behind the payload as it is.
+  const std::uint32_t head = Crc32c(stored.first(layout::kCrc));
+  const std::uint32_t here = Crc32c(stored.first(layout::kHeaderBytes), before);
+  return Crc32cJoined(head ^ here, block.crc, stored.size() - layout::kHeaderBytes);
+}
+
 Result<SharedBytes> OpenBlock(const SegmentBlock& block, const SharedBytes& stored) {
   MR_TRY(CheckBlock(block, stored));
   const auto bytes = stored.bytes();

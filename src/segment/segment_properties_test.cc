@@ -7,8 +7,10 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
+#include "base/crc32c.h"
 #include "record/record_batch_builder.h"
 #include "record/record_batch_view.h"
 #include "segment/segment_builder.h"
@@ -98,6 +100,23 @@ RC_GTEST_PROP(SegmentProperties, TimeFindsTheBlockThatHoldsTheFirstBatchAtOrPast
   }
   const auto batch = RecordBatchView::Parse(made.batches[static_cast<std::size_t>(wanted - made.times.begin())]);
   RC_ASSERT((index->blocks()[found].base <= batch->base_offset() && batch->end_offset() <= index->blocks()[found].end));
+}
+
+RC_GTEST_PROP(SegmentProperties, BlocksTellTheCrcOfTheirBytesSideBySide, ()) {
+  const Made made = AnySegment();
+  SliceSource source(SharedBytes::Copy(made.bytes));
+  const auto index = *SegmentIndex::Load(source, made.bytes.size());
+  std::uint32_t crc = 0;
+  for (const SegmentBlock& block : index->blocks()) {
+    const SharedBytes stored = *source.Fetch({block.byte_begin, block.stored_bytes});
+    crc = StoredCrc(block, stored, crc);
+    const auto blocks = std::span(made.bytes).first(block.byte_begin + block.stored_bytes);
+    RC_ASSERT(crc == Crc32c(blocks.subspan(index->blocks().front().byte_begin)));
+    if (const auto opened = OpenUncompressed(block, stored)) {
+      const auto batches = *OpenBatches(block, stored);
+      RC_ASSERT(std::equal(opened->begin(), opened->end(), batches.begin(), batches.end(), Same));
+    }
+  }
 }
 
 RC_GTEST_PROP(SegmentProperties, OneFlippedBitIsDamage, ()) {

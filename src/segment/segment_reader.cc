@@ -27,9 +27,9 @@ std::optional<std::uint32_t> PassBatch(const RecordBatchView& batch, std::uint32
   return Crc32cJoined(Crc32c(batch.bytes().first(batch.size_bytes() - covered), crc), own, covered);
 }
 
-/// The batches of a raw block whose CRC and theirs are right, in one pass; none if anything is amiss: what, the slow
-/// way finds out.
-std::optional<std::vector<SharedBytes>> BatchesInOnePass(const SegmentBlock& block, const SharedBytes& stored) {
+}  // namespace
+
+std::optional<std::vector<SharedBytes>> OpenUncompressed(const SegmentBlock& block, const SharedBytes& stored) {
   namespace layout = segment_format::block;
   const auto bytes = stored.bytes();
   if (bytes.size() != block.stored_bytes || bytes.size() != std::uint64_t{block.raw_bytes} + layout::kHeaderBytes)
@@ -59,10 +59,8 @@ std::optional<std::vector<SharedBytes>> BatchesInOnePass(const SegmentBlock& blo
   return batches;
 }
 
-}  // namespace
-
 Result<std::vector<SharedBytes>> OpenBatches(const SegmentBlock& block, const SharedBytes& stored) {
-  if (auto batches = BatchesInOnePass(block, stored)) return *std::move(batches);
+  if (auto batches = OpenUncompressed(block, stored)) return *std::move(batches);
   MR_ASSIGN_OR_RETURN(const SharedBytes raw, OpenBlock(block, stored));
   return SplitBatches(raw, Offset(0));
 }

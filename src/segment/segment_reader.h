@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -63,6 +64,14 @@ Result<void> CheckBlock(const SegmentBlock& block, std::span<const std::byte> st
 /// offsets and bytes (within the segment) in damage(); its place and partition are for the caller to add.
 /// Uncompressed blocks are returned as a slice, without a copy.
 Result<SharedBytes> OpenBlock(const SegmentBlock& block, const SharedBytes& stored);
+
+/// The CRC of a block's stored bytes, going on from that of what came `before`, without a pass over them. Precondition:
+/// CheckBlock found them right.
+std::uint32_t StoredCrc(const SegmentBlock& block, std::span<const std::byte> stored, std::uint32_t before);
+
+/// OpenBatches for a block that is not compressed, in one pass over its bytes. Nothing: it is compressed, or something
+/// is amiss; what, CheckBlock and OpenBatches tell.
+std::optional<std::vector<SharedBytes>> OpenUncompressed(const SegmentBlock& block, const SharedBytes& stored);
 
 /// OpenBlock, then SplitBatches. Cost: one pass over the bytes of a block that is not compressed: its CRC is joined
 /// from those of its batches.
