@@ -96,15 +96,16 @@ std::optional<ChunkName> ChunkName::Parse(std::string_view digits) {
 
 std::string ChunkName::ToString() const { return fmt::format("{:016x}{:016x}", high, low); }
 
-Result<void> WriteChunkFile(FileSystem& file_system, const std::filesystem::path& path, const ChunkKey& key,
-                            std::span<const SharedBytes> pieces, std::optional<std::uint32_t> crc) {
+Result<void> WriteChunkFile(FileSystem& file_system, const std::filesystem::path& path, FileCreation creation,
+                            const ChunkKey& key, std::span<const SharedBytes> pieces,
+                            std::optional<std::uint32_t> crc) {
   std::uint64_t payload_bytes = 0;
   for (const SharedBytes& piece : pieces) payload_bytes += piece.size();
   if (!crc) {
     crc = 0;
     for (const SharedBytes& piece : pieces) crc = Crc32c(piece, *crc);
   }
-  MR_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, {FileAccess::kReadWrite, FileCreation::kCreateNew}));
+  MR_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, {FileAccess::kReadWrite, creation}));
   std::uint64_t offset = kChunkHeaderBytes;
   for (const SharedBytes& piece : pieces) {
     if (!piece.empty()) MR_TRY(file->WriteAt(offset, piece));

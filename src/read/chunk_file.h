@@ -39,10 +39,12 @@ struct ChunkNameHash {
   std::size_t operator()(const ChunkName& name) const noexcept { return name.low; }
 };
 
-/// Writes a file that was not there, header and payload; nothing is synced. `crc`: of the pieces together, if it is
-/// known; else one more pass over them. Errors: of the file system, with any part of it written.
-Result<void> WriteChunkFile(FileSystem& file_system, const std::filesystem::path& path, const ChunkKey& key,
-                            std::span<const SharedBytes> pieces, std::optional<std::uint32_t> crc = std::nullopt);
+/// Writes header and payload into a new file, or over one that is no longer than they are; nothing is synced. `crc`: of
+/// the pieces together, if it is known; else one more pass over them. Errors: of the file system, with any part of it
+/// written.
+Result<void> WriteChunkFile(FileSystem& file_system, const std::filesystem::path& path, FileCreation creation,
+                            const ChunkKey& key, std::span<const SharedBytes> pieces,
+                            std::optional<std::uint32_t> crc = std::nullopt);
 
 /// What a reader knows of a file before it opens it.
 struct ChunkFile {

@@ -51,7 +51,7 @@ std::optional<std::vector<SharedBytes>> SegmentCache::Read(const ChunkKey& key, 
       state.CountMiss(lookup);
       if (state.table.at(slot).state == ChunkTable::State::kResident) state.table.Doom(slot);
     }
-    if (state.table.Unpin(slot)) leaving.push_back({slot, name});
+    if (state.table.Unpin(slot)) leaving.push_back({slot, name, file.file_bytes});
   }
   if (parts) state.read_pause.OnSuccess();
   state.Remove(leaving, State::IfItStays::kLeftover);
@@ -90,19 +90,21 @@ SegmentCache::Admission SegmentCache::Reserve(const Request& request) {
       state.table.Forget(slot);
       return {};
     }
-    for (const ChunkTable::Slot victim : *victims) leaving.push_back({victim, state.table.at(victim).name});
+    for (const ChunkTable::Slot victim : *victims) {
+      const ChunkTable::Chunk& chunk = state.table.at(victim);
+      leaving.push_back({victim, chunk.name, chunk.file_bytes});
+    }
   }
+  bool has_file = false;
   if (!leaving.empty()) {
-    const std::vector<bool> gone = state.RemoveFiles(leaving);
-    MutexLock lock(state.mutex);
-    // What they leave is taken at once, so that nobody comes between.
-    if (!state.Settle(leaving, gone, State::IfItStays::kReturn)) {
-      state.table.Forget(slot);
+    has_file = state.Recycle(leaving.front(), name, file_bytes);
+    if (!state.TakeRoomOf(leaving, slot, file_bytes)) {
+      state.Withdraw(slot, name, has_file);
       return {};
     }
-    state.table.Reserve(slot, file_bytes);
   }
   Admission admission;
+  admission.has_file_ = has_file;
   admission.cache_ = this;
   admission.key_ = request.key;
   admission.slot_ = slot;
@@ -116,16 +118,13 @@ SegmentCache::Admission& SegmentCache::Admission::operator=(Admission&& other) n
   cache_ = std::exchange(other.cache_, nullptr);
   key_ = other.key_;
   slot_ = other.slot_;
+  has_file_ = other.has_file_;
   pass_ = std::move(other.pass_);
   return *this;
 }
 
 void SegmentCache::Admission::Release() {
-  if (cache_ != nullptr) {
-    State& state = *std::exchange(cache_, nullptr)->state_;
-    MutexLock lock(state.mutex);
-    state.table.Forget(slot_);
-  }
+  if (cache_ != nullptr) std::exchange(cache_, nullptr)->state_->Withdraw(slot_, ChunkName::Of(key_), has_file_);
   pass_.Leave();
 }
 
@@ -140,8 +139,9 @@ bool SegmentCache::Admit(Admission admission, std::span<const SharedBytes> piece
     MR_CHECK(file_bytes == state.table.at(admission.slot_).file_bytes, file_bytes);
   }
   const std::filesystem::path part = state.PartOf(name);
+  const FileCreation creation = admission.has_file_ ? FileCreation::kOpenOrCreate : FileCreation::kCreateNew;
   const auto write = [&]() -> Result<void> {
-    MR_TRY(WriteChunkFile(state.disk, part, admission.key_, pieces, crc));
+    MR_TRY(WriteChunkFile(state.disk, part, creation, admission.key_, pieces, crc));
     return state.disk.Rename(part, state.PathOf(name));
   };
   Result<void> written = write();
@@ -150,15 +150,8 @@ bool SegmentCache::Admit(Admission admission, std::span<const SharedBytes> piece
     written = write();
   }
   if (!written) {
-    const bool gone = state.RemoveFile(part);
     state.OnFailure(state.write_pause);
-    MutexLock lock(state.mutex);
-    if (!gone) {  // the room is given back by the admission, and still taken
-      state.leftovers.push_back({part.filename().string(), file_bytes});
-      state.table.Forget(admission.slot_);
-      state.table.CountLeftover(file_bytes);
-      admission.cache_ = nullptr;
-    }
+    admission.has_file_ = true;  // what there is of the file goes with its room
     return false;
   }
   state.write_pause.OnSuccess();

@@ -83,10 +83,39 @@ bool SegmentCache::State::RemoveFile(const std::filesystem::path& path) {
 std::vector<bool> SegmentCache::State::RemoveFiles(const std::vector<Leaving>& leaving) {
   std::vector<bool> gone;
   for (const Leaving& one : leaving) {
-    gone.push_back(RemoveFile(PathOf(one.name)));
+    gone.push_back(one.recycled || RemoveFile(PathOf(one.name)));
     if (!gone.back()) OnFailure(write_pause);
   }
   return gone;
+}
+
+bool SegmentCache::State::Recycle(Leaving& evicted, const ChunkName& name, std::uint64_t file_bytes_max) {
+  if (evicted.file_bytes > file_bytes_max) {
+    const auto file = disk.Open(PathOf(evicted.name), {.access = FileAccess::kReadWrite});
+    if (!file || !(*file)->Truncate(file_bytes_max)) return false;
+  }
+  return evicted.recycled = disk.Rename(PathOf(evicted.name), PartOf(name)).has_value();
+}
+
+bool SegmentCache::State::TakeRoomOf(const std::vector<Leaving>& evicted, ChunkTable::Slot slot,
+                                     std::uint64_t file_bytes) {
+  const std::vector<bool> gone = RemoveFiles(evicted);
+  MutexLock lock(mutex);
+  if (!Settle(evicted, gone, IfItStays::kReturn)) return false;
+  table.Reserve(slot, file_bytes);  // at once, so that nobody comes between
+  return true;
+}
+
+void SegmentCache::State::Withdraw(ChunkTable::Slot slot, const ChunkName& name, bool has_file) {
+  const std::filesystem::path part = PartOf(name);
+  const bool gone = !has_file || RemoveFile(part);
+  if (!gone) OnFailure(write_pause);
+  MutexLock lock(mutex);
+  const std::uint64_t bytes = table.at(slot).file_bytes;
+  table.Forget(slot);
+  if (gone) return;
+  leftovers.push_back({part.filename().string(), bytes});  // its room is still taken
+  table.CountLeftover(bytes);
 }
 
 bool SegmentCache::State::Settle(const std::vector<Leaving>& leaving, const std::vector<bool>& gone,
@@ -127,7 +156,7 @@ void SegmentCache::State::DropNamed(const ChunkName& name) {
     MutexLock lock(mutex);
     const auto slot = table.Find(name);
     if (!slot || table.at(*slot).state != ChunkTable::State::kResident || !table.Doom(*slot)) return;
-    leaving.push_back({*slot, name});
+    leaving.push_back({*slot, name, table.at(*slot).file_bytes});
   }
   Remove(leaving, IfItStays::kLeftover);
 }

@@ -37,6 +37,8 @@ struct SegmentCache::State {
   struct Leaving {
     ChunkTable::Slot slot = 0;
     ChunkName name;
+    std::uint64_t file_bytes = 0;
+    bool recycled = false;  // its file has another name now
   };
   enum class IfItStays { kReturn, kLeftover };
   struct Leftover {
@@ -44,7 +46,7 @@ struct SegmentCache::State {
     std::uint64_t bytes = 0;
   };
 
-  /// segment_cache_scan.cc: takes over what is on the disk; false: the cache is off.
+  /// segment_cache_disk.cc: takes over what is on the disk; false: the cache is off.
   bool TakeOver();
   void WriteOrderIfDue();
   void WriteOrderNow();
@@ -61,6 +63,13 @@ struct SegmentCache::State {
   /// True: all are gone.
   bool Settle(const std::vector<Leaving>& leaving, const std::vector<bool>& gone, IfItStays if_it_stays)
       MR_REQUIRES(mutex);
+  /// Makes the file of an evicted chunk, cut to `file_bytes_max`, the part file of `name`. False: it is to be removed.
+  bool Recycle(Leaving& evicted, const ChunkName& name, std::uint64_t file_bytes_max) MR_EXCLUDES(mutex);
+  /// The evicted go, and what they leave is `slot`'s. False: not all of them went.
+  bool TakeRoomOf(const std::vector<Leaving>& evicted, ChunkTable::Slot slot, std::uint64_t file_bytes)
+      MR_EXCLUDES(mutex);
+  /// Gives back the room of a chunk that does not come, and removes what is there of its file, if anything.
+  void Withdraw(ChunkTable::Slot slot, const ChunkName& name, bool has_file) MR_EXCLUDES(mutex);
   void DropNamed(const ChunkName& name) MR_EXCLUDES(mutex);
   void RetryLeftovers() MR_EXCLUDES(mutex);
   void CountMiss(Lookup lookup) MR_REQUIRES(mutex) {

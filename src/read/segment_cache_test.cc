@@ -63,6 +63,34 @@ TEST(SegmentCacheTest, B55TheFirstGoesAndItsFileToo) {
   EXPECT_EQ(fixture.Look().files, 2u);
 }
 
+TEST(SegmentCacheTest, FilesOfTheEvictedAreWrittenOverByShorterAndLongerChunks) {
+  SegmentCacheFixture fixture(10'000);
+  for (std::uint64_t number = 0; number < 60; ++number) {
+    const auto bytes = [](std::uint64_t of) { return 2000 + of * 37 % 1500; };
+    ASSERT_TRUE(fixture.Put(number, bytes(number)));
+    for (std::uint64_t of = 0; of <= number; ++of)
+      if (fixture.Has(of)) EXPECT_TRUE(Same(fixture.Get(of), NumberedBytes(of, bytes(of) - kChunkHeaderBytes))) << of;
+    EXPECT_EQ(fixture.cache->Stats().bytes, fixture.Look().bytes);
+    EXPECT_EQ(fixture.cache->Stats().entries, fixture.Look().files);
+  }
+  EXPECT_GT(fixture.cache->Stats().evictions, 50u);
+}
+
+TEST(SegmentCacheTest, RoomGivenBackTakesTheFileAlongThatWasToBeWrittenOver) {
+  SegmentCacheFixture fixture(1000);
+  ASSERT_TRUE(fixture.Put(1, 500));
+  ASSERT_TRUE(fixture.Put(2, 400));
+  {
+    const auto room = fixture.cache->Reserve({.key = NumberedKey(3), .bytes = 300});
+    ASSERT_TRUE(room);
+    EXPECT_FALSE(fixture.Has(1));
+    EXPECT_EQ(fixture.cache->Stats().bytes, 400 + 300 + kChunkHeaderBytes);
+    EXPECT_EQ(fixture.Look().bytes, 400 + 300 + kChunkHeaderBytes) << "cut to what will be written";
+  }
+  EXPECT_EQ(fixture.cache->Stats().bytes, 400u);
+  EXPECT_EQ(fixture.Look().files, 1u);
+}
+
 TEST(SegmentCacheTest, B56TouchedEntriesStayAndNoMoreGoThanNeeded) {
   SegmentCacheFixture fixture(1000);
   ASSERT_TRUE(fixture.Put(1, 500));

@@ -38,7 +38,7 @@ TEST(SegmentCacheGoldenTest, AChunkIsReadAndWrittenAgain) {
   EXPECT_EQ(AsText(parts->front()), "millrace");
   EXPECT_FALSE(ReadChunkFile(disk, {"/golden", golden.size()}, Key(0), {}));
   const SharedBytes pieces[] = {SharedBytes::Copy(AsBytes("mill")), SharedBytes::Copy(AsBytes("race"))};
-  ASSERT_TRUE(WriteChunkFile(disk, "/again", Key(1 << 20), pieces));
+  ASSERT_TRUE(WriteChunkFile(disk, "/again", FileCreation::kCreateNew, Key(1 << 20), pieces));
   EXPECT_EQ(disk.Contents("/again"), golden);
 }
 
