@@ -143,7 +143,7 @@ TEST(PrefetchTest, ReaderWhoWaitsMakesTheWindowGrowBeforeHeHasHisBytes) {
     }
   });
   // He stands before the second of them at the latest; what is asked for now, nothing that arrives has called for.
-  far.counting.AwaitBytes(6 * kMebibyte);
+  far.counting.AwaitBytes(3 * kMebibyte);
   far.counting.Shut(false);
 }
 
@@ -234,6 +234,33 @@ TEST(PrefetchTest, ReaderThatNeedsTheMemoryGetsIt) {
   ASSERT_TRUE(read);
   EXPECT_GT(read->records.size(), 500u);
   EXPECT_LE(far.f.memory.bytes_peak(), 16 * kMebibyte);
+}
+
+TEST(PrefetchTest, RequestThatFindsNoMemoryComesWholeAndInItsTurnOnceThereIsSome) {
+  FarFixture far({.memory_bytes = 64 * kMebibyte});
+  far.MakeSegments(1, 64 * kMebibyte);
+  far.Scan(Offset(0), Offset(4000));
+  Offset at(4000);
+  const auto read = [&] {
+    const auto more = far.f.partition.reader->Read(at, {.bytes_max = kMebibyte});
+    ASSERT_TRUE(more);
+    at = more->next;
+  };
+  far.counting.Forget();
+  for (int i = 0; i < 12; ++i) read();  // all of it was at hand; a request fits in again
+  auto others = far.f.memory.Reserve(far.f.memory.bytes_max() - far.f.memory.bytes(), std::nullopt);
+  ASSERT_TRUE(others);
+  EXPECT_FALSE(far.prefetcher.FetchOnce());
+  EXPECT_EQ(far.counting.gets(), 0u);
+  others->Release();
+  EXPECT_TRUE(far.prefetcher.FetchOnce());
+  EXPECT_EQ(far.counting.gets(), 1u);
+  EXPECT_GE(far.counting.bytes(), 6 * kMebibyte) << "all of it";
+  while (at < far.end) {
+    read();
+    far.RunPrefetch();
+  }
+  EXPECT_EQ(far.wasted(), 0u);
 }
 
 TEST(PrefetchTest, MemoryInFlightStaysWithinOneAndAHalfTimesBandwidthTimesDelay) {

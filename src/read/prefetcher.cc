@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.h"
 #include "env/thread_pool.h"
 #include "read/segment_map.h"
 
@@ -50,7 +49,7 @@ void Prefetcher::Drop(ReadStream& stream, Holds& holds) {
   for (ReadStream::Asked& asked : stream.asked)
     if (asked.hold) holds.push_back({asked.key, std::move(asked.hold)});
   stream.asked.clear();
-  stream.ahead_bytes = 0;
+  stream.ahead_bytes = stream.coming_bytes = 0;
   std::erase_if(queue_, [&](const Task& task) { return task.stream.get() == &stream && !task.chunks.empty(); });
 }
 
@@ -109,7 +108,8 @@ std::uint64_t Prefetcher::Share() const {
   std::ranges::sort(places);
   const auto doubles = std::ranges::unique(places);
   places.erase(doubles.begin(), doubles.end());
-  return context_.memory.bytes_max() / 2 / std::max<std::size_t>(places.size(), 1);
+  if (places.size() <= 1) return context_.memory.ahead_bytes_max();
+  return context_.memory.bytes_max() / 2 / places.size();
 }
 
 void Prefetcher::DeactivateIdle(std::chrono::nanoseconds now, Holds& holds) {
@@ -149,6 +149,7 @@ void Prefetcher::Advance(const StreamPointer& stream, const SegmentRow& row,
     }
     while (!s.asked.empty() && s.asked.front().end <= blocks[wanted.first].base) {
       ReadStream::Asked& read = s.asked.front();
+      NoLongerComes(s, read);
       if (read.hold) holds.push_back({read.key, std::move(read.hold)});
       s.asked.pop_front();
     }
@@ -226,11 +227,15 @@ bool Prefetcher::OthersAsked(const ReadStream& stream, const ChunkKey& key, Arri
   return false;
 }
 
+void Prefetcher::NoLongerComes(ReadStream& stream, ReadStream::Asked& chunk) {
+  if (std::exchange(chunk.coming, false)) stream.coming_bytes -= chunk.bytes;
+}
+
 /// One more request, or one more chunk that needs none, if the window has room for it.
 bool Prefetcher::AskForNextRequest(const StreamPointer& stream) {
   ReadStream& s = *stream;
   const std::span<const SegmentBlock> blocks = s.current.opened->index->blocks();
-  const std::uint64_t share = Share(), window = s.window.bytes(share);
+  const std::uint64_t share = Share(), window = s.window.bytes(share / 8 * 7);
   // Where the window has come to its end, half of it is read while half is on its way.
   const std::uint64_t request_bytes_max =
       std::min(share >= StreamWindow::kPipelineBytes ? window : window / 2, kJoinBytesMax);
@@ -265,15 +270,19 @@ bool Prefetcher::AskForNextRequest(const StreamPointer& stream) {
     at = chunk.end;
   }
   // A whole request or none: small ones cost as much as large ones.
-  if (s.ahead_bytes > 0 && s.ahead_bytes + bytes > window + kSlackBytes) {
+  const std::uint64_t ahead_max = std::min(window + window / 8, share) + kSlackBytes;
+  const bool fits = s.ahead_bytes + bytes <= ahead_max && (near || s.coming_bytes + bytes <= window + kSlackBytes);
+  if (s.ahead_bytes > 0 && !fits) {
     if (asked.front().hold) arriving_.LetGo(asked.front().key, std::move(asked.front().hold));
     return false;
   }
   for (ReadStream::Asked& chunk : asked) {
+    chunk.coming = !near;
     task.tickets.push_back(chunk.ticket);
     s.asked.push_back(std::move(chunk));
   }
   s.ahead_bytes += bytes;
+  if (!near) s.coming_bytes += bytes;
   s.frontier = near ? ChunkOf(blocks, s.frontier).end : task.chunks.back().end;
   if (near) return true;
   queue_.push_back(std::move(task));
@@ -297,152 +306,6 @@ void Prefetcher::WakePool() {
     });
     if (!submitted) return;  // those at work come to it
   }
-}
-
-bool Prefetcher::FetchOnce() {
-  Task task;
-  {
-    MutexLock lock(mutex_);
-    if (closed_ || queue_.empty()) return false;
-    task = std::move(queue_.front());
-    queue_.pop_front();
-    ++running_;
-    ++task.stream->running;
-  }
-  Run(task);
-  return true;
-}
-
-/// What was taken from the queue and counted as running.
-void Prefetcher::Run(const Task& task) {
-  if (task.chunks.empty())
-    FetchNext(task);
-  else
-    FetchChunks(task);
-  MutexLock lock(mutex_);
-  --running_;
-  --task.stream->running;
-  idle_.NotifyAll();
-}
-
-void Prefetcher::FetchNext(const Task& task) {
-  ReadExplanation ignored;
-  ReadTrace trace{context_.counters, context_.clock, ignored};
-  SegmentMap& segments = task.stream->segments;
-  const auto row = segments.Find(task.segment.row.end);
-  std::shared_ptr<const OpenedSegment> opened;
-  if (row && *row) {
-    auto result = SegmentOpener(context_, segments, trace, std::nullopt, ChunkFor::kAhead).Open(**row);
-    if (result) opened = *std::move(result);
-  }
-  {
-    MutexLock lock(mutex_);
-    ReadStream& s = *task.stream;
-    const bool still_there = s.active && s.current.opened == task.segment.opened;
-    if (!still_there || closed_) return;
-    s.looking_for_next = false;
-    s.no_next = !opened;  // until the reader himself gets there
-    if (opened) {
-      s.next = {**row, std::move(opened)};
-      Plan(task.stream);
-    }
-  }
-  WakePool();
-}
-
-void Prefetcher::FetchChunks(const Task& task) {
-  std::vector<std::size_t> led;
-  std::vector<ReadMemory::Reservation> reserved;
-  for (std::size_t i = 0; i < task.chunks.size(); ++i) {
-    const Begun begun = Begin(task, i, reserved);
-    if (begun == Begun::kNoMemory) {
-      std::vector<std::size_t> rest;
-      for (; i < task.chunks.size(); ++i) rest.push_back(i);
-      GiveUp(task, rest);
-    } else if (begun == Begun::kLeads) {
-      led.push_back(i);
-    } else {
-      FetchLed(task, led, reserved);
-    }
-  }
-  FetchLed(task, led, reserved);
-}
-
-Prefetcher::Begun Prefetcher::Begin(const Task& task, std::size_t i, std::vector<ReadMemory::Reservation>& reserved) {
-  const ChunkKey key = Key(task, i);
-  ArrivingChunks::Hold unwanted;
-  {
-    MutexLock lock(mutex_);
-    const auto asked = std::ranges::find(task.stream->asked, task.tickets[i], &ReadStream::Asked::ticket);
-    if (asked == task.stream->asked.end()) return Begun::kElsewhere;
-    ArrivingChunks::Claim claim = arriving_.ClaimAhead(key);
-    asked->hold = claim.hold;
-    if (!claim.leads) return Begun::kElsewhere;  // somebody else brings it
-    if (IsNear(task.segment, task.chunks[i])) unwanted = std::exchange(asked->hold, nullptr);
-  }
-  if (unwanted) {
-    arriving_.GiveUp(key);
-    arriving_.LetGo(key, std::move(unwanted));
-    return Begun::kElsewhere;
-  }
-  auto room = context_.memory.TryReserve(BytesOf(task.segment.opened->index->blocks(), task.chunks[i]).length);
-  if (room) {
-    reserved.push_back(*std::move(room));
-    return Begun::kLeads;
-  }
-  arriving_.GiveUp(key);
-  return Begun::kNoMemory;
-}
-
-void Prefetcher::FetchLed(const Task& task, std::vector<std::size_t>& led,
-                          std::vector<ReadMemory::Reservation>& reserved) {
-  if (led.empty()) return;
-  ReadExplanation ignored;
-  ReadTrace trace{context_.counters, context_.clock, ignored};
-  ChunkFetch::Order order{.row = task.segment.row,
-                          .segment = task.segment.opened,
-                          .chunks = {},
-                          .whose = ChunkFor::kAhead,
-                          .hint = InsertHint::kScan};
-  for (const std::size_t i : led) order.chunks.push_back(task.chunks[i]);
-  StreamWindow::Departure departure;
-  {
-    MutexLock lock(mutex_);
-    departure = task.stream->window.OnDeparture(context_.clock.Monotonic());
-  }
-  ChunkFetch fetch(context_, std::move(order));
-  const Result<void> fetched = fetch.Run(trace, std::exchange(reserved, {}));
-  if (fetched) {
-    {
-      MutexLock lock(mutex_);
-      task.stream->window.OnArrival(fetch.stored_bytes(), departure, context_.clock.Monotonic());
-      PlanAgain(task.stream);
-    }
-    WakePool();
-    for (std::size_t i = 0; i < fetch.chunks().size(); ++i) fetch.Keep(i);
-  } else {
-    GiveUp(task, led);
-  }
-  led.clear();
-}
-
-void Prefetcher::GiveUp(const Task& task, std::span<const std::size_t> numbers) {
-  Holds holds;
-  {
-    MutexLock lock(mutex_);
-    auto& asked = task.stream->asked;
-    bool any = false;
-    for (const std::size_t i : numbers) {
-      const auto found = std::ranges::find(asked, task.tickets[i], &ReadStream::Asked::ticket);
-      if (found == asked.end()) continue;
-      any = true;
-      if (found->hold) holds.push_back({found->key, std::move(found->hold)});
-      if (found->ahead) task.stream->ahead_bytes -= found->bytes;
-      asked.erase(found);
-    }
-    if (any) task.stream->window.OnWaste();
-  }
-  LetGo(std::move(holds));
 }
 
 }  // namespace millrace

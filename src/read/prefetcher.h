@@ -63,7 +63,7 @@ class Prefetcher {
     bool yields_ = false;
   };
 
-  /// One request of the queue, or one segment opened. False: the queue is empty.
+  /// One request of the queue, or one segment opened. False: the queue is empty, or there is no memory for more.
   bool FetchOnce();
   /// Lets go of what came for streams without a read for kIdleMax, so that a quiet engine holds nothing.
   void DropIdle();
@@ -87,9 +87,9 @@ class Prefetcher {
   void Plan(const StreamPointer& stream) MR_REQUIRES(mutex_);
   void PlanAgain(const StreamPointer& stream) MR_REQUIRES(mutex_);
   bool AskForNextRequest(const StreamPointer& stream) MR_REQUIRES(mutex_);
+  static void NoLongerComes(ReadStream& stream, ReadStream::Asked& chunk);
   void OpenNext(const StreamPointer& stream) MR_REQUIRES(mutex_);
   [[nodiscard]] bool IsNear(const ReadStream::Segment& segment, BlockRun chunk) const;
-  void Run(const Task& task) MR_EXCLUDES(mutex_);
   bool OthersAsked(const ReadStream& stream, const ChunkKey& key, ArrivingChunks::Hold& hold) MR_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t Share() const MR_REQUIRES(mutex_);
   void Drop(ReadStream& stream, Holds& holds) MR_REQUIRES(mutex_);
@@ -99,13 +99,13 @@ class Prefetcher {
   void WakePool() MR_EXCLUDES(mutex_);
 
   void FetchNext(const Task& task);
-  void FetchChunks(const Task& task);
-  enum class Begun { kLeads, kElsewhere, kNoMemory };
-  /// kLeads: it is still wanted and nowhere, and this thread now leads it, with memory for it.
-  Begun Begin(const Task& task, std::size_t i, std::vector<ReadMemory::Reservation>& reserved);
+  bool FetchChunks(const Task& task);
+  void Postpone(const Task& task);
+  /// True: the chunk is still wanted and nowhere, and this thread now leads it.
+  bool Lead(const Task& task, std::size_t i);
   void FetchLed(const Task& task, std::vector<std::size_t>& led, std::vector<ReadMemory::Reservation>& reserved);
   /// These chunks will not come; the stream asks for less from now on.
-  void GiveUp(const Task& task, std::span<const std::size_t> numbers);
+  void GiveUp(const Task& task, std::span<const std::uint64_t> tickets);
   [[nodiscard]] ChunkKey Key(const Task& task, std::size_t i) const {
     return KeyOf(task.segment.row, *task.segment.opened, task.chunks[i]);
   }

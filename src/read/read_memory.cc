@@ -17,6 +17,12 @@ void ReadMemory::Reservation::Release() {
   if (memory_ != nullptr) std::exchange(memory_, nullptr)->Give(std::exchange(bytes_, 0));
 }
 
+ReadMemory::Reservation ReadMemory::Reservation::Split(std::uint64_t bytes) {
+  MR_CHECK(bytes <= bytes_, bytes, bytes_);
+  bytes_ -= bytes;
+  return {memory_, bytes};
+}
+
 ReadMemory::Reservation& ReadMemory::Reservation::operator=(Reservation&& other) noexcept {
   if (this == &other) return *this;
   Release();
@@ -65,9 +71,8 @@ Result<ReadMemory::Reservation> ReadMemory::Reserve(std::uint64_t bytes,
 }
 
 std::optional<ReadMemory::Reservation> ReadMemory::TryReserve(std::uint64_t bytes) {
-  const std::uint64_t ahead_max = bytes_max_ - bytes_max_ / 4;
   MutexLock lock(mutex_);
-  if (!waiting_.empty() || bytes > ahead_max || bytes_ > ahead_max - bytes) return std::nullopt;
+  if (!waiting_.empty() || bytes > ahead_bytes_max() || bytes_ > ahead_bytes_max() - bytes) return std::nullopt;
   return Take(bytes);
 }
 

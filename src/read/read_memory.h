@@ -30,6 +30,8 @@ class ReadMemory {
     Reservation& operator=(Reservation&& other) noexcept;
     ~Reservation() { Release(); }
     void Release();
+    /// A part of it with a life of its own. Precondition: no more than it has.
+    Reservation Split(std::uint64_t bytes);
 
    private:
     ReadMemory* memory_ = nullptr;
@@ -46,6 +48,8 @@ class ReadMemory {
   [[nodiscard]] std::uint64_t bytes() const;
   [[nodiscard]] std::uint64_t bytes_peak() const;
   [[nodiscard]] std::uint64_t bytes_max() const { return bytes_max_; }
+  /// What TryReserve grants together with all that is in flight.
+  [[nodiscard]] std::uint64_t ahead_bytes_max() const { return bytes_max_ - bytes_max_ / 4; }
 
  private:
   void Give(std::uint64_t bytes);

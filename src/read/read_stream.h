@@ -33,7 +33,8 @@ struct ReadStream {
     ChunkKey key;
     Offset begin, end;
     std::uint64_t bytes = 0;
-    bool ahead = true;          // the reader has not come to it: it counts for the window
+    bool ahead = true;          // the reader has not come to it
+    bool coming = true;         // on its way, or about to be
     ArrivingChunks::Hold hold;  // none: not begun, or near without us
   };
 
@@ -44,8 +45,8 @@ struct ReadStream {
   Segment next;              // behind it, once opened
   bool looking_for_next = false, no_next = false;
   std::deque<Asked> asked;
-  std::uint64_t ahead_bytes = 0;
-  Offset grows_from;  // the reader must get here before the window doubles again
+  std::uint64_t ahead_bytes = 0, coming_bytes = 0;  // of what is asked for
+  Offset grows_from;                                // the reader must get here before the window doubles again
   std::chrono::nanoseconds used_at{};
   bool active = false;      // known to the prefetcher, counts for the shares
   std::size_t running = 0;  // tasks under way for it

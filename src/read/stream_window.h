@@ -1,13 +1,12 @@
 // How far ahead of a sequential reader bytes are asked for: from one chunk up, as long as it pays.
 //
-//   1 MiB ──the reader stands still: four times; half a window read: twice──► 16 MiB ──► what bandwidth x delay asks
-//   for
+//   1 MiB ──reader stands still: four times; half a window read: twice──► 16 MiB ──► what bandwidth x delay asks for
 //
 // Up to two requests of full size the window grows because few requests cost less than many. Past that, more bytes on
 // the way pay only as long as they come faster together: where bandwidth x delay is reached they only queue. Both are
-// measured: every request tells how many bytes came while it was under way (the bandwidth under this window) and how
-// long a request takes (the delay, at its least). While larger windows still bring more, the window is twice as large
-// as what came and one request more; once they do not, or requests take longer, it is a tenth larger and one request.
+// measured: how many bytes came while requests were under way, and how long a request takes at the least. As long as
+// requests take no longer than that, the window is twice as large as what came and one request more; once several in a
+// row did, a quarter larger and one request.
 // A delay is believed for ten seconds; then half a window shows what it is without a queue.
 // Source: the model of BBR (Cardwell et al., 2016), with whole requests for packets.
 #pragma once
@@ -66,77 +65,90 @@ class StreamWindow {
     delivered_ += bytes;
     last_arrival_ = now;
     if (departure.trial != trial_ || now <= departure.at) return;
-    if (bytes >= kFullBytes) LearnDelay(Seconds(now - departure.at), now);
+    LearnDelay(bytes, Seconds(now - departure.at), now);
     // From one arrival to another, so that what came just before the request does not count.
-    double& best = rates_[round_ % kRounds];
-    best =
-        std::max(best, static_cast<double>(delivered_ - departure.delivered) / Seconds(now - departure.last_arrival));
-    if (departure.delivered >= round_from_) EndRound();
-    if (window_ >= kPipelineBytes && delay_ < kUnknown) Fit(now);
+    fastest_ = std::max(fastest_,
+                        static_cast<double>(delivered_ - departure.delivered) / Seconds(now - departure.last_arrival));
+    if (departure.delivered >= round_from_) EndRound(now);
+    if (window_ >= kPipelineBytes) Fit(now);
   }
 
  private:
-  static constexpr std::uint64_t kFullBytes = kJoinBytesMax * 3 / 4;  // the last request of a segment is shorter
   static constexpr double kUnknown = std::numeric_limits<double>::infinity();
-  static constexpr double kGainStarting = 2, kGain = 1.1;
-  static constexpr double kGrowthMin = 1.2;  // of the rate in a round, or the window was large enough before
-  static constexpr double kQueued = 1.4;     // of the least delay: there is a queue
-  static constexpr int kFlatMax = 2;
+  static constexpr double kGainGrowing = 2, kGain = 1.25;
+  static constexpr double kMeanOver = 2 * kJoinBytesMax;
+  static constexpr double kQueued = 1.25;  // of the least delay, for several requests in a row: there is a queue
+  static constexpr int kQueuedMax = 4, kFreeMax = 16;
   static constexpr std::size_t kRounds = 8;  // a rate is believed for so many
 
   static double Seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
-  void LearnDelay(double seconds, std::chrono::nanoseconds now) {
-    if (seconds > kQueued * delay_ && window_ > kPipelineBytes) starting_ = false;
-    if (seconds >= delay_) return;
-    delay_ = seconds;
+  /// The last request of a segment is shorter than others, and takes less time: the delay is kept as that of a byte.
+  void LearnDelay(std::uint64_t bytes, double seconds, std::chrono::nanoseconds now) {
+    const auto size = static_cast<double>(bytes);
+    mean_bytes_ = mean_bytes_ == 0 ? size : mean_bytes_ + (size - mean_bytes_) * std::min(size / kMeanOver, 1.0);
+    const bool queued = seconds > kQueued * delay_ * size;
+    in_a_row_ = queued == queued_ ? in_a_row_ + 1 : 1;
+    queued_ = queued;
+    if (window_ > kPipelineBytes && in_a_row_ >= (queued ? kQueuedMax : kFreeMax)) grows_ = !queued;
+    if (seconds / size >= delay_) return;
+    delay_ = seconds / size;
     delay_at_ = now;
   }
   /// All that was under way when the round began has come.
-  void EndRound() {
-    const double rate = rates_[round_ % kRounds];
-    if (window_ >= kPipelineBytes) {
-      flat_ = rate < kGrowthMin * rate_before_ ? flat_ + 1 : 0;
-      if (flat_ >= kFlatMax || !(outrun_ || waited_before_)) starting_ = false;
-    }
-    rate_before_ = std::max(rate_before_, rate);
+  void EndRound(std::chrono::nanoseconds now) {
+    rounds_[++round_ % kRounds] = {delivered_, now};
+    if (window_ > kPipelineBytes && !(outrun_ || waited_before_)) grows_ = false;
     waited_before_ = std::exchange(outrun_, false);
-    rates_[++round_ % kRounds] = 0;
     round_from_ = delivered_;
   }
   void Fit(std::chrono::nanoseconds now) {
-    const double rate = *std::ranges::max_element(rates_);
-    const auto wanted = static_cast<std::uint64_t>(rate * delay_ * (starting_ ? kGainStarting : kGain)) + kJoinBytesMax;
-    if (wanted > window_ ? outrun_ || waited_before_ : !starting_) window_ = std::max(wanted, kPipelineBytes);
+    const double product = (grows_ ? fastest_ : RateOfRounds()) * delay_ * mean_bytes_;
+    const auto wanted = static_cast<std::uint64_t>((grows_ ? kGainGrowing : kGain) * product) + kJoinBytesMax;
+    if (wanted > window_ ? outrun_ || waited_before_ : !grows_) window_ = std::max(wanted, kPipelineBytes);
     if (window_ > kPipelineBytes && now - delay_at_ > kDelayBelieved) HalveAndMeasureAnew();
+  }
+  /// Over all that is remembered.
+  [[nodiscard]] double RateOfRounds() const {
+    const Round& last = rounds_[round_ % kRounds];
+    const Round& first = rounds_[round_ < kRounds ? 0 : (round_ + 1) % kRounds];
+    return last.at > first.at ? static_cast<double>(last.delivered - first.delivered) / Seconds(last.at - first.at)
+                              : fastest_;
   }
   void HalveAndMeasureAnew() {
     window_ = std::max(kBytesMin, window_ / 2);
     read_since_ = 0;
     ++trial_;  // what is under way now was asked for under the window before
-    rates_ = {};
-    rate_before_ = 0;
+    fastest_ = 0;
+    round_ = 0;
+    rounds_[0] = {delivered_, last_arrival_};
     delay_ = kUnknown;
+    in_a_row_ = 0;
     round_from_ = delivered_;
-    flat_ = 0;
-    starting_ = true;
+    grows_ = true;
   }
 
   std::uint64_t window_ = kBytesMin, read_since_ = 0;
-  bool starting_ = true;                         // larger windows may still bring more
+  bool grows_ = true;                            // larger windows may still bring more
   bool outrun_ = false, waited_before_ = false;  // the reader stood still in this round, in the one before
   // What was measured since the window was last halved.
   std::uint32_t trial_ = 0;
   std::uint64_t delivered_ = 0;
   std::chrono::nanoseconds last_arrival_{};
-  std::array<double, kRounds> rates_{};  // the best of each round, bytes a second
-  double rate_before_ = 0;               // the best of rounds before this one
-  double delay_ = kUnknown;              // of a full request, at the least, in seconds
+  double fastest_ = 0;       // bytes a second while a request was under way
+  double mean_bytes_ = 0;    // of a request
+  double delay_ = kUnknown;  // of a request, at the least, in seconds a byte of it
   std::chrono::nanoseconds delay_at_{};
+  bool queued_ = false;  // of the last request
+  int in_a_row_ = 0;     // requests that were, or were not
   // A round: until what is sent after its begin arrives.
+  struct Round {
+    std::uint64_t delivered = 0;
+    std::chrono::nanoseconds at{};  // of its end
+  };
+  std::array<Round, kRounds> rounds_{};
   std::size_t round_ = 0;
   std::uint64_t round_from_ = 0;
-  int flat_ = 0;  // rounds that brought hardly more
 };
 
 }  // namespace millrace
