@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bench/harness/payloads.h"
@@ -47,8 +48,8 @@ double RawScan(ObjectStore& store, const std::vector<SegmentDescription>& segmen
 }
 
 /// The same figure for a reader of everything, by a fresh engine over an empty cache.
-double ColdScan(const StoredTopic& topic) {
-  const auto engine = topic.OpenCold();
+double ColdScan(const StoredTopic& topic, EngineOptions options) {
+  const auto engine = topic.OpenCold(std::move(options));
   const Scanned scan = Scan(**engine, OpenedEngine::Partition(0), Offset(0), Offset(topic.records()));
   if (scan.records != static_cast<std::uint64_t>(topic.records()) || scan.bytes != topic.payload_bytes())
     Die("records are missing");
@@ -121,8 +122,11 @@ void MeasureDelayed(Suite& suite) {
   CheckContents(topic);
   const auto raw = store.Connect(Client::kUnlimited);
   store.AnswerLate();
-  suite.Compare(rate, {{"millrace Engine::Read", [&] { return ColdScan(topic); }},
-                       {"raw parallel GETs", [&] { return RawScan(*raw, topic.segments(), 0); }}});
+  EngineOptions no_disk_cache = topic.Options();
+  no_disk_cache.read.cache_max_size = 0;
+  suite.Compare(rate, {{"millrace Engine::Read", [&] { return ColdScan(topic, topic.Options()); }},
+                       {"raw parallel GETs", [&] { return RawScan(*raw, topic.segments(), 0); }},
+                       {"millrace, disk cache off", [&] { return ColdScan(topic, no_disk_cache); }}});
   InFlight last;
   suite.Compare(memory, {{"millrace Engine::Read",
                           [&] {
