@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
     store.AnswerLate(std::chrono::milliseconds(delay));
     for (const std::uint64_t window : {1, 2, 4, 8, 16, 32, 64, 128}) {
       EngineOptions options = topic.Options();
-      options.read.read_memory_max = 2 * window * kMebibyte;  // half of it is for what is ahead
+      options.read.read_memory_max = 2 * window * kMebibyte;  // a stream alone may have 21/32 of it on its way
       const auto engine = topic.OpenCold(options);
       suite.Plot({kPicture, fmt::format("{} ms", delay), static_cast<double>(window),
                   SteadyRate(**engine, topic, window <= 16 ? 0.4 : 0.012 * delay + 0.8)});
