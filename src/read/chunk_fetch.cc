@@ -12,7 +12,7 @@ namespace millrace {
 
 namespace {
 
-constexpr std::size_t kSliceShare = 32;
+constexpr std::size_t kSliceShare = 32;  // of a block's bytes, what its slices may take, uncounted
 
 }  // namespace
 

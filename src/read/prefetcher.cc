@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "env/thread_pool.h"
-#include "read/segment_map.h"
 
 namespace millrace {
 

@@ -51,7 +51,7 @@ std::optional<std::vector<SharedBytes>> SegmentCache::Read(const ChunkKey& key, 
       state.CountMiss(lookup);
       if (state.table.at(slot).state == ChunkTable::State::kResident) state.table.Doom(slot);
     }
-    if (state.table.Unpin(slot)) leaving.push_back({slot, name, file.file_bytes});
+    if (state.table.Unpin(slot)) leaving.push_back({slot, name});
   }
   if (parts) state.read_pause.OnSuccess();
   state.Remove(leaving, State::IfItStays::kLeftover);
@@ -95,16 +95,14 @@ SegmentCache::Admission SegmentCache::Reserve(const Request& request) {
       leaving.push_back({victim, chunk.name, chunk.file_bytes});
     }
   }
-  bool has_file = false;
+  State::Room room;
   if (!leaving.empty()) {
-    has_file = state.Recycle(leaving.front(), name, file_bytes);
-    if (!state.TakeRoomOf(leaving, slot, file_bytes)) {
-      state.Withdraw(slot, name, has_file);
-      return {};
-    }
+    const auto taken = state.TakeRoomOf(std::move(leaving), slot, name, file_bytes);
+    if (!taken) return {};
+    room = *taken;
   }
   Admission admission;
-  admission.has_file_ = has_file;
+  admission.has_file_ = room.has_file;
   admission.cache_ = this;
   admission.key_ = request.key;
   admission.slot_ = slot;

@@ -6,7 +6,7 @@
 //      ▼ before the first byte comes     ▼ fails its checksum and is a miss                           │
 //   chunks/NAME.part: where something had to go, its file is written over ◄───────────────────────────┘
 //
-// Writing over a file costs a fifth of writing a new one: its pages and blocks are there already.
+// Writing over a file costs a third of writing a new one: its pages and blocks are there already.
 //
 // Names are hashes of keys. docs/format/segment-cache.md is the grammar of the files.
 #pragma once

@@ -83,27 +83,36 @@ bool SegmentCache::State::RemoveFile(const std::filesystem::path& path) {
 std::vector<bool> SegmentCache::State::RemoveFiles(const std::vector<Leaving>& leaving) {
   std::vector<bool> gone;
   for (const Leaving& one : leaving) {
-    gone.push_back(one.recycled || RemoveFile(PathOf(one.name)));
+    gone.push_back(RemoveFile(PathOf(one.name)));
     if (!gone.back()) OnFailure(write_pause);
   }
   return gone;
 }
 
-bool SegmentCache::State::Recycle(Leaving& evicted, const ChunkName& name, std::uint64_t file_bytes_max) {
+bool SegmentCache::State::Recycle(const Leaving& evicted, const ChunkName& name, std::uint64_t file_bytes_max) {
   if (evicted.file_bytes > file_bytes_max) {
     const auto file = disk.Open(PathOf(evicted.name), {.access = FileAccess::kReadWrite});
     if (!file || !(*file)->Truncate(file_bytes_max)) return false;
   }
-  return evicted.recycled = disk.Rename(PathOf(evicted.name), PartOf(name)).has_value();
+  return disk.Rename(PathOf(evicted.name), PartOf(name)).has_value();
 }
 
-bool SegmentCache::State::TakeRoomOf(const std::vector<Leaving>& evicted, ChunkTable::Slot slot,
-                                     std::uint64_t file_bytes) {
-  const std::vector<bool> gone = RemoveFiles(evicted);
+std::optional<SegmentCache::State::Room> SegmentCache::State::TakeRoomOf(std::vector<Leaving> evicted,
+                                                                         ChunkTable::Slot slot, const ChunkName& name,
+                                                                         std::uint64_t file_bytes) {
+  // One file changes hands last: when it does, no other can stay behind.
+  const std::vector<Leaving> last = {evicted.back()};
+  std::vector<Leaving> others(evicted.begin(), evicted.end() - 1);
+  std::vector<bool> gone = RemoveFiles(others);
+  const bool recycled = std::ranges::find(gone, false) == gone.end() && Recycle(last.front(), name, file_bytes);
+  gone.push_back(recycled || RemoveFiles(last).front());
   MutexLock lock(mutex);
-  if (!Settle(evicted, gone, IfItStays::kReturn)) return false;
+  if (!Settle(evicted, gone, IfItStays::kReturn)) {
+    table.Forget(slot);
+    return std::nullopt;
+  }
   table.Reserve(slot, file_bytes);  // at once, so that nobody comes between
-  return true;
+  return Room{.has_file = recycled};
 }
 
 void SegmentCache::State::Withdraw(ChunkTable::Slot slot, const ChunkName& name, bool has_file) {
@@ -156,7 +165,7 @@ void SegmentCache::State::DropNamed(const ChunkName& name) {
     MutexLock lock(mutex);
     const auto slot = table.Find(name);
     if (!slot || table.at(*slot).state != ChunkTable::State::kResident || !table.Doom(*slot)) return;
-    leaving.push_back({*slot, name, table.at(*slot).file_bytes});
+    leaving.push_back({*slot, name});
   }
   Remove(leaving, IfItStays::kLeftover);
 }

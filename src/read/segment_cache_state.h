@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,8 +38,7 @@ struct SegmentCache::State {
   struct Leaving {
     ChunkTable::Slot slot = 0;
     ChunkName name;
-    std::uint64_t file_bytes = 0;
-    bool recycled = false;  // its file has another name now
+    std::uint64_t file_bytes = 0;  // of an evicted one
   };
   enum class IfItStays { kReturn, kLeftover };
   struct Leftover {
@@ -64,10 +64,14 @@ struct SegmentCache::State {
   bool Settle(const std::vector<Leaving>& leaving, const std::vector<bool>& gone, IfItStays if_it_stays)
       MR_REQUIRES(mutex);
   /// Makes the file of an evicted chunk, cut to `file_bytes_max`, the part file of `name`. False: it is to be removed.
-  bool Recycle(Leaving& evicted, const ChunkName& name, std::uint64_t file_bytes_max) MR_EXCLUDES(mutex);
-  /// The evicted go, and what they leave is `slot`'s. False: not all of them went.
-  bool TakeRoomOf(const std::vector<Leaving>& evicted, ChunkTable::Slot slot, std::uint64_t file_bytes)
-      MR_EXCLUDES(mutex);
+  bool Recycle(const Leaving& evicted, const ChunkName& name, std::uint64_t file_bytes_max) MR_EXCLUDES(mutex);
+  struct Room {
+    bool has_file = false;
+  };
+  /// The evicted go, the file of one of them becoming `name`'s part file, and what they leave is `slot`'s. Nothing: not
+  /// all of them went, and `slot` is free again.
+  std::optional<Room> TakeRoomOf(std::vector<Leaving> evicted, ChunkTable::Slot slot, const ChunkName& name,
+                                 std::uint64_t file_bytes) MR_EXCLUDES(mutex);
   /// Gives back the room of a chunk that does not come, and removes what is there of its file, if anything.
   void Withdraw(ChunkTable::Slot slot, const ChunkName& name, bool has_file) MR_EXCLUDES(mutex);
   void DropNamed(const ChunkName& name) MR_EXCLUDES(mutex);

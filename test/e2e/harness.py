@@ -42,9 +42,15 @@ class Millrace:
         return parse_records(self.ok("consume", topic, "--json", *arguments, timeout=120))
 
 
-def killed(command, seconds):
-    """The whole lines of a process that is killed -9 after so long; it must have lived until then and not complained."""
-    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+def killed(command, seconds, feed=None):
+    """The whole lines of a process that is killed -9 after so long; it must have lived until then and not complained.
+
+    `feed(pipe)`, if given, writes what the process reads until the pipe breaks.
+    """
+    stdin = subprocess.PIPE if feed else None
+    with subprocess.Popen(list(map(str, command)), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        feeder = threading.Thread(target=lambda: feed and feed(process.stdin))
+        feeder.start()
         lines = []
         reader = threading.Thread(target=lambda: lines.extend(process.stdout))
         reader.start()
@@ -53,6 +59,12 @@ def killed(command, seconds):
         process.kill()
         reader.join()
         complaints = process.stderr.read().decode()
+        feeder.join()
+        try:
+            if feed:
+                process.stdin.close()
+        except OSError:  # what was not yet flushed went with the process
+            pass
     require(early is None and not complaints, f"{command} ended ({early}) or complained: {complaints}")
     return whole_lines(lines)
 

@@ -10,10 +10,7 @@ usage: kill_loop.py MILLRACE WRITER
 """
 import json
 import random
-import subprocess
 import sys
-import threading
-import time
 
 from harness import Millrace, killed, require, run_checks
 
@@ -38,25 +35,7 @@ def killed_produce(binary, data_dir, cycle, seconds):
     """Receipts of one `millrace produce` that was killed."""
     command = [binary, "produce", "t", "--data-dir", str(data_dir), "--receipts", "--batch", str(1 + cycle % 40),
                "--acks", ["os", "disk"][cycle % 2]]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        feeder = threading.Thread(target=feed, args=(process.stdin, cycle))
-        feeder.start()
-        lines = []
-        reader = threading.Thread(target=lambda: lines.extend(process.stdout))
-        reader.start()
-        time.sleep(seconds)
-        early = process.poll()
-        process.kill()
-        reader.join()
-        require(early is None, f"produce ended by itself with {early}: {process.stderr.read().decode()}")
-        try:
-            process.stdin.close()
-        except OSError:
-            pass
-        feeder.join()
-        process.stderr.close()
-    # The kill may tear the last line.
-    return [json.loads(line) for line in lines if line.endswith(b"\n")]
+    return [json.loads(line) for line in killed(command, seconds, lambda pipe: feed(pipe, cycle))]
 
 
 class ProduceModel:
