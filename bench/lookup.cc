@@ -8,6 +8,7 @@
 #include "bench/harness/opened_engine.h"
 #include "bench/harness/stopwatch.h"
 #include "bench/harness/suite.h"
+#include "env/system_clock.h"
 #include "meta/memory_metadata_store.h"
 #include "read/segment_map.h"
 
@@ -24,7 +25,7 @@ class FilledMap {
   FilledMap(std::size_t segments, std::uint64_t seed)
       : partition_{OrDie(metadata_.CreateTopic("t", {}, std::string(32, '0'), 0), "topic").id, PartitionId(0)} {
     CommitManySegments(metadata_, partition_, segments);
-    map_ = std::make_unique<SegmentMap>(metadata_, partition_);
+    map_ = std::make_unique<SegmentMap>(metadata_, partition_, clock_);
     std::mt19937_64 random(seed);
     const auto end = static_cast<std::uint64_t>(segments) * kRecordsPerSegment;
     for (std::size_t i = 0; i < kLookups; ++i) wanted_.emplace_back(static_cast<std::int64_t>(random() % end));
@@ -46,6 +47,7 @@ class FilledMap {
 
  private:
   MemoryMetadataStore metadata_;
+  SystemClock clock_;
   PartitionKey partition_;
   std::unique_ptr<SegmentMap> map_;
   std::vector<Offset> wanted_;

@@ -4,7 +4,7 @@
 #   tsan     the rooms with threads, under ThreadSanitizer
 #   bugs     the score of the planted bugs
 #   fuzz     the libFuzzer targets
-# The target millrace_suites builds what runs in this build; ctest runs it.
+# The target millrace_suites builds what runs in this build, suite_NAME what one suite needs; ctest runs it.
 if(MILLRACE_FUZZ)
   set(MILLRACE_FLAVOUR fuzz)
 elseif(MILLRACE_BUGS)
@@ -36,12 +36,14 @@ function(millrace_suite name)
   if(SUITE_ALONE)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
   endif()
+  add_custom_target(suite_${name})
+  add_dependencies(millrace_suites suite_${name})
   list(GET SUITE_COMMAND 0 program)
   if(TARGET ${program})
-    add_dependencies(millrace_suites ${program})
+    add_dependencies(suite_${name} ${program})
   endif()
   if(SUITE_NEEDS)
-    add_dependencies(millrace_suites ${SUITE_NEEDS})
+    add_dependencies(suite_${name} ${SUITE_NEEDS})
   endif()
 endfunction()
 
@@ -56,6 +58,7 @@ function(millrace_test name)
     set(SUITE_RUN_IN debug)
   endif()
   add_executable(${name} ${SUITE_SOURCES})
+  millrace_precompiled(${name} test)
   foreach(room ${SUITE_DEPENDS})
     target_link_libraries(${name} PRIVATE millrace_${room})
   endforeach()

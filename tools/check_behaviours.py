@@ -16,8 +16,20 @@ CITED = re.compile(r"(?<![\w/.])([RWSB])(\d{1,2})(?:\s?(?:-|–|to)\s?\1?(\d{1,2
 COMMENT = re.compile(r'//[^\n]*|"""(?:.|\n)*?"""|^\s*#[^\n]*', re.MULTILINE)
 
 
+# Also the name of a service, which tests name often: a citation only in a sentence that says what a test proves.
+SERVICE, PROVES = "S3", re.compile(r"\bProves\b[^.;]*")
+
+
+def numbers_cited(comment):
+    """Every number that the comment of a test cites."""
+    found = numbers_in(comment)
+    if SERVICE in found and SERVICE not in numbers_in(" ".join(PROVES.findall(comment))):
+        found.remove(SERVICE)
+    return found
+
+
 def numbers_in(text):
-    """Every number cited in `text`, ranges written out."""
+    """Every number in `text`, ranges written out."""
     found = set()
     for kind, first, last in CITED.findall(text):
         found.update(f"{kind}{number}" for number in range(int(first), int(last or first) + 1))
@@ -36,7 +48,7 @@ def read_page(text):
 
 def is_test(path):
     name = os.path.basename(path)
-    return "_test." in name or path.startswith("test" + os.sep) or name.endswith(("_conformance.h", "_scenario.h", "_fixture.h"))
+    return "_test." in name or path.startswith("test" + os.sep) or name.endswith(("_testing.h", "_scenario.h", "_fixture.h"))
 
 
 def citations(tree):
@@ -51,7 +63,7 @@ def citations(tree):
                     continue
                 with open(os.path.join(tree, path), encoding="utf-8") as file:
                     comments = "\n".join(COMMENT.findall(file.read()))
-                for number in numbers_in(comments):
+                for number in numbers_cited(comments):
                     cited.setdefault(number, []).append(path)
     return cited
 

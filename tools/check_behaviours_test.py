@@ -28,6 +28,10 @@ class BehavioursTest(unittest.TestCase):
     def test_words_that_look_like_numbers_do_not_count(self):
         self.assertEqual(check_behaviours.numbers_in("kB12 XB1 B1x R2D2 s3.B4.x"), set())
 
+    def test_the_service_s3_is_no_citation_of_s3(self):
+        self.assertEqual(check_behaviours.numbers_cited("// Requests to S3. Proves B1; S3 is asked twice."), {"B1"})
+        self.assertEqual(check_behaviours.numbers_cited("// Proves B1,\n// S3 (its counts)."), {"B1", "S3"})
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -4,7 +4,7 @@ import re
 import subprocess
 import unittest
 
-VERBS = "setup build demo test check bench sim soak fuzz fmt install help".split()
+VERBS = "setup build demo test unit check bench sim soak fuzz mutants fmt install help".split()
 DEV = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "dev")
 
 
@@ -26,6 +26,12 @@ class DevTest(unittest.TestCase):
     def test_unknown_verbs_are_refused(self):
         for verb in ("nonsense", "ground", "../dev", "Build"):
             self.assertEqual(dev(verb).returncode, 2, verb)
+
+    def test_unit_wants_a_room_that_is_there(self):
+        self.assertEqual(dev("unit").returncode, 2)
+        refused = dev("unit", "cellar")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("wal", refused.stderr)
 
     def test_install_wants_a_prefix(self):
         self.assertEqual(dev("install").returncode, 2)

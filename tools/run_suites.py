@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the CTest suites of one or more build folders and counts every check in them.
 
-usage: run_suites.py [--only REGEX] [--jobs N] BUILD_DIR...
+usage: run_suites.py [--only REGEX] [--jobs N] [--list] BUILD_DIR...
 
 A GoogleTest program counts each of its cases (read from its JSON report). Any other program counts what its last line
 `N passed, N failed` says, or as one check if it has no such line. A suite that ends badly without naming a failed case,
@@ -152,9 +152,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="run the suites whose name matches this regular expression")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--list", action="store_true", help="print the names of these suites, built or not, and run none")
     parser.add_argument("builds", nargs="+", metavar="BUILD_DIR")
     options = parser.parse_args()
     suites = [s for build in options.builds for s in load_suites(build) if re.search(options.only, s.name)]
+    if options.list:
+        for suite in suites:
+            print(suite.name)
+        return 0
     passed, failed = run_all(suites, options.jobs)
     if passed + failed == 0:
         failed = 1

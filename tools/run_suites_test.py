@@ -1,4 +1,8 @@
 """A bad run must never be counted as a good one: crashes, empty suites, time-outs and skipped cases are failures."""
+import os
+import subprocess
+import sys
+import tempfile
 import unittest
 
 import run_suites
@@ -43,6 +47,16 @@ class JudgeTest(unittest.TestCase):
 
     def test_a_program_that_counts_nothing_is_a_failure(self):
         self.assertEqual(self.counts(0, "0 passed, 0 failed\n", None), (0, 1))
+
+
+class ListTest(unittest.TestCase):
+    def test_lists_what_matches_of_a_build_that_was_only_configured(self):
+        with tempfile.TemporaryDirectory() as build:
+            with open(os.path.join(build, "CTestTestfile.cmake"), "w") as file:
+                file.write('add_test(wal "/not/built/wal_test")\nadd_test(wal_rot "/bin/true")\nadd_test(log "/bin/true")\n')
+            script = os.path.join(os.path.dirname(os.path.abspath(run_suites.__file__)), "run_suites.py")
+            listed = subprocess.run([sys.executable, script, "--list", "--only", "^wal", build], capture_output=True, text=True)
+            self.assertEqual((listed.returncode, listed.stdout.split()), (0, ["wal", "wal_rot"]))
 
 
 if __name__ == "__main__":

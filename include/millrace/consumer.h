@@ -1,4 +1,4 @@
-// Consumer: reads several partitions from where its group left off.
+// Consumer: reads several partitions from where its group left off. Consumers of one group in one engine share them.
 #pragma once
 
 #include <chrono>
@@ -24,7 +24,11 @@ struct ConsumedView : RecordView {
   PartitionId partition;
 };
 
-/// One thread at a time, Wakeup apart. Closes itself.
+/// One thread at a time, Wakeup and Close apart. Closes itself; Close ends a waiting Poll with kClosed and waits for
+/// it.
+///
+/// Consumers of one group in one engine share the partitions of their topics; a partition changes hands when its reader
+/// next polls, commits or closes, and begins at the committed position. Partitions added later come with the next Poll.
 class MILLRACE_EXPORT Consumer {
  public:
   ~Consumer();
@@ -34,22 +38,26 @@ class MILLRACE_EXPORT Consumer {
   /// At most `max_records` (0: ReadConfig::fetch_size). Empty means every partition is at its visible end; `wait`
   /// bounds the waiting for new records. A failing partition's error comes from the next Poll, then alternates with the
   /// others' data; no position moves by it.
-  Result<std::vector<ConsumedRecord>> Poll(std::size_t max_records, std::chrono::milliseconds wait = {});
+  Result<std::vector<ConsumedRecord>> Poll(std::size_t max_records, std::chrono::milliseconds wait = {}) noexcept;
   /// The same without copying keys and values.
-  Result<std::vector<ConsumedView>> PollViews(std::size_t max_records, std::chrono::milliseconds wait = {});
-  /// Stores the positions under the group. No group: successful no-op.
-  Result<void> Commit();
-  Result<void> Seek(const TopicPartition& partition, Offset position);
-  Result<void> SeekToTime(std::int64_t timestamp_ms);
-  Result<Offset> Position(const TopicPartition& partition) const;
-  [[nodiscard]] std::vector<TopicPartition> Assignment() const;
+  Result<std::vector<ConsumedView>> PollViews(std::size_t max_records, std::chrono::milliseconds wait = {}) noexcept;
+  /// Stores the positions under the group: of the partitions it reads, topics that are gone apart. No group: successful
+  /// no-op. An error means that nothing was stored, as far as the metadata store can tell.
+  Result<void> Commit() noexcept;
+  Result<void> Seek(const TopicPartition& partition, Offset position) noexcept;
+  Result<void> SeekToTime(std::int64_t timestamp_ms) noexcept;
+  Result<Offset> Position(const TopicPartition& partition) const noexcept;
+  [[nodiscard]] std::vector<TopicPartition> Assignment() const noexcept;
+  /// The group's stored position, if it lay beyond the recovered end of the log and had to be moved back when the
+  /// engine or this consumer opened.
+  [[nodiscard]] std::optional<Offset> CorrectedFrom(const TopicPartition& partition) const noexcept;
   /// Damage stepped over by polls under OnDamage::kSkip since the last call.
-  [[nodiscard]] std::vector<DamagedRange> TakeSkipped();
+  [[nodiscard]] std::vector<DamagedRange> TakeSkipped() noexcept;
   /// Where the bytes of all polls so far came from; of the ranges, the first thousand.
-  [[nodiscard]] ReadExplanation Explanation() const;
+  [[nodiscard]] ReadExplanation Explanation() const noexcept;
   /// From any thread: a waiting Poll returns empty.
-  void Wakeup();
-  Result<void> Close();
+  void Wakeup() noexcept;
+  Result<void> Close() noexcept;
 
   class Implementation;
   explicit Consumer(std::unique_ptr<Implementation> implementation);

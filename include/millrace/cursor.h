@@ -33,27 +33,27 @@ class MILLRACE_EXPORT Cursor {
   /// The next entry; none at the visible end. `checkpoint` consumes it; without, the call is a peek: nothing moves,
   /// nothing is persisted, nothing becomes reclaimable. Cost: a lock and a copy; a read of up to 1 MiB where what was
   /// read ahead is used up; one small synced write where the mode asks for it, shared with other threads and cursors.
-  Result<std::optional<Record>> ReadNext(bool checkpoint);
+  Result<std::optional<Record>> ReadNext(bool checkpoint) noexcept;
   /// The next entries in log order: as many as fit `max_bytes` of payload (keys, values, headers; no framing), at least
   /// one if there is any, at most 2,000. Empty at the visible end. Ends before damage, which the next call reports.
-  Result<std::vector<Record>> ReadBatch(std::uint64_t max_bytes, bool checkpoint);
+  Result<std::vector<Record>> ReadBatch(std::uint64_t max_bytes, bool checkpoint) noexcept;
   /// Blocks until there is something to read (true) or `wait` has passed. Woken by appends; nobody polls.
-  Result<bool> Wait(std::chrono::milliseconds wait);
+  Result<bool> Wait(std::chrono::milliseconds wait) noexcept;
 
   /// The offset the next read begins at.
-  [[nodiscard]] Offset Position() const;
+  [[nodiscard]] Offset Position() const noexcept;
   /// Entries between the position and the visible end.
-  [[nodiscard]] Result<std::uint64_t> UnreadCount() const;
+  [[nodiscard]] Result<std::uint64_t> UnreadCount() const noexcept;
   /// Durable on return. kOutOfRange with bounds outside [log_start, visible end]; then nothing moved.
-  Result<void> Seek(Offset position);
+  Result<void> Seek(Offset position) noexcept;
   /// To the first entry whose timestamp is at or past it; none: the visible end.
-  Result<void> SeekToTime(std::int64_t timestamp_ms);
+  Result<void> SeekToTime(std::int64_t timestamp_ms) noexcept;
   /// Past the damage a read has just reported; the new position. kInvalidArgument if none was.
-  Result<Offset> SkipCorrupt();
+  Result<Offset> SkipCorrupt() noexcept;
   /// The persisted position, if it had to be moved into [log_start, visible end] when the engine or the cursor opened.
-  [[nodiscard]] std::optional<Offset> CorrectedFrom() const;
+  [[nodiscard]] std::optional<Offset> CorrectedFrom() const noexcept;
   /// Persists what was returned.
-  Result<void> Close();
+  Result<void> Close() noexcept;
 
   class Implementation;
   explicit Cursor(std::unique_ptr<Implementation> implementation);

@@ -106,6 +106,12 @@ class FileSystem {
   virtual Result<std::unique_ptr<File>> Open(const std::filesystem::path& path, const FileOptions& options) = 0;
   /// Atomic; replaces `to`. Durable after SyncDirectory of the parent.
   virtual Result<void> Rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
+  /// As Rename, but kAlreadyExists if there is something under `to`, which then stays. kUnsupported where the file
+  /// system cannot decide that in one step, as by default.
+  virtual Result<void> RenameIfAbsent([[maybe_unused]] const std::filesystem::path& from,
+                                      const std::filesystem::path& to) {
+    return Error(ErrorCode::kUnsupported, "cannot rename without replacing to " + to.native());
+  }
   virtual Result<void> Remove(const std::filesystem::path& path) = 0;
   /// With parents (mode 0700); each new directory's parent is synced. Existing is success.
   virtual Result<void> CreateDirectories(const std::filesystem::path& path) = 0;
@@ -115,6 +121,11 @@ class FileSystem {
   /// Exclusive across processes and within this one. kUnavailable if held; the message contains what the holder wrote
   /// (`holder`).
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::filesystem::path& path, std::string_view holder) = 0;
+  /// Against Lock only: any number hold it at once, and nothing is written for it. kUnavailable while somebody holds
+  /// the lock alone; kNotFound if there is no such file. By default kUnsupported.
+  virtual Result<std::unique_ptr<FileLock>> LockShared(const std::filesystem::path& path) {
+    return Error(ErrorCode::kUnsupported, "cannot be locked for reading: " + path.native());
+  }
   /// Bytes an ordinary user may still write where `path` lies.
   virtual Result<std::uint64_t> FreeSpace(const std::filesystem::path& path) = 0;
   /// How plans of several ranges reach the disk, for `status`: "io_uring" or "positional calls".

@@ -57,6 +57,7 @@ struct ObjectRow {
 };
 
 /// One visible segment: [base, end) of one partition lies in bytes [byte_begin, byte_begin + byte_size) of an object.
+/// Without an object it is a gap: offsets that were given and whose records are lost, known to be so for good.
 struct SegmentRow {
   PartitionKey partition;
   Offset base, end;
@@ -64,6 +65,9 @@ struct SegmentRow {
   std::uint64_t byte_begin = 0, byte_size = 0;
   std::uint64_t records = 0;
   std::int64_t timestamp_min_ms = 0, timestamp_max_ms = 0;
+  std::int64_t committed_ms = 0;  // trusted wall time of the commit; 0: of a row older than this field
+  /// A gap has no object (all zeros), no bytes and no records.
+  [[nodiscard]] bool is_gap() const { return byte_size == 0 && object == ObjectId{}; }
   friend bool operator==(const SegmentRow&, const SegmentRow&) = default;
 };
 
@@ -102,6 +106,9 @@ class MetadataStore {
                                        std::int64_t now_ms) = 0;
   virtual Result<void> AlterTopic(TopicId topic, const TopicOptions& options) = 0;
   /// Removes the topic, its partitions, segments and positions; objects that lose their last segment become kDeleting.
+  /// The topic is gone at once and whole; of many segments the rest may go in further transactions, so that other
+  /// callers need not wait, and is taken up again after a crash. An error means that the topic is still there, or that
+  /// nobody knows.
   virtual Result<void> DeleteTopic(TopicId topic, std::int64_t now_ms) = 0;
   virtual Result<std::vector<TopicRow>> Topics() = 0;
   /// In partition order. kNotFound.
@@ -110,7 +117,8 @@ class MetadataStore {
   // Ownership: raises the epoch by one and returns the row; whoever held the old epoch is fenced from now on.
   virtual Result<PartitionRow> AcquireEpoch(const PartitionKey& partition) = 0;
   /// Moves log_start (and tiered_end, if log_start passes it) up to `log_start`; never down. Segments wholly below
-  /// disappear; objects left with none become kDeleting. kFenced.
+  /// disappear; objects left with none become kDeleting. kFenced. Over many segments it may go in several transactions,
+  /// each of which moves log_start over some of them.
   virtual Result<PartitionRow> AdvanceLogStart(const PartitionKey& partition, LeaderEpoch epoch, Offset log_start,
                                                std::int64_t now_ms) = 0;
 
@@ -118,7 +126,8 @@ class MetadataStore {
   virtual Result<void> PrepareObject(const ObjectRow& object) = 0;
   /// All or nothing: every epoch and expected base is checked (kFenced, kOutOfRange with bounds), rows inserted,
   /// tiered_end moved. Idempotent: a second commit of the same object id returns the first one's result. The rows
-  /// returned are the partitions' new ones, in the order given. kNotFound if the object was not prepared.
+  /// returned are the partitions' new ones, in the order given. kNotFound if the object was not prepared. Gaps may lie
+  /// among the segments; a commit of gaps alone names no object (all zeros), which then need not be prepared.
   virtual Result<std::vector<PartitionRow>> CommitSegments(const ObjectRow& object,
                                                            std::span<const SegmentCommit> segments) = 0;
   // Two-step deletion: kCommitted → kDeleting (by the calls above), then, after the grace, the object is deleted in the

@@ -6,10 +6,12 @@
 #include "millrace/consumer.h"        // IWYU pragma: export
 #include "millrace/cursor.h"          // IWYU pragma: export
 #include "millrace/engine.h"          // IWYU pragma: export
+#include "millrace/events.h"          // IWYU pragma: export
 #include "millrace/file_system.h"     // IWYU pragma: export
 #include "millrace/metadata_store.h"  // IWYU pragma: export
 #include "millrace/object_store.h"    // IWYU pragma: export
 #include "millrace/options.h"         // IWYU pragma: export
 #include "millrace/record.h"          // IWYU pragma: export
+#include "millrace/request_scope.h"   // IWYU pragma: export
 #include "millrace/result.h"          // IWYU pragma: export
 #include "millrace/types.h"           // IWYU pragma: export

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "millrace/events.h"
 #include "millrace/types.h"
 
 namespace millrace {
@@ -84,9 +85,16 @@ struct UploadConfig {
 struct EngineOptions {
   std::filesystem::path data_dir;  // WAL, SQLite, local objects, cache unless set apart
   bool create_if_missing = true;
+  /// Reads a log where nothing can be written, or shall be: a read-only mount, a snapshot, a backup. Nothing below
+  /// data_dir and nothing in the object store changes; what recovery mends it mends in memory. Several may have it open
+  /// so, while nobody has it open for writing. Calls that change anything answer kPermissionDenied; there is no disk
+  /// cache. For logs whose metadata lies in a file (kUnsupported otherwise).
+  bool read_only = false;
   std::string name_space;  // "" or any bytes: isolates everything under data_dir; collisions impossible
-  /// "file:", "file:///path", "memory:", "s3://bucket/prefix?endpoint=URL&region=NAME&style=path|virtual" (an endpoint
-  /// means path style); credentials of S3 come from the environment, ~/.aws or the machine's role, and never from here.
+  /// "file:", "file:///path", "memory:" or
+  /// "s3://bucket/prefix?endpoint=URL&region=NAME&style=path|virtual&checksum=crc32c|none&ca=FILE" (an endpoint means
+  /// path style; what is not named is looked for in the environment and ~/.aws: region, endpoint, authorities).
+  /// Credentials come from there too, from the container's agent or the machine's role, and never from here.
   std::string object_store = "file:";
   std::string metadata_store = "sqlite:";  // "sqlite:", "sqlite:///path", "memory:"
   SyncPolicy sync = SyncPolicy::Each();
@@ -94,9 +102,13 @@ struct EngineOptions {
   std::uint64_t record_bytes_max = 1 << 20;  // key + value + headers of one record
   std::uint64_t batch_bytes_max = 16 << 20;  // of one Append
   std::uint64_t wal_bytes_max = 4ull << 30;  // at least 16 MiB: budget of the hot tier on disk; pressure uploads early
+  /// At least 1 MiB: memory that tells where in the WAL a partition's offsets lie, beyond 320 bytes a partition. With
+  /// less, or with more partitions, a read that begins in the WAL passes over more of it (Stats: wal_index_bytes).
+  std::uint64_t wal_index_memory_max = 32 << 20;
   std::chrono::milliseconds append_wait_max{30'000};  // how long an append waits for room before kOutOfSpace
   ReadConfig read;
   UploadConfig upload;
+  EventSink on_event;  // none: failures in the background are told by Stats, DescribeTopics and errors only
   // Null: the real one.
   std::shared_ptr<Clock> clock;
   std::shared_ptr<FileSystem> file_system;
@@ -119,8 +131,8 @@ struct ReadLimits {
 
 struct ConsumerOptions {
   std::string group;                       // "": no group, nothing is committed
-  std::vector<std::string> topics;         // all their partitions
-  std::vector<TopicPartition> partitions;  // and these
+  std::vector<std::string> topics;         // all their partitions, those added later too; shared within a group
+  std::vector<TopicPartition> partitions;  // and these, alone of its group: kUnavailable while another reads one
   ResetPolicy reset = ResetPolicy::kEarliest;
   OnDamage on_damage = OnDamage::kFail;
 };

@@ -26,6 +26,7 @@ enum class ErrorCode {
   kClosed,
   kUnsupported,
   kInternal,
+  kPermissionDenied,  // the machine or the store does not let this user; the message says who and what
 };
 
 /// "kNotFound" for ErrorCode::kNotFound.

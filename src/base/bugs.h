@@ -23,11 +23,16 @@ enum class Bug {
   kWalIntervalSyncNeverFires,
   kWalWrongSyncedTo,
   kWalIgnoreStaging,
+  kWalNoteOfEarlier,
+  kWalUnreadableIsEmpty,
   // Log
   kLogOffsetOffByOneAfterRecovery,
   kLogBaseOffsetTwice,
   kLogVisibleBeyondDurable,
   kLogHalfBatchVisible,
+  kLogHoleNotPinned,
+  kLogBrokenNotPinned,
+  kLogDamageSpreads,
   // Tier
   kTierTrimBeforeCommit,
   kTierNoEpochInCommit,
@@ -37,6 +42,8 @@ enum class Bug {
   kTierCollectByListing,
   kTierNoGrace,
   kTierRowsLeftBehind,
+  kTierJumpBelieved,
+  kTierGapNotCommitted,
   // Read
   kReadStaleCacheAfterRecreation,
   kReadBudgetEndSkipsData,
@@ -45,6 +52,7 @@ enum class Bug {
   kReadDamagedChunkServed,
   kReadGapAtHotColdBorder,
   kReadBudgetLeakOnError,
+  kReadGapSteppedOver,
   // Positions
   kPositionCommitIgnored,
   kPositionClampedSilently,
@@ -54,6 +62,8 @@ enum class Bug {
   kPositionBatchUncounted,
   kPositionPeekMoves,
   kPositionIndexClamped,
+  // Engine
+  kEngineOutcomeGuessed,
   kEnd,
 };
 

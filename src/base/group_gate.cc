@@ -10,6 +10,9 @@
 #include <ctime>
 #include <thread>
 
+#include "base/check.h"
+#include "base/deadline.h"
+
 namespace millrace {
 
 namespace {
@@ -33,19 +36,48 @@ GroupGate::Ticket GroupGate::Enter(std::uint64_t group) {
 bool GroupGate::Wait(const Ticket& ticket, std::optional<std::chrono::nanoseconds> timeout) {
   auto& word = words_[ticket.group & 1].value;
   bool in_time = true;
-  if (word.load(std::memory_order_acquire) == ticket.seen) {
+  if (!Moved(ticket)) {
     timespec limit = {};
-    if (timeout) {
-      const auto left = std::max(*timeout, std::chrono::nanoseconds(0));
+    const bool limited = timeout && *timeout != kNever;
+    if (limited) {
+      const auto left = Saturated(*timeout);
       limit.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000);
       limit.tv_nsec = static_cast<long>(left.count() % 1'000'000'000);
     }
     const long result =
-        ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, ticket.seen, timeout ? &limit : nullptr, nullptr, 0);
+        ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, ticket.seen, limited ? &limit : nullptr, nullptr, 0);
     in_time = result == 0 || errno != ETIMEDOUT;
   }
   waiting_[ticket.group & 1].fetch_sub(1, std::memory_order_relaxed);
   return in_time;
+}
+
+GroupGate::Wakes GroupGate::Move(std::size_t word, int threads) {
+  Wakes wakes;
+  if (waiting_[word].load(std::memory_order_relaxed) == 0) return wakes;
+  words_[word].value.fetch_add(1, std::memory_order_release);
+  wakes.threads[word] = threads;
+  return wakes;
+}
+
+GroupGate::Wakes GroupGate::EndLead() {
+  MR_CHECK(led_);
+  led_ = false;
+  Wakes wakes = Move(0, 1);
+  wakes += Move(1, 1);
+  return wakes;
+}
+
+GroupGate::Wakes GroupGate::RouseAll() {
+  Wakes wakes = Move(0, INT_MAX);
+  wakes += Move(1, INT_MAX);
+  return wakes;
+}
+
+void GroupGate::Send(const Wakes& wakes) {
+  for (std::size_t word = 0; word < words_.size(); ++word) {
+    if (wakes.threads[word] > 0) FutexWake(words_[word].value, wakes.threads[word]);
+  }
 }
 
 std::uint64_t GroupGate::Close() {
@@ -64,15 +96,15 @@ void GroupGate::AwaitJoiners(Clock& clock, std::chrono::nanoseconds patience) co
   }
 }
 
-bool GroupGate::Complete(std::uint64_t group) {
+GroupGate::Wakes GroupGate::Complete(std::uint64_t group) {
   const std::uint32_t came = joined(group).load(std::memory_order_relaxed) * 16;
   // The largest recent group, forgotten by a sixteenth at a time.
   expected_sixteenths_ = std::max({came, expected_sixteenths_ - expected_sixteenths_ / 16, 16U});
-  words_[group & 1].value.fetch_add(1, std::memory_order_release);
-  return waiters(group) > 0;
+  completed_ = std::max(completed_, group);
+  // The word changes when the leadership ends, which is before anybody else can look: in the same critical section.
+  Wakes wakes;
+  if (waiting_[group & 1].load(std::memory_order_relaxed) > 0) wakes.threads[group & 1] = INT_MAX;
+  return wakes;
 }
-
-void GroupGate::WakeAll(std::uint64_t group) { FutexWake(words_[group & 1].value, INT_MAX); }
-void GroupGate::WakeOne(std::uint64_t group) { FutexWake(words_[group & 1].value, 1); }
 
 }  // namespace millrace

@@ -1,7 +1,19 @@
-// Where threads wait for their group: one futex word per group, woken at once. It also knows how many callers to expect
-// in the next group, so that a leader does not close it while most of them are still on their way.
+// Where threads wait for their group, and who leads the next one. One futex word per group, woken at once. It also
+// knows how many callers to expect in the next group, so that a leader does not close it while most of them are still
+// on their way.
+//
+//   look (mutex) ──► durable, failed, closed: done
+//        │   └─────► TryLead ──► Close ──► I/O ──► Complete, EndLead (mutex) ──► Send ──► look
+//        └─► Enter ──► Wait ──► look
+//
+// Why nobody sleeps for ever. A caller enters under the mutex, after he saw that somebody leads; he sleeps only while
+// his word is what he saw then. Whoever takes from him the reason to sleep (his group is complete, nobody leads any
+// more, everything failed) changes the word under the mutex, if anybody waits there, and wakes after it: one, if one is
+// enough to lead the others, else all. So he either finds the word changed or is asleep when the wake comes. A woken
+// caller looks again before he leaves: he leads, or somebody else does, whose end of leadership wakes the next.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -12,31 +24,52 @@
 
 namespace millrace {
 
-/// Groups are numbered; at any moment one is open and at most one is being synced, so two words are enough. Calls that
-/// change anything are made under the log's mutex; Wait and Wake* are not.
+/// Groups are numbered; at any moment one is open and those before it are being synced or done; two words are enough.
+/// Calls that change anything are made under the log's mutex; Wait, Moved and Send are not (Send may be).
 class GroupGate {
  public:
   struct Ticket {
     std::uint64_t group = 0;
     std::uint32_t seen = 0;
   };
+  /// How many threads to wake at each word. What a call returns must be sent.
+  struct [[nodiscard]] Wakes {
+    std::array<int, 2> threads{};
+    Wakes& operator+=(const Wakes& more) {
+      for (std::size_t i = 0; i < threads.size(); ++i) threads[i] = std::max(threads[i], more.threads[i]);
+      return *this;
+    }
+  };
+
+  /// False: somebody leads already.
+  [[nodiscard]] bool TryLead() { return !led_ && (led_ = true); }
+  [[nodiscard]] bool led() const { return led_; }
+  /// The leader's last act, wherever leadership ends: one of those who wait takes over.
+  Wakes EndLead();
 
   [[nodiscard]] std::uint64_t open_group() const { return open_group_; }
+  /// The group to wait for: the open one, or, for what that does not cover any more, the one on its way.
+  [[nodiscard]] std::uint64_t GroupOf(bool closed) const {
+    return closed && completed_ + 1 < open_group_ ? open_group_ - 1 : open_group_;
+  }
   /// Counts a caller into `group` (the open one, or the one before it).
   void Join(std::uint64_t group) { joined(group).fetch_add(1, std::memory_order_relaxed); }
-  /// Take under the mutex, then Wait without it.
+  /// Take under the mutex, while somebody leads, then Wait without it.
   Ticket Enter(std::uint64_t group);
-  /// Until the group's word moves, or `timeout` passes (false). May wake for nothing.
+  /// There is something to look at since `ticket` was taken; Wait returns at once.
+  [[nodiscard]] bool Moved(const Ticket& ticket) const {
+    return words_[ticket.group & 1].value.load(std::memory_order_acquire) != ticket.seen;
+  }
+  /// Until the group's word moves, or `timeout` passes (false). May wake for nothing. The largest timeout is none.
   bool Wait(const Ticket& ticket, std::optional<std::chrono::nanoseconds> timeout);
 
   /// The open group closes; returns its number. The next one opens.
   std::uint64_t Close();
-  /// `group` is done: its callers count towards what is expected next time. Returns whether anybody waits there.
-  bool Complete(std::uint64_t group);
-  /// Is anybody waiting in the open group? Then somebody must lead it.
-  [[nodiscard]] bool OpenGroupHasWaiters() const { return waiters(open_group_) > 0; }
-  void WakeAll(std::uint64_t group);
-  void WakeOne(std::uint64_t group);
+  /// `group` is done: its callers count towards what is expected next time, and all of them look again.
+  Wakes Complete(std::uint64_t group);
+  /// Everything failed, or is closed: everybody looks again.
+  Wakes RouseAll();
+  void Send(const Wakes& wakes);
 
   /// How many callers a leader should see joined before it closes.
   [[nodiscard]] std::uint32_t expected() const { return (expected_sixteenths_ + 8) / 16; }
@@ -46,14 +79,14 @@ class GroupGate {
 
  private:
   std::atomic<std::uint32_t>& joined(std::uint64_t group) { return joined_[group & 1]; }
-  [[nodiscard]] std::uint32_t waiters(std::uint64_t group) const {
-    return waiting_[group & 1].load(std::memory_order_relaxed);
-  }
+  /// Changes the word if anybody waits there; then so many of them are to be woken.
+  Wakes Move(std::size_t word, int threads);
 
-  std::uint64_t open_group_ = 1;  // under the log's mutex
+  bool led_ = false;  // under the log's mutex, as the next three
+  std::uint64_t open_group_ = 1, completed_ = 0;
   std::uint32_t expected_sixteenths_ = 16;
   std::array<std::atomic<std::uint32_t>, 2> joined_{};
-  std::array<std::atomic<std::uint32_t>, 2> waiting_{};
+  std::array<std::atomic<std::uint32_t>, 2> waiting_{};  // grows under the mutex, shrinks without
   struct alignas(64) Word {
     std::atomic<std::uint32_t> value{0};
   };

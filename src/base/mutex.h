@@ -22,11 +22,33 @@
 
 namespace millrace {
 
+#ifdef NDEBUG
+inline void CountHeldMutex(int) {}
+inline void CheckNoMutexHeld() {}
+#else
+/// How many mutexes of ours this thread holds.
+inline constinit thread_local int held_mutexes = 0;
+inline void CountHeldMutex(int by) { held_mutexes += by; }
+/// Stands where somebody else's code is called back. Ends the process if this thread holds a mutex of ours: the
+/// callback could take it again. Debug builds only.
+void CheckNoMutexHeld();
+#endif
+
 class MR_CAPABILITY("mutex") Mutex {
  public:
-  void Lock() MR_ACQUIRE() { mutex_.lock(); }
-  void Unlock() MR_RELEASE() { mutex_.unlock(); }
-  bool TryLock() MR_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
+  void Lock() MR_ACQUIRE() {
+    mutex_.lock();
+    CountHeldMutex(1);
+  }
+  void Unlock() MR_RELEASE() {
+    CountHeldMutex(-1);
+    mutex_.unlock();
+  }
+  bool TryLock() MR_TRY_ACQUIRE(true) {
+    if (!mutex_.try_lock()) return false;
+    CountHeldMutex(1);
+    return true;
+  }
 
  private:
   friend class CondVar;
@@ -52,8 +74,13 @@ class CondVar {
     condition_.wait(lock);
     lock.release();
   }
-  /// False: `timeout` passed.
+  /// False: `timeout` passed; one beyond a century never does.
   bool WaitFor(Mutex& mutex, std::chrono::nanoseconds timeout) MR_REQUIRES(mutex) {
+    constexpr std::chrono::nanoseconds kCentury = std::chrono::hours(24 * 365 * 100);
+    if (timeout > kCentury) {  // the steady clock could not add it up
+      Wait(mutex);
+      return true;
+    }
     std::unique_lock lock(mutex.mutex_, std::adopt_lock);
     const bool woken = condition_.wait_for(lock, timeout) == std::cv_status::no_timeout;
     lock.release();

@@ -38,6 +38,8 @@ std::string_view ErrorCodeName(ErrorCode code) {
       return "kUnsupported";
     case ErrorCode::kInternal:
       return "kInternal";
+    case ErrorCode::kPermissionDenied:
+      return "kPermissionDenied";
   }
   return "kInternal";
 }

@@ -1,17 +1,19 @@
 #include "cli/append_queue.h"
 
+#include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <utility>
 
-#include "base/check.h"
+#include "env/posix_error.h"
 
 namespace millrace {
 
-AppendQueue::AppendQueue(Engine& engine, AppendOptions options)
-    : engine_(engine), options_(options), descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  MR_CHECK(descriptor_ >= 0);
+Result<std::unique_ptr<AppendQueue>> AppendQueue::Make(Engine& engine, AppendOptions options) {
+  const int descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (descriptor < 0) return PosixError(errno, "make", "a descriptor for answers");
+  return std::unique_ptr<AppendQueue>(new AppendQueue(engine, options, descriptor));
 }
 
 AppendQueue::~AppendQueue() {
@@ -19,12 +21,16 @@ AppendQueue::~AppendQueue() {
   ::close(descriptor_);
 }
 
-void AppendQueue::Append(const TopicPartition& partition, std::span<const Record> records) {
+void AppendQueue::Append(const TopicPartition& partition, std::span<const Record> records, std::uint64_t bytes) {
   Entry* entry = nullptr;
   {
     MutexLock lock(mutex_);
     entry = entries_.emplace_back(std::make_unique<Entry>()).get();
-    ++open_;
+    entry->records = records.size();
+    entry->bytes = bytes;
+    ++open_.appends;
+    open_.records += records.size();
+    open_.bytes += bytes;
   }
   engine_.AppendAsync(partition, records, options_,
                       [this, entry](Result<AppendReceipt> answer) { Answer(*entry, std::move(answer)); });
@@ -36,7 +42,9 @@ void AppendQueue::Answer(Entry& entry, Result<AppendReceipt> answer) {
   entry.answer = std::move(answer);
   std::uint64_t one = 1;
   (void)!::write(descriptor_, &one, sizeof one);
-  if (--open_ == 0) answered_.NotifyAll();
+  open_.records -= entry.records;
+  open_.bytes -= entry.bytes;
+  if (--open_.appends == 0) answered_.NotifyAll();
 }
 
 std::vector<Result<AppendReceipt>> AppendQueue::Take() {
@@ -53,7 +61,12 @@ std::vector<Result<AppendReceipt>> AppendQueue::Take() {
 
 void AppendQueue::Wait() {
   MutexLock lock(mutex_);
-  while (open_ > 0) answered_.Wait(mutex_);
+  while (open_.appends > 0) answered_.Wait(mutex_);
+}
+
+AppendQueue::Open AppendQueue::open() {
+  MutexLock lock(mutex_);
+  return open_;
 }
 
 }  // namespace millrace

@@ -19,25 +19,35 @@ namespace millrace {
 /// Append and Take belong to one thread; answers come from the engine's. Wait before destroying it.
 class AppendQueue {
  public:
-  /// `engine` outlives this.
-  AppendQueue(Engine& engine, AppendOptions options);
+  /// `engine` outlives this. kUnavailable: the process may open no more descriptors.
+  static Result<std::unique_ptr<AppendQueue>> Make(Engine& engine, AppendOptions options);
   ~AppendQueue();
   AppendQueue(const AppendQueue&) = delete;
   AppendQueue& operator=(const AppendQueue&) = delete;
 
   /// The records may be changed once this returns. Blocks while the engine's budget in flight is used up.
-  void Append(const TopicPartition& partition, std::span<const Record> records);
+  void Append(const TopicPartition& partition, std::span<const Record> records, std::uint64_t bytes);
   /// Answers that are there, oldest first, up to the first one that is still open.
   std::vector<Result<AppendReceipt>> Take();
   /// Blocks until every append has its answer.
   void Wait();
+  /// Appends, records and encoded bytes (nearly) that have no answer yet.
+  struct Open {
+    std::size_t appends = 0, records = 0;
+    std::uint64_t bytes = 0;
+  };
+  [[nodiscard]] Open open() MR_EXCLUDES(mutex_);
   /// Readable when there is something to take.
   [[nodiscard]] int descriptor() const { return descriptor_; }
 
  private:
   struct Entry {
+    std::size_t records = 0;
+    std::uint64_t bytes = 0;
     std::optional<Result<AppendReceipt>> answer;
   };
+  AppendQueue(Engine& engine, AppendOptions options, int descriptor)
+      : engine_(engine), options_(options), descriptor_(descriptor) {}
   void Answer(Entry& entry, Result<AppendReceipt> answer) MR_EXCLUDES(mutex_);
 
   Engine& engine_;
@@ -47,7 +57,7 @@ class AppendQueue {
   Mutex mutex_;
   CondVar answered_;
   std::deque<std::unique_ptr<Entry>> entries_ MR_GUARDED_BY(mutex_);
-  std::size_t open_ MR_GUARDED_BY(mutex_) = 0;
+  Open open_ MR_GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace

@@ -84,10 +84,20 @@ Result<void> TakePositionals(const Command& command, std::vector<std::string> wo
   return {};
 }
 
-bool AsksForHelp(std::span<const std::string> words) {
-  for (const std::string& word : words) {
-    if (word == "--") return false;
-    if (word == "--help" || word == "-h") return true;
+/// Whether the word after `word` is its value, whatever it looks like: `-k -h`.
+bool TakesNextWord(std::span<const Flag> flags, std::string_view word) {
+  return std::ranges::any_of(flags, [&](const Flag& flag) {
+    if (flag.argument.empty()) return false;
+    const std::vector<std::string_view> names = NamesOf({&flag, 1});
+    return std::ranges::find(names, word) != names.end();
+  });
+}
+
+bool AsksForHelp(std::span<const Flag> flags, std::span<const std::string> words) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "--") return false;
+    if (words[i] == "--help" || words[i] == "-h") return true;
+    if (TakesNextWord(flags, words[i])) ++i;
   }
   return false;
 }
@@ -106,11 +116,11 @@ Result<std::vector<std::string>> Parse(const Command& command, CLI::App& app, st
 
 Result<Arguments> ParseArguments(const Command& command, std::span<const std::string> words) {
   Arguments arguments;
-  if (AsksForHelp(words)) {
+  std::vector<Flag> flags = command.AllFlags();
+  if (AsksForHelp(flags, words)) {
     arguments.Add("--help", "");
     return arguments;
   }
-  std::vector<Flag> flags = command.AllFlags();
   CLI::App app;
   app.set_help_flag("");
   app.allow_extras();

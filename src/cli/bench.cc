@@ -98,19 +98,20 @@ Result<ExitCode> Run(Session& session) {
   }
   MR_ASSIGN_OR_RETURN(WorkloadOptions options, OptionsOf(session.arguments));
   MR_ASSIGN_OR_RETURN(EngineOptions engine_options, LocateEngine(session.arguments, ProcessEnvironment()));
-  Interrupt interrupt;
+  session.interrupt.AllowGrace();
   // A log of its own inside the directory the user named.
   MR_ASSIGN_OR_RETURN(const TemporaryDirectory scratch, TemporaryDirectory::In(engine_options.data_dir));
   engine_options.data_dir = scratch.path();
   Machine machine = DescribeMachine(scratch.path());
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(std::move(engine_options), Creation::kIfMissing));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
+                      OpenEngine(session, std::move(engine_options), Creation::kIfMissing));
   WorkloadResult result;
-  MR_TRY(run(*engine, options, interrupt, result));
+  MR_TRY(run(*engine, options, session.interrupt, result));
   std::string io_path = engine->Stats().io_path;
   MR_TRY(engine->Close());
   bool json = session.arguments.Has("--json");
   session.out.Write((json ? JsonReport : TextReport)(workload, options, result, machine, io_path));
-  return interrupt.Raised() ? ExitCode::kInterrupted : ExitCode::kOk;
+  return session.interrupt.Raised() ? ExitCode::kInterrupted : ExitCode::kOk;
 }
 
 }  // namespace

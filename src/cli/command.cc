@@ -14,6 +14,9 @@ const std::vector<Flag>& PlaceFlags() {
       {"--metadata", "URL", "metadata store: sqlite:, sqlite:///PATH, memory: (default sqlite:, in the directory)"},
       {"--sync", "POLICY", "when the WAL is synced: each, interval:5ms, none (default each)"},
       {"--name-space", "NAME", "a log of its own within the directory"},
+      {"--set", "NAME=VALUE", "any setting, as `millrace config show` names it", {}, Repeat::kMany},
+      {"--config-file", "FILE", "settings in TOML (default ./millrace.toml, else /etc/millrace/millrace.toml)"},
+      {"--wait", "DURATION", "wait so long for another process that holds the log (default 0)"},
   };
   return kFlags;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "millrace/result.h"
 
@@ -42,6 +43,7 @@ struct Session {
   const Arguments& arguments;
   Output& out;  // data
   Output& err;  // everything else; not buffered
+  Interrupt& interrupt;
 
   /// One line on standard error, "millrace: " before it.
   void Note(std::string_view text) const;

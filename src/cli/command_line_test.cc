@@ -58,6 +58,15 @@ TEST(ArgumentParserTest, HelpWinsOverWhatIsMissing) {
   }
 }
 
+TEST(ArgumentParserTest, WhatAFlagTakesIsNoCallForHelp) {
+  for (const char* value : {"-h", "--help"}) {
+    auto arguments = Parse({"a", "-n", value});
+    ASSERT_TRUE(arguments);
+    EXPECT_FALSE(arguments->Has("--help"));
+    EXPECT_EQ(arguments->Text("--count"), value);
+  }
+}
+
 TEST(ArgumentParserTest, WrongLinesAreRefused) {
   for (const auto& words : std::vector<std::vector<std::string>>{{},
                                                                  {"a", "--nope"},

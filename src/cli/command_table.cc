@@ -14,12 +14,13 @@
 namespace millrace {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kGroups{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kGroups{{
     {"topic", "Topics and their settings"},
     {"group", "Consumer groups and their positions"},
     {"cursor", "Cursors: the next records, once"},
     {"segment", "What lies in the object store"},
     {"wal", "The write-ahead log on this disk"},
+    {"config", "Settings and where they come from"},
 }};
 
 bool IsNamed(const Command& command, std::string_view word) {
@@ -74,8 +75,8 @@ std::span<const Command> Commands() {
       CursorReadCommand(),  CursorPeekCommand(),    CursorSeekCommand(),    CursorRemoveCommand(),
       SegmentListCommand(), SegmentUploadCommand(), SegmentVerifyCommand(), SegmentCatCommand(),
       WalListCommand(),     WalVerifyCommand(),     WalRecycleCommand(),    InspectCommand(),
-      StatusCommand(),      DoctorCommand(),        BenchCommand(),         CompletionCommand(),
-      HelpCommand(),        VersionCommand(),
+      MaintainCommand(),    StatusCommand(),        DoctorCommand(),        BenchCommand(),
+      ConfigShowCommand(),  CompletionCommand(),    HelpCommand(),          VersionCommand(),
   };
   return kCommands;
 }

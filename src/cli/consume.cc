@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "base/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
 #include "cli/explanation.h"
-#include "cli/interrupt.h"
 #include "cli/offset_choice.h"
 #include "cli/record_printer.h"
 #include "cli/record_stream.h"
@@ -85,7 +85,9 @@ Result<std::vector<GroupPosition>> PositionsOf(Engine& engine, const std::string
 Result<std::vector<StreamPart>> PartsOf(Session& session, Engine& engine, const ConsumeOptions& options) {
   std::vector<StreamPart> parts;
   MR_ASSIGN_OR_RETURN(std::vector<GroupPosition> positions, PositionsOf(engine, options.group));
+  std::set<std::string> seen;  // a topic named twice is read once
   for (const std::string& name : options.topics) {
+    if (!seen.insert(name).second) continue;
     MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(engine, name));
     MR_ASSIGN_OR_RETURN(std::vector<TopicPartition> partitions, PartitionsOf(topic, options.partition));
     for (const TopicPartition& partition : partitions) {
@@ -110,22 +112,25 @@ Result<std::vector<StreamPart>> PartsOf(Session& session, Engine& engine, const 
 Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(ConsumeOptions options, OptionsOf(session.arguments));
   MR_ASSIGN_OR_RETURN(RecordPrinter printer, RecordPrinter::Of(session.arguments));
-  Interrupt interrupt;
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  session.interrupt.AllowGrace();
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(std::vector<StreamPart> parts, PartsOf(session, *engine, options));
   auto commit = [&](const StreamPart& part) { return engine->SeekGroup(options.group, part.partition, part.position); };
+  options.stream.keep_positions = options.commit != CommitWhen::kNone;
   if (options.commit == CommitWhen::kPoll) options.stream.written = commit;
 
-  RecordStream stream(session, *engine, interrupt, printer, options.stream);
+  const std::vector<StreamPart> begins = parts;
+  RecordStream stream(session, *engine, printer, options.stream);
   Result<ExitCode> result = stream.Run(parts);
-  // What was printed is committed whether or not the end was damage.
-  if (options.commit == CommitWhen::kEnd && !session.out.stopped()) {
-    for (const StreamPart& part : parts) MR_TRY(commit(part));
+  // What has left the process is committed, whether the end was damage, a full disk or a reader who went away.
+  for (std::size_t i = 0; options.commit == CommitWhen::kEnd && i < parts.size(); ++i) {
+    const bool moved = parts[i].position != begins[i].position;
+    if (moved || !session.out.stopped()) MR_TRY(commit(parts[i]));
   }
   if (session.arguments.Has("--explain")) session.err.Write(ExplanationJson(stream.explanation()));
   MR_TRY(std::move(result));
-  MR_TRY(engine->Close());
-  return interrupt.Raised() ? ExitCode::kInterrupted : ExitCode::kOk;
+  MR_TRY(CloseEngine(*engine));
+  return session.interrupt.Raised() ? ExitCode::kInterrupted : ExitCode::kOk;
 }
 
 }  // namespace
@@ -146,7 +151,7 @@ Command ConsumeCommand() {
               {"--follow", "", "wait for more at the end of the log"},
               {"-p,--partition", "N", "of this partition only"},
               {"-f,--format", "PATTERN",
-               "%t topic, %p partition, %o offset, %T timestamp, %k key, %v value, %h headers, "
+               "%t topic, %p partition, %o offset, %T timestamp, %Z ISO time, %k key, %v value, %h headers, "
                "%K %V lengths, \\n \\t \\0 \\xNN"},
               {"--json", "", "a line of JSON for each record; errors are JSON too"},
               {"--commit",
@@ -162,7 +167,7 @@ Command ConsumeCommand() {
           },
       .details =
           "Without -f and --json a record is its value and a newline. A commit never passes what was printed.\n"
-          "A time is like @2026-01-01T00:00Z, @1767225600000 or @-5m.",
+          "A time is like @2026-01-01T00:00Z, @2026-01-01T10, @1767225600000, @now, @-5m or @-1w.",
       .examples = {"millrace consume demo --data-dir ./log --json -n 3",
                    "millrace consume demo --data-dir ./log -g readers",
                    "millrace consume demo --data-dir ./log --from @2026-01-01T00:00Z --until 4711 -f '%o %k %v\\n'"},

@@ -12,6 +12,13 @@
 #include "record/record_batch_view.h"
 
 namespace millrace {
+namespace {
+
+std::string PlaceOf(const CursorChoice& choice) {
+  return fmt::format("cursor {} of {}/{}", choice.name, choice.partition.topic, choice.partition.partition.value());
+}
+
+}  // namespace
 
 Result<CursorChoice> ChooseCursor(Engine& engine, const Arguments& arguments) {
   CursorChoice choice;
@@ -21,21 +28,32 @@ Result<CursorChoice> ChooseCursor(Engine& engine, const Arguments& arguments) {
   MR_ASSIGN_OR_RETURN(const auto partitions, PartitionsOf(topic, only.value_or(0)));
   choice.partition = partitions.front();
   MR_ASSIGN_OR_RETURN(const auto cursors, engine.ListCursors(topic.name));
-  choice.exists = std::ranges::any_of(cursors, [&](const CursorDescription& cursor) {
+  const auto found = std::ranges::find_if(cursors, [&](const CursorDescription& cursor) {
     return cursor.partition == choice.partition && cursor.name == choice.name;
   });
+  choice.exists = found != cursors.end();
+  if (choice.exists) choice.position = found->position;
   return choice;
+}
+
+Result<void> RequireCursor(const CursorChoice& choice) {
+  if (choice.exists) return {};
+  return Error(
+      ErrorCode::kNotFound,
+      fmt::format("{}/{} has no cursor {}", choice.partition.topic, choice.partition.partition.value(), choice.name),
+      "`millrace cursor ls` lists what there is.");
+}
+
+void NoteCorrected(Session& session, const CursorChoice& choice, Offset from, Offset to) {
+  session.Note(fmt::format("{} was at offset {}, which is not there any more: going on at {}", PlaceOf(choice),
+                           from.value(), to.value()));
 }
 
 Result<std::unique_ptr<Cursor>> OpenChosen(Session& session, Engine& engine, const CursorChoice& choice,
                                            ReadConsistency consistency) {
   MR_ASSIGN_OR_RETURN(auto cursor, engine.OpenCursor(choice.partition, choice.name, consistency));
-  const std::string place =
-      fmt::format("cursor {} of {}/{}", choice.name, choice.partition.topic, choice.partition.partition.value());
-  if (!choice.exists) session.Note("made " + place);
-  if (const auto from = cursor->CorrectedFrom())
-    session.Note(fmt::format("{} was at offset {}, which is not there any more: going on at {}", place, from->value(),
-                             cursor->Position().value()));
+  if (!choice.exists) session.Note("made " + PlaceOf(choice));
+  if (const auto from = cursor->CorrectedFrom()) NoteCorrected(session, choice, *from, cursor->Position());
   return cursor;
 }
 

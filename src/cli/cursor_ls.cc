@@ -12,11 +12,11 @@ namespace {
 
 Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(const auto only, session.arguments.Integer("--partition", {0, INT32_MAX}));
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, session.arguments.Positional("TOPIC")));
   MR_TRY(PartitionsOf(topic, only));
   MR_ASSIGN_OR_RETURN(std::vector<CursorDescription> cursors, engine->ListCursors(topic.name));
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   if (only)
     std::erase_if(cursors,
                   [&](const CursorDescription& cursor) { return cursor.partition.partition.value() != *only; });

@@ -1,6 +1,5 @@
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <cstddef>
 
 #include "base/try.h"
 #include "cli/arguments.h"
@@ -12,28 +11,29 @@
 namespace millrace {
 namespace {
 
-constexpr std::int64_t kPeekMax = 2'000;  // what one batch read gives
+constexpr std::int64_t kPeekMax = 2'000;
 
 Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(const auto count, session.arguments.Integer("--count", {0, kPeekMax}));
   MR_ASSIGN_OR_RETURN(const RecordPrinter printer, RecordPrinter::Of(session.arguments));
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(const CursorChoice choice, ChooseCursor(*engine, session.arguments));
-  if (!choice.exists)
-    return Error(
-        ErrorCode::kNotFound,
-        fmt::format("{}/{} has no cursor {}", choice.partition.topic, choice.partition.partition.value(), choice.name),
-        "`millrace cursor ls` lists what there is.");
-  MR_ASSIGN_OR_RETURN(auto cursor, OpenChosen(session, *engine, choice, ReadConsistency::StrictlyAtOnce()));
-  MR_ASSIGN_OR_RETURN(std::vector<Record> records, cursor->ReadBatch(UINT64_MAX, false));
-  records.resize(std::min(records.size(), static_cast<std::size_t>(count.value_or(1))));
-  for (const Record& record : records) {
-    MR_ASSIGN_OR_RETURN(const RecordView view, ViewOf(record));
-    printer.Append(session.out.buffer(), choice.partition, view);
-    session.out.Written();
+  MR_TRY(RequireCursor(choice));
+  // Past the cursor, which opening would make a change of: a log that can only be read has one too.
+  MR_ASSIGN_OR_RETURN(const PartitionOffsets offsets, engine->Offsets(choice.partition));
+  Offset at = std::max(choice.position, offsets.log_start);
+  if (at != choice.position) NoteCorrected(session, choice, choice.position, at);
+  for (auto left = static_cast<std::size_t>(count.value_or(1)); left > 0;) {
+    MR_ASSIGN_OR_RETURN(const ReadResult read, engine->Read(choice.partition, at, {.records_max = left}));
+    if (read.records.empty()) break;
+    for (const RecordView& record : read.records) {
+      printer.Append(session.out.buffer(), choice.partition, record);
+      session.out.Written();
+    }
+    left -= read.records.size();
+    at = read.next;
   }
-  cursor.reset();
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   return ExitCode::kOk;
 }
 

@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 
+#include <span>
+#include <utility>
+
 #include "base/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/cursor_choice.h"
 #include "cli/data_location.h"
-#include "cli/interrupt.h"
 #include "cli/record_printer.h"
+#include "cli/record_stream.h"
 
 namespace millrace {
 namespace {
@@ -43,12 +46,12 @@ Result<std::vector<Record>> Take(Cursor& cursor, std::uint64_t records_max) {
   return records;
 }
 
-/// False: the end of the log.
-Result<bool> Turn(Session& session, Cursor& cursor, const CursorChoice& choice, const RecordPrinter& printer,
-                  const ReadOptions& options, std::uint64_t& left) {
+/// The position is on the disk before a line is given to standard output. False: the end of the log.
+Result<bool> StrictTurn(Session& session, Cursor& cursor, const CursorChoice& choice, const RecordPrinter& printer,
+                        const ReadOptions& options, std::uint64_t& left) {
   const Offset before = cursor.Position();
   auto records = Take(cursor, left);
-  if (!records && options.skip_corrupt && records.error().code() == ErrorCode::kCorruption) {
+  if (!records && options.skip_corrupt && records.error().damage() != nullptr) {
     MR_ASSIGN_OR_RETURN(const Offset after, cursor.SkipCorrupt());
     session.Note(fmt::format("skipped offsets [{}, {}) of {}/{}: {}", before.value(), after.value(),
                              choice.partition.topic, choice.partition.partition.value(), records.error().message()));
@@ -61,29 +64,60 @@ Result<bool> Turn(Session& session, Cursor& cursor, const CursorChoice& choice, 
     session.out.Written();
     if (left != UINT64_MAX) --left;
   }
-  if (options.consistency.strict || left == UINT64_MAX) session.out.Flush();
-  // Whoever read standard output is gone: what he may not have seen comes again.
-  if (session.out.stopped() && !options.consistency.strict) MR_TRY(cursor.Seek(before));
+  session.out.Flush();
   return !records->empty();
+}
+
+Result<void> ReadStrictly(Session& session, Cursor& cursor, const CursorChoice& choice, const RecordPrinter& printer,
+                          const ReadOptions& options) {
+  std::uint64_t left = options.records_max;
+  bool more = true;
+  while (more && left > 0 && !session.out.stopped() && !session.interrupt.Stopped()) {
+    MR_ASSIGN_OR_RETURN(more, StrictTurn(session, cursor, choice, printer, options, left));
+  }
+  return {};
+}
+
+/// Lines first, the position after them: it is moved to what has left the process and never beyond.
+Result<void> ReadAtLeastOnce(Session& session, Engine& engine, Cursor& cursor, const CursorChoice& choice,
+                             const RecordPrinter& printer, const ReadOptions& options) {
+  StreamPart part{.partition = choice.partition, .position = cursor.Position()};
+  Offset persisted = part.position;
+  auto persist = [&](const StreamPart& moved) -> Result<void> {
+    MR_TRY(cursor.Seek(moved.position));
+    persisted = moved.position;
+    return {};
+  };
+  StreamOptions stream{.records_max = options.records_max,
+                       .on_damage = options.skip_corrupt ? OnDamage::kSkip : OnDamage::kFail,
+                       .keep_positions = true,
+                       .verb = "cursor read"};
+  stream.written = [&](const StreamPart& moved) -> Result<void> {
+    return moved.position - persisted >= options.consistency.persist_every ? persist(moved) : Result<void>();
+  };
+  std::span<StreamPart> parts(&part, 1);
+  auto result = RecordStream(session, engine, printer, std::move(stream)).Run(parts);
+  if (part.position != persisted) MR_TRY(persist(part));
+  if (!result) return result.error();
+  return {};
 }
 
 Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(const ReadOptions options, OptionsOf(session.arguments));
   MR_ASSIGN_OR_RETURN(const RecordPrinter printer, RecordPrinter::Of(session.arguments));
-  Interrupt interrupt;
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  session.interrupt.AllowGrace();
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(const CursorChoice choice, ChooseCursor(*engine, session.arguments));
   MR_ASSIGN_OR_RETURN(auto cursor, OpenChosen(session, *engine, choice, options.consistency));
-  std::uint64_t left = options.records_max;
-  Result<bool> more = true;
-  while (more && *more && left > 0 && !session.out.stopped() && !interrupt.Raised())
-    more = Turn(session, *cursor, choice, printer, options, left);
+  Result<void> read = options.consistency.strict ? ReadStrictly(session, *cursor, choice, printer, options)
+                                                 : ReadAtLeastOnce(session, *engine, *cursor, choice, printer, options);
   session.out.Flush();
   MR_TRY(cursor->Close());
   cursor.reset();
-  if (!more) return std::move(more).error();
-  MR_TRY(engine->Close());
-  return interrupt.Raised() ? ExitCode::kInterrupted : ExitCode::kOk;
+  if (!read && session.interrupt.Raised()) return ExitCode::kInterrupted;
+  MR_TRY(std::move(read));
+  MR_TRY(CloseEngine(*engine));
+  return session.interrupt.Raised() ? ExitCode::kInterrupted : ExitCode::kOk;
 }
 
 }  // namespace

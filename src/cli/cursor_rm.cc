@@ -10,12 +10,14 @@ namespace millrace {
 namespace {
 
 Result<ExitCode> Run(Session& session) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(const CursorChoice choice, ChooseCursor(*engine, session.arguments));
-  MR_TRY(engine->DeleteCursor(choice.partition, choice.name));
-  session.Note(fmt::format("removed cursor {} of {}/{}", choice.name, choice.partition.topic,
-                           choice.partition.partition.value()));
-  MR_TRY(engine->Close());
+  const bool dry_run = session.arguments.Has("--dry-run");
+  if (dry_run) MR_TRY(RequireCursor(choice));
+  if (!dry_run) MR_TRY(engine->DeleteCursor(choice.partition, choice.name));
+  session.Note(fmt::format("{} cursor {} of {}/{}", dry_run ? "would remove" : "removed", choice.name,
+                           choice.partition.topic, choice.partition.partition.value()));
+  MR_TRY(CloseEngine(*engine));
   return ExitCode::kOk;
 }
 
@@ -30,6 +32,7 @@ Command CursorRemoveCommand() {
       .flags =
           {
               {"-p,--partition", "N", "the cursor's partition (default 0)"},
+              {"--dry-run", "", "tell what would happen, and change nothing"},
               {"--json", "", "errors are JSON"},
           },
       .aliases = {"delete"},

@@ -1,14 +1,18 @@
 #include "cli/data_location.h"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
-#include <cstdlib>
+#include <chrono>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "base/try.h"
-#include "cli/units.h"
 #include "engine/data_layout.h"
+#include "millrace/request_scope.h"
 
 namespace millrace {
 namespace {
@@ -25,81 +29,106 @@ Error BothGiven(std::string_view first, std::string_view second) {
                "A log is reached through its directory or through a server: keep one of them.");
 }
 
-Result<std::string> LocateDirectory(const Arguments& arguments, const Environment& environment) {
-  auto directory = arguments.Text("--data-dir");
-  auto server = arguments.Text("--server");
-  if (directory && server) return BothGiven("--data-dir", "--server");
-  if (!directory && !server) {
-    directory = environment("MILLRACE_DATA_DIR");
-    server = environment("MILLRACE_SERVER");
-    if (directory && server) return BothGiven("MILLRACE_DATA_DIR", "MILLRACE_SERVER");
-  }
+/// Through which of both the log is reached; kInvalidArgument unless it is a directory.
+Result<void> CheckPlace(const Arguments& arguments, const Environment& environment,
+                        const Configuration& configuration) {
+  const auto server = arguments.Text("--server");
+  if (arguments.Has("--data-dir") && server) return BothGiven("--data-dir", "--server");
   if (server) return NoServerYet(*server);
-  if (!directory) return Error(ErrorCode::kInvalidArgument, "no log is named", std::string(kNameDirectory));
-  if (directory->empty()) {
-    return Error(ErrorCode::kInvalidArgument, "the data directory is empty text", std::string(kNameDirectory));
+  const std::string& directory = configuration.options.data_dir.native();
+  const std::string_view origin = configuration.OriginOf("engine.data_dir");
+  if (!origin.starts_with("--")) {
+    const auto server_variable = environment("MILLRACE_SERVER");
+    if (server_variable && origin == "MILLRACE_DATA_DIR") return BothGiven(origin, "MILLRACE_SERVER");
+    if (server_variable) return NoServerYet(*server_variable);
   }
-  return *directory;
+  if (directory.empty()) return Error(ErrorCode::kInvalidArgument, "no log is named", std::string(kNameDirectory));
+  return {};
+}
+
+bool IsHeld(const Error& error) {
+  return error.code() == ErrorCode::kUnavailable && error.message().contains(" is held by ");
+}
+
+/// Where nothing can be written, a log can still be read; a verb that changes it is refused by the engine.
+bool MayBeReadOnly(const Error& error, const EngineOptions& options) {
+  return error.code() == ErrorCode::kPermissionDenied && !options.create_if_missing &&
+         options.metadata_store != "memory:";
+}
+
+/// Asks again until nobody holds the lock, the time is over, or somebody interrupts.
+Result<std::unique_ptr<Engine>> OpenWithin(const Session& session, const EngineOptions& options,
+                                           std::chrono::milliseconds wait) {
+  constexpr std::chrono::milliseconds kPause{50};
+  const auto begin = std::chrono::steady_clock::now();
+  while (true) {
+    auto engine = Engine::Open(options);
+    if (engine || !IsHeld(engine.error()) || std::chrono::steady_clock::now() - begin >= wait) return engine;
+    pollfd entry{session.interrupt.descriptor(), POLLIN, 0};
+    (void)::poll(&entry, 1, static_cast<int>(kPause.count()));
+    if (session.interrupt.Stopped())
+      return Error(ErrorCode::kClosed, fmt::format("interrupted; {}", engine.error().message()));
+  }
+}
+
+/// What befalls a log while it is opened and used, and is no call's outcome, is a line of its own.
+void TellEvent(const Event& event) {
+  const bool told = event.kind == EventKind::kPositionCorrected || event.kind == EventKind::kClockDoubted ||
+                    event.kind == EventKind::kCacheDisabled;
+  if (!told) return;
+  // From any thread: one write, past the buffer of whoever writes to standard error.
+  const std::string line = "millrace: " + event.message + '\n';
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
 }
 
 }  // namespace
 
-Environment ProcessEnvironment() {
-  return [](const char* name) -> std::optional<std::string> {
-    const char* value = std::getenv(name);
-    if (value == nullptr || *value == '\0') return std::nullopt;
-    return std::string(value);
-  };
-}
-
-std::optional<SyncPolicy> ParseSyncPolicy(std::string_view text) {
-  if (text == "each") return SyncPolicy::Each();
-  if (text == "none") return SyncPolicy::None();
-  constexpr std::string_view kInterval = "interval:";
-  if (!text.starts_with(kInterval)) return std::nullopt;
-  auto interval = ParseDuration(text.substr(kInterval.size()));
-  if (!interval || interval->count() <= 0) return std::nullopt;
-  return SyncPolicy::Interval(*interval);
-}
-
 Result<EngineOptions> LocateEngine(const Arguments& arguments, const Environment& environment) {
-  EngineOptions options;
-  MR_ASSIGN_OR_RETURN(options.data_dir, LocateDirectory(arguments, environment));
-  options.object_store = arguments.Text("--store").value_or(options.object_store);
-  options.metadata_store = arguments.Text("--metadata").value_or(options.metadata_store);
-  options.name_space = arguments.Text("--name-space").value_or("");
-  if (auto text = arguments.Text("--sync")) {
-    auto policy = ParseSyncPolicy(*text);
-    if (!policy) {
-      return Error(ErrorCode::kInvalidArgument,
-                   fmt::format("--sync takes each, interval:5ms or none, not \"{}\"", *text));
-    }
-    options.sync = *policy;
+  if (arguments.Text("--data-dir") == "") {
+    return Error(ErrorCode::kInvalidArgument, "the data directory is empty text", std::string(kNameDirectory));
   }
-  return options;
+  MR_ASSIGN_OR_RETURN(Configuration configuration, Configure(arguments, environment));
+  MR_TRY(CheckPlace(arguments, environment, configuration));
+  return std::move(configuration.options);
 }
 
-Result<std::unique_ptr<Engine>> OpenEngine(const Arguments& arguments, Creation creation) {
-  MR_ASSIGN_OR_RETURN(EngineOptions options, LocateEngine(arguments, ProcessEnvironment()));
-  return OpenEngine(std::move(options), creation);
+Result<void> CloseEngine(Engine& engine) {
+  constexpr std::chrono::milliseconds kUpkeep{100};
+  // Who interrupts waits for nothing more.
+  if (!RequestScope::Current().stop.stop_requested()) {
+    [[maybe_unused]] const auto told_by_status = engine.Maintain(kUpkeep);
+  }
+  return engine.Close();
 }
 
-Result<std::unique_ptr<Engine>> OpenEngine(EngineOptions options, Creation creation) {
+Result<std::unique_ptr<Engine>> OpenEngine(const Session& session, Creation creation) {
+  MR_ASSIGN_OR_RETURN(EngineOptions options, LocateEngine(session.arguments, ProcessEnvironment()));
+  return OpenEngine(session, std::move(options), creation);
+}
+
+Result<std::unique_ptr<Engine>> OpenEngine(const Session& session, EngineOptions options, Creation creation) {
+  MR_ASSIGN_OR_RETURN(const auto wait, session.arguments.Duration("--wait"));
   std::string directory = options.data_dir.string();
   options.create_if_missing = creation == Creation::kIfMissing;
+  options.on_event = TellEvent;
   std::error_code ignored;
   if (!options.create_if_missing && !std::filesystem::exists(DataLayout::Of(options).marker, ignored)) {
     return Error(ErrorCode::kNotFound, fmt::format("there is no log at {}", directory),
                  "`millrace topic create` and `millrace produce` make one.");
   }
-  auto engine = Engine::Open(std::move(options));
+  auto engine = OpenWithin(session, options, wait.value_or(std::chrono::milliseconds(0)));
+  if (!engine && MayBeReadOnly(engine.error(), options)) {
+    options.read_only = true;
+    engine = OpenWithin(session, options, wait.value_or(std::chrono::milliseconds(0)));
+  }
   if (engine) return engine;
   Error error = engine.error();
+  const bool held = IsHeld(error);
   if (!error.message().starts_with("cannot open")) error = error.WithContext(fmt::format("cannot open {}", directory));
-  if (error.code() == ErrorCode::kUnavailable && error.hint().empty()) {
-    return error.WithHint("One process owns a data directory: stop that one, or wait until it ends.");
-  }
-  return error;
+  if (!held) return error;
+  return error.WithHint(
+      "One process owns a data directory: stop that one, or wait for it with --wait 30s, as every verb can; `wal ls`, "
+      "`wal verify` and `inspect` work beside it.");
 }
 
 }  // namespace millrace

@@ -13,6 +13,8 @@
 #include "env/system_clock.h"
 #include "env/system_random.h"
 #include "store/open_object_store.h"
+#include "store/retrying_object_store.h"
+#include "store/s3_object_store.h"
 #include "store/store_probe.h"
 
 namespace millrace {
@@ -55,8 +57,9 @@ Result<StoreProbe> CheckStore(const std::string& url, const std::filesystem::pat
   PosixFileSystem file_system;
   const SystemClock clock;
   SystemRandom random;
-  MR_ASSIGN_OR_RETURN(const auto store, OpenObjectStore(url, data_dir, file_system, clock));
-  return ProbeStore(*store, random, clock);
+  MR_ASSIGN_OR_RETURN(const auto store, OpenObjectStore(url, data_dir, file_system, clock, random));
+  RetryingObjectStore retrying(store, {}, clock, random);
+  return ProbeStore(retrying, random, clock, dynamic_cast<const S3ObjectStore*>(store.get()));
 }
 
 Result<ExitCode> Run(Session& session) {

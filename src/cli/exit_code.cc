@@ -9,7 +9,10 @@ ExitCode ExitCodeOf(ErrorCode code) {
     case ErrorCode::kNotFound:
       return ExitCode::kNotFound;
     case ErrorCode::kAlreadyExists:
+    case ErrorCode::kFenced:
       return ExitCode::kExists;
+    case ErrorCode::kPermissionDenied:
+      return ExitCode::kDenied;
     case ErrorCode::kUnavailable:
     case ErrorCode::kTimeout:
       return ExitCode::kUnreachable;
@@ -43,6 +46,8 @@ int KafkaCodeOf(ErrorCode code) {
       return 56;
     case ErrorCode::kFenced:
       return 74;
+    case ErrorCode::kPermissionDenied:
+      return 29;
     case ErrorCode::kInternal:
       return -1;
   }

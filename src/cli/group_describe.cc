@@ -9,9 +9,9 @@ namespace {
 
 Result<ExitCode> Run(Session& session) {
   std::string group = session.arguments.Positional("GROUP");
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(std::vector<GroupPosition> positions, FindGroup(*engine, group));
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   if (session.arguments.Has("--json")) {
     std::string text;
     JsonWriter json(text);

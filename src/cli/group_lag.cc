@@ -39,9 +39,9 @@ std::string Document(const std::vector<GroupLag>& lags) {
 }
 
 Result<ExitCode> Run(Session& session) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(std::vector<GroupLag> lags, Lags(*engine, session.arguments.Positional("GROUP")));
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   if (session.arguments.Has("--json")) {
     session.out.Write(Document(lags));
     return ExitCode::kOk;

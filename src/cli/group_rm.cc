@@ -11,11 +11,12 @@ namespace {
 
 Result<ExitCode> Run(Session& session) {
   std::string group = session.arguments.Positional("GROUP");
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_TRY(FindGroup(*engine, group));
-  MR_TRY(engine->DeleteGroup(group));
-  session.Note(fmt::format("removed group {}", group));
-  MR_TRY(engine->Close());
+  const bool dry_run = session.arguments.Has("--dry-run");
+  if (!dry_run) MR_TRY(engine->DeleteGroup(group));
+  session.Note(fmt::format("{} group {}", dry_run ? "would remove" : "removed", group));
+  MR_TRY(CloseEngine(*engine));
   return ExitCode::kOk;
 }
 
@@ -27,7 +28,7 @@ Command GroupRemoveCommand() {
       .summary = "Remove a group's positions; the records stay",
       .place = Place::kEngine,
       .positionals = {{"GROUP", "its name"}},
-      .flags = {{"--json", "", "errors are JSON"}},
+      .flags = {{"--dry-run", "", "tell what would happen, and change nothing"}, {"--json", "", "errors are JSON"}},
       .aliases = {"delete"},
       .run = Run,
   };

@@ -11,15 +11,6 @@ namespace millrace {
 namespace {
 
 /// A position outside the log would only be moved again by the next reader.
-Result<void> CheckWithin(Engine& engine, const TopicPartition& partition, Offset position) {
-  MR_ASSIGN_OR_RETURN(OffsetBounds bounds, VisibleBounds(engine, partition));
-  if (position >= bounds.log_start && position <= bounds.end) return {};
-  return Error(ErrorCode::kOutOfRange,
-               fmt::format("{}/{} has offsets [{}, {}), not {}", partition.topic, partition.partition.value(),
-                           bounds.log_start.value(), bounds.end.value(), position.value()))
-      .WithBounds(bounds);
-}
-
 Result<ExitCode> Run(Session& session) {
   const Arguments& arguments = session.arguments;
   std::string group = arguments.Positional("GROUP");
@@ -30,7 +21,7 @@ Result<ExitCode> Run(Session& session) {
   }
   MR_ASSIGN_OR_RETURN(OffsetChoice to, ParseOffsetChoice("--to", *text));
   MR_ASSIGN_OR_RETURN(auto only, arguments.Integer("--partition", {0, INT32_MAX}));
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, arguments.Positional("TOPIC")));
   MR_ASSIGN_OR_RETURN(std::vector<TopicPartition> partitions, PartitionsOf(topic, only));
   std::vector<Offset> positions;
@@ -40,11 +31,12 @@ Result<ExitCode> Run(Session& session) {
     positions.push_back(position);
   }
   for (std::size_t i = 0; i < partitions.size(); ++i) {
-    MR_TRY(engine->SeekGroup(group, partitions[i], positions[i]));
-    session.Note(fmt::format("group {} goes on at offset {} of {}/{}", group, positions[i].value(), topic.name,
-                             partitions[i].partition.value()));
+    const bool dry_run = arguments.Has("--dry-run");
+    if (!dry_run) MR_TRY(engine->SeekGroup(group, partitions[i], positions[i]));
+    session.Note(fmt::format("group {} {} at offset {} of {}/{}", group, dry_run ? "would go on" : "goes on",
+                             positions[i].value(), topic.name, partitions[i].partition.value()));
   }
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   return ExitCode::kOk;
 }
 
@@ -60,6 +52,7 @@ Command GroupSeekCommand() {
           {
               {"--to", "WHERE", "earliest, latest, an offset or @TIME"},
               {"-p,--partition", "N", "in this partition only"},
+              {"--dry-run", "", "tell what would happen, and change nothing"},
               {"--json", "", "errors are JSON"},
           },
       .examples = {"millrace group seek readers orders --to @2026-01-01T00:00Z --data-dir ./log"},

@@ -71,7 +71,7 @@ Command InspectCommand() {
               {"--json", "", "as one JSON document; errors are JSON too"},
           },
       .details = "Each line begins with the bytes it is about, [begin, end). The file is only read; it may be in use.",
-      .examples = {"millrace inspect ./log/wal/0000000000000001.wal", "millrace inspect object --records ./some.obj"},
+      .examples = {"millrace inspect ./log/wal/00000001.wal", "millrace inspect object --records ./some.obj"},
       .run = Run,
   };
 }

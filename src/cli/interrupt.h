@@ -1,17 +1,23 @@
-// Ctrl-C. Without an Interrupt the program ends at once with 130, not by the signal. With one, SIGINT becomes something
-// to look at between two steps, so that what was begun is finished and what was printed is committed; a second one ends
-// at once.
+// Ctrl-C. Before there is an Interrupt the program ends at once with 130, not by the signal. With one, the first SIGINT
+// asks for a stop, so that what was begun is finished, what was printed is committed, and waits for a store end; a
+// second one ends at once.
 #pragma once
 
-#include <functional>
+#include <chrono>
 #include <memory>
+#include <stop_token>
 
 namespace millrace {
 
-/// SIGINT ends by exit code 130, SIGPIPE is ignored (a write fails with EPIPE instead). Once, at the start of main.
+/// SIGINT ends by exit code 130; SIGPIPE and SIGXFSZ are ignored (a write fails with EPIPE or EFBIG instead). Once, at
+/// the start of main.
 void InstallSignalActions();
+/// Opens /dev/null in the place of a standard descriptor that is closed, so that no file of the log gets its number:
+/// standard input is then empty, and what is written to the others fails. Before anything else is opened.
+void FillStandardDescriptors();
 
-/// Made before any thread starts: threads inherit the mask under which the signal waits.
+/// Made before any other thread starts: threads inherit the mask under which the signal waits. Its own thread listens;
+/// where none can be had, SIGINT goes on ending the program at once.
 class Interrupt {
  public:
   Interrupt();
@@ -19,21 +25,19 @@ class Interrupt {
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
 
-  /// True from the first SIGINT on. Cost: one system call while there was none.
-  bool Raised();
-  /// Readable when SIGINT came: to be polled beside other descriptors.
-  [[nodiscard]] int descriptor() const { return descriptor_; }
+  /// From the first SIGINT on.
+  [[nodiscard]] bool Raised() const;
+  /// From the first SIGINT on, or since a watched reader went away.
+  [[nodiscard]] bool Stopped() const { return token().stop_requested(); }
+  [[nodiscard]] std::stop_token token() const;
+  /// Readable once Stopped(): to be polled beside other descriptors. -1: there is none.
+  [[nodiscard]] int descriptor() const;
 
- private:
-  int descriptor_;
-  bool raised_ = false;
-};
-
-/// Calls `action` on a thread of its own when SIGINT comes, at most once; the destructor ends the watching.
-class InterruptWatch {
- public:
-  InterruptWatch(Interrupt& interrupt, std::function<void()> action);
-  ~InterruptWatch();
+  /// From now on a stop is also asked for when nobody reads `descriptor` any more (the end of a pipe, a terminal).
+  /// False: that cannot be watched.
+  bool WatchReader(int descriptor);
+  /// For a verb that looks at Stopped() between its steps: it is given ten seconds to end by itself; others have one.
+  void AllowGrace();
 
  private:
   struct State;

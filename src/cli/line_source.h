@@ -22,22 +22,25 @@ class LineSource {
   };
   explicit LineSource(const Options& options);
 
-  enum class Event { kLines, kEnd, kInterrupted, kWoken };
-  /// Blocks until lines are there. kLines: `lines()` are whole lines, each with its '\n' but possibly the last of the
-  /// input. Errors: kInvalidArgument (a line past the limit), kInternal (read).
-  Result<Event> Next();
+  enum class Event { kLines, kLongLine, kEnd, kInterrupted, kWoken };
+  /// Blocks until lines are there, at most `wait_ms` (-1: as long as it takes). kLines: `lines()` are whole lines, each
+  /// with its '\n' but possibly the last of the input. kLongLine: `lines()` is how a line past the limit begins,
+  /// without '\n'; the rest of it is dropped. kWoken: the wait is over, or somebody wrote to `wake`. Errors: kInternal
+  /// (read).
+  Result<Event> Next(int wait_ms = -1);
   [[nodiscard]] std::string_view lines() const { return {buffer_.data() + begin_, lines_end_ - begin_}; }
 
  private:
   enum class Ready { kInput, kNothing, kInterrupted, kWoken };
-  enum class Waiting { kBlock, kPeek };
-  Ready Wait(Waiting waiting) const;
+  Ready Wait(int wait_ms) const;
   Result<std::size_t> ReadSome();
+  void DropToNewline(std::size_t begin);
 
   const Options options_;
   std::string buffer_;
   std::size_t begin_ = 0, lines_end_ = 0, end_ = 0;  // given out: [begin, lines_end); read: [.., end)
   bool at_end_ = false;
+  bool dropping_ = false;  // inside a line past the limit
 };
 
 }  // namespace millrace

@@ -15,10 +15,15 @@ namespace {
 
 class LineSourceTest : public ::testing::Test {
  protected:
-  LineSourceTest() { EXPECT_EQ(::pipe2(ends_.data(), O_CLOEXEC), 0); }
+  LineSourceTest() { SetUpPipe(); }
   ~LineSourceTest() override {
     ::close(ends_[0]);
     CloseInput();
+  }
+  void SetUpPipe() {
+    if (ends_[0] >= 0) ::close(ends_[0]);
+    CloseInput();
+    EXPECT_EQ(::pipe2(ends_.data(), O_CLOEXEC), 0);
   }
   void Feed(std::string_view text) {
     EXPECT_EQ(::write(ends_[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
@@ -81,9 +86,29 @@ TEST_F(LineSourceTest, LineLongerThanTheBufferGrowsItUpToTheLimit) {
   LineSource source(Options());
   ASSERT_EQ(*source.Next(), LineSource::Event::kLines);
   EXPECT_EQ(source.lines(), line + "\n");
-  auto tooLong = source.Next();
-  ASSERT_FALSE(tooLong);
-  EXPECT_EQ(tooLong.error().code(), ErrorCode::kInvalidArgument);
+  ASSERT_EQ(*source.Next(), LineSource::Event::kLongLine);
+  EXPECT_EQ(source.lines(), std::string(256, 'y'));
+}
+
+TEST_F(LineSourceTest, WhatComesAfterALineThatIsTooLongIsWhole) {
+  for (std::size_t length : {257u, 320u, 1000u}) {
+    SetUpPipe();
+    Feed("a\n" + std::string(length, 'y') + "\nb\nc");
+    CloseInput();
+    LineSource source(Options());
+    ASSERT_EQ(*source.Next(), LineSource::Event::kLines);
+    EXPECT_EQ(source.lines(), "a\n");
+    ASSERT_EQ(*source.Next(), LineSource::Event::kLongLine);
+    EXPECT_EQ(source.lines(), std::string(256, 'y'));
+    std::string rest;
+    while (*source.Next() == LineSource::Event::kLines) rest += source.lines();
+    EXPECT_EQ(rest, "b\nc");
+  }
+}
+
+TEST_F(LineSourceTest, AWaitThatIsOverComesBack) {
+  LineSource source(Options());
+  EXPECT_EQ(*source.Next(1), LineSource::Event::kWoken);
 }
 
 TEST_F(LineSourceTest, InterruptAndWakeEndTheWaiting) {

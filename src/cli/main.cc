@@ -9,6 +9,7 @@
 #include "cli/program.h"
 
 int main(int argc, char** argv) {
+  millrace::FillStandardDescriptors();
   millrace::InstallSignalActions();
   millrace::Output out(STDOUT_FILENO), err(STDERR_FILENO);
   err.LineByLine();

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "base/try.h"
 #include "cli/units.h"
@@ -15,19 +17,34 @@ std::int64_t NowMs() {
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
+/// A number that is more likely seconds (1973 to 5138) or microseconds than the milliseconds it would be taken for.
+std::optional<Error> Doubt(std::string_view flag, std::string_view text) {
+  const auto number = ParseInteger(text);
+  if (!number) return std::nullopt;
+  const bool seconds = *number >= 100'000'000 && *number < 100'000'000'000;
+  if (!seconds && *number < 100'000'000'000'000) return std::nullopt;
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("{}: @{} is the year {} in milliseconds: {} are meant?", flag, text,
+                           FormatTime(std::min<std::int64_t>(*number, 250'000'000'000'000)).substr(0, 4),
+                           seconds ? "seconds" : "microseconds or nanoseconds"),
+               fmt::format("A number is milliseconds since 1970, as in @{}; or write the time as @2026-01-01T00:00Z.",
+                           seconds ? fmt::format("{}000", text) : text.substr(0, 13)));
+}
+
 }  // namespace
 
 Result<OffsetChoice> ParseOffsetChoice(std::string_view flag, std::string_view text) {
   if (text == "earliest") return OffsetChoice{OffsetChoice::Kind::kEarliest, 0};
   if (text == "latest") return OffsetChoice{OffsetChoice::Kind::kLatest, 0};
   if (text.starts_with('@')) {
+    if (const auto doubt = Doubt(flag, text.substr(1))) return *doubt;
     if (auto time = ParseTime(text.substr(1), NowMs())) return OffsetChoice{OffsetChoice::Kind::kTime, *time};
   } else if (auto offset = ParseInteger(text); offset && *offset >= 0) {
     return OffsetChoice{OffsetChoice::Kind::kOffset, *offset};
   }
   return Error(ErrorCode::kInvalidArgument,
                fmt::format("{} takes earliest, latest, an offset or @TIME, not \"{}\"", flag, text),
-               "A time is like @2026-01-01T00:00Z, @1767225600000 or @-5m.");
+               "A time is like @2026-01-01T00:00Z, @2026-01-01T10, @1767225600000, @now, @-5m or @-1w.");
 }
 
 Result<Offset> ResolveOffset(Engine& engine, const TopicPartition& partition, const OffsetChoice& choice) {
@@ -42,6 +59,15 @@ Result<Offset> ResolveOffset(Engine& engine, const TopicPartition& partition, co
   }
   MR_ASSIGN_OR_RETURN(OffsetBounds bounds, VisibleBounds(engine, partition));
   return choice.kind == OffsetChoice::Kind::kEarliest ? bounds.log_start : bounds.end;
+}
+
+Result<void> CheckWithin(Engine& engine, const TopicPartition& partition, Offset position) {
+  MR_ASSIGN_OR_RETURN(OffsetBounds bounds, VisibleBounds(engine, partition));
+  if (position >= bounds.log_start && position <= bounds.end) return {};
+  return Error(ErrorCode::kOutOfRange,
+               fmt::format("{}/{} has offsets [{}, {}), not {}", partition.topic, partition.partition.value(),
+                           bounds.log_start.value(), bounds.end.value(), position.value()))
+      .WithBounds(bounds);
 }
 
 Result<OffsetBounds> VisibleBounds(Engine& engine, const TopicPartition& partition) {

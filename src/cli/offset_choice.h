@@ -22,6 +22,9 @@ Result<OffsetChoice> ParseOffsetChoice(std::string_view flag, std::string_view t
 /// The offset in one partition. latest is its visible end now, a time the first offset at or past it.
 Result<Offset> ResolveOffset(Engine& engine, const TopicPartition& partition, const OffsetChoice& choice);
 
+/// kOutOfRange with the bounds, unless `position` is within what readers see.
+Result<void> CheckWithin(Engine& engine, const TopicPartition& partition, Offset position);
+
 /// What readers see of a partition: [log_start, visible end).
 Result<OffsetBounds> VisibleBounds(Engine& engine, const TopicPartition& partition);
 

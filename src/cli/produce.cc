@@ -2,15 +2,18 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <memory>
 #include <optional>
+#include <random>
+#include <utility>
 
 #include "base/try.h"
 #include "cli/append_queue.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
-#include "cli/interrupt.h"
 #include "cli/json_writer.h"
 #include "cli/line_source.h"
 #include "cli/pacing.h"
@@ -29,6 +32,8 @@ struct ProduceOptions {
   std::optional<std::uint64_t> rate;
   std::size_t batch_records = SIZE_MAX;
   bool receipts = false;
+  OnLongLine on_long_line = OnLongLine::kFail;
+  Durability acks = Durability::kDisk;  // what they come to for this topic
 };
 
 Result<Compression> ParseCompression(std::string_view text) {
@@ -57,6 +62,9 @@ Result<ProduceOptions> OptionsOf(const Arguments& arguments) {
   }
   MR_ASSIGN_OR_RETURN(auto batch, arguments.Integer("--batch", {1}));
   if (batch) options.batch_records = static_cast<std::size_t>(*batch);
+  const std::string on_long_line = arguments.Text("--on-long-line").value_or("fail");
+  if (on_long_line == "skip") options.on_long_line = OnLongLine::kSkip;
+  if (on_long_line == "truncate") options.on_long_line = OnLongLine::kTruncate;
   options.receipts = arguments.Has("--receipts") || arguments.Has("--verbose");
   return options;
 }
@@ -72,36 +80,56 @@ void AppendReceiptJson(std::string& out, std::string_view topic, const AppendRec
 /// One run of `produce`: reads, batches, sends, and shows what came back.
 class Producing {
  public:
-  Producing(Session& session, const ProduceOptions& options, Engine& engine, Interrupt& interrupt,
-            std::int32_t partitions)
+  Producing(Session& session, const ProduceOptions& options, Engine& engine, const RecordBatches::Options& batches,
+            std::unique_ptr<AppendQueue> queue)
       : session_(session),
         options_(options),
-        interrupt_(interrupt),
-        queue_(engine, options.append),
-        batches_(engine, options.topic, partitions, options.partition, options.lines),
-        source_({.descriptor = STDIN_FILENO, .interrupt = interrupt.descriptor(), .wake = queue_.descriptor()}) {
-    if (options.rate) pacing_.emplace(*options.rate, std::chrono::steady_clock::now());
+        engine_(engine),
+        queue_(std::move(queue)),
+        batches_(engine, batches, options.lines),
+        source_({.descriptor = STDIN_FILENO,
+                 .interrupt = session.interrupt.descriptor(),
+                 .wake = queue_->descriptor(),
+                 .line_bytes_max = std::max<std::size_t>(16 << 20, 8 * batches.record_bytes_max)}) {
+    if (options.rate) pacing_.emplace(*options.rate, Clock::now());
   }
 
   Result<ExitCode> Run() {
     auto read = ReadAll();
-    queue_.Wait();
-    auto shown = ShowAnswers();
-    Result<void> failure = shown ? read : shown;
+    auto answered = AwaitAnswers(AppendQueue::Open{});
+    const AppendQueue::Open open = queue_->open();
+    // What nobody waits for any longer is told its end by Close: the queue outlives no open append.
+    if (open.appends > 0) MR_TRY(engine_.Close());
+    TellLongLines();
+    Result<void> failure = answered ? std::move(read) : std::move(answered);
     if (!failure) {
       return failure.error().WithContext(
           fmt::format("produce {} stopped after {} records were stored", options_.topic, stored_));
     }
-    return interrupt_.Raised() ? ExitCode::kInterrupted : ExitCode::kOk;
+    if (open.records > 0) {
+      session_.Note(
+          fmt::format("{} records were stored; {} more are on this disk and wait for the object store: they "
+                      "are uploaded when the log is opened again",
+                      stored_, open.records));
+    }
+    return session_.interrupt.Raised() ? ExitCode::kInterrupted : ExitCode::kOk;
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  // Below the engine's own budget: what waits, waits here, where it is told and can be interrupted.
+  static constexpr std::uint64_t kOpenBytesMax = 32 << 20;
+  static constexpr int kTickMs = 200;
+  static constexpr std::chrono::seconds kFirstTold{5}, kToldEvery{30};
+
   Result<void> ReadAll() {
-    while (!interrupt_.Raised() && !session_.out.stopped()) {
-      MR_ASSIGN_OR_RETURN(LineSource::Event event, source_.Next());
+    while (!session_.interrupt.Stopped() && !session_.out.stopped()) {
+      MR_ASSIGN_OR_RETURN(LineSource::Event event, source_.Next(queue_->open().appends > 0 ? kTickMs : -1));
       if (event == LineSource::Event::kEnd || event == LineSource::Event::kInterrupted) return {};
       if (event == LineSource::Event::kLines) MR_TRY(Send(source_.lines()));
+      if (event == LineSource::Event::kLongLine) MR_TRY(Sent(batches_.FillCut(source_.lines())));
       MR_TRY(ShowAnswers());
+      MR_TRY(TellWaiting());
     }
     return {};
   }
@@ -114,31 +142,86 @@ class Producing {
         if (!WaitUntil(pacing_->due())) return {};
       }
       // What stands before a wrong line is stored, wherever the reads happened to be cut.
-      auto filled = batches_.Fill(lines, records_max);
-      for (const RecordBatches::Batch& batch : batches_.batches()) {
-        queue_.Append(batch.partition, batch.records);
-        if (pacing_) pacing_->Sent(batch.records.size());
-      }
-      MR_TRY(std::move(filled));
+      MR_TRY(Sent(batches_.Fill(lines, records_max)));
       if (!lines.empty()) MR_TRY(ShowAnswers());
+      MR_TRY(AwaitAnswers({.appends = SIZE_MAX, .bytes = kOpenBytesMax}));
+      if (session_.interrupt.Stopped()) return {};
     }
     return {};
   }
 
-  /// False: interrupted.
+  /// Sends what was filled; then `filled`.
+  Result<void> Sent(Result<void> filled) {
+    for (const RecordBatches::Batch& batch : batches_.batches()) {
+      queue_->Append(batch.partition, batch.records, batch.bytes);
+      if (pacing_) pacing_->Sent(batch.records.size());
+    }
+    return filled;
+  }
+
+  /// Until no more than `open` has no answer. Ends early when nothing is to be waited for: interrupted before the
+  /// object store answered, or it refuses for good.
+  Result<void> AwaitAnswers(AppendQueue::Open open) {
+    while (true) {
+      MR_TRY(ShowAnswers());
+      const AppendQueue::Open now = queue_->open();
+      if (now.appends <= open.appends && now.bytes <= open.bytes) return ShowAnswers();
+      // A disk answers soon, and what was begun there is finished.
+      if (session_.interrupt.Raised() && options_.acks == Durability::kObject) return {};
+      MR_TRY(TellWaiting());
+      pollfd answered{queue_->descriptor(), POLLIN, 0};
+      (void)::poll(&answered, 1, kTickMs);
+    }
+  }
+
+  /// Nobody waits in silence, and nobody for what cannot come.
+  Result<void> TellWaiting() {
+    const auto now = Clock::now();
+    const AppendQueue::Open open = queue_->open();
+    if (open.appends == 0) waiting_since_.reset();
+    if (open.appends == 0 || !waiting_since_) {
+      if (open.appends > 0) waiting_since_ = now;
+      next_told_ = now + kFirstTold;
+      return {};
+    }
+    std::optional<BackgroundFailure> failure;
+    if (options_.acks == Durability::kObject) failure = engine_.Stats().upload_failure;
+    if (failure && !failure->error.retryable()) {
+      return failure->error.WithContext(
+          fmt::format("{} records are on this disk, and the object store does not take them", open.records));
+    }
+    if (now < next_told_) return {};
+    next_told_ = now + kToldEvery;
+    auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - *waiting_since_).count();
+    std::string_view place = options_.acks == Durability::kObject ? "object store" : "disk";
+    session_.Note(fmt::format("waiting for the {} for {} s with {} records{}", place, seconds, open.records,
+                              failure ? fmt::format(": {}", failure->error.message()) : ""));
+    return {};
+  }
+
+  void TellLongLines() {
+    const auto [count, first] = batches_.long_lines();
+    if (count == 0) return;
+    session_.Note(fmt::format("{} lines were too long and were {} (the first is line {})", count,
+                              options_.on_long_line == OnLongLine::kSkip ? "left out" : "cut", first));
+  }
+
+  /// False: somebody asked for a stop.
   bool WaitUntil(Pacing::Time due) {
     while (true) {
-      auto left = std::chrono::ceil<std::chrono::milliseconds>(due - std::chrono::steady_clock::now());
+      auto left = std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now());
+      if (session_.interrupt.Stopped()) return false;
       if (left.count() <= 0) return true;
-      pollfd entry{interrupt_.descriptor(), POLLIN, 0};
-      if (::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000))) > 0) return false;
+      pollfd entry{session_.interrupt.descriptor(), POLLIN, 0};
+      (void)::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
     }
   }
 
   /// The first failure ends everything: what comes after it would stand before it.
   Result<void> ShowAnswers() {
     Result<void> failure;
-    for (const Result<AppendReceipt>& answer : queue_.Take()) {
+    for (const Result<AppendReceipt>& answer : queue_->Take()) {
+      waiting_since_.reset();
       if (!answer) {
         if (failure) failure = answer.error();
         continue;
@@ -153,13 +236,20 @@ class Producing {
 
   Session& session_;
   const ProduceOptions& options_;
-  Interrupt& interrupt_;
-  AppendQueue queue_;
+  Engine& engine_;
+  const std::unique_ptr<AppendQueue> queue_;
   RecordBatches batches_;
   LineSource source_;
   std::optional<Pacing> pacing_;
   std::uint64_t stored_ = 0;
+  std::optional<Clock::time_point> waiting_since_;  // the last answer, or the first append after it
+  Clock::time_point next_told_;
 };
+
+/// Where records without a key go first: batches of many short runs spread over the partitions.
+std::int32_t FirstKeyless(std::int32_t partitions) {
+  return static_cast<std::int32_t>(std::random_device{}() % static_cast<std::uint32_t>(partitions));
+}
 
 /// The one place where a verb makes a topic that nobody asked for in so many words.
 Result<TopicDescription> FindOrCreateTopic(Session& session, Engine& engine, const ProduceOptions& options) {
@@ -177,12 +267,23 @@ Result<TopicDescription> FindOrCreateTopic(Session& session, Engine& engine, con
 
 Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(ProduceOptions options, OptionsOf(session.arguments));
-  Interrupt interrupt;
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kIfMissing));
+  session.interrupt.AllowGrace();
+  if (options.receipts) session.interrupt.WatchReader(session.out.descriptor());
+  MR_ASSIGN_OR_RETURN(EngineOptions engine_options, LocateEngine(session.arguments, ProcessEnvironment()));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, engine_options, Creation::kIfMissing));
   MR_ASSIGN_OR_RETURN(TopicDescription topic, FindOrCreateTopic(session, *engine, options));
   if (options.partition) MR_TRY(PartitionsOf(topic, options.partition->value()));
-  MR_ASSIGN_OR_RETURN(ExitCode code, Producing(session, options, *engine, interrupt, topic.options.partitions).Run());
-  MR_TRY(engine->Close());
+  options.acks = options.append.durability.value_or(topic.options.durability);
+  const RecordBatches::Options batches{.topic = options.topic,
+                                       .partitions = topic.options.partitions,
+                                       .partition = options.partition,
+                                       .first_keyless = FirstKeyless(topic.options.partitions),
+                                       .on_long_line = options.on_long_line,
+                                       .record_bytes_max = engine_options.record_bytes_max,
+                                       .batch_bytes_max = engine_options.batch_bytes_max};
+  MR_ASSIGN_OR_RETURN(auto queue, AppendQueue::Make(*engine, options.append));
+  MR_ASSIGN_OR_RETURN(ExitCode code, Producing(session, options, *engine, batches, std::move(queue)).Run());
+  if (code != ExitCode::kInterrupted) MR_TRY(CloseEngine(*engine));
   return code;
 }
 
@@ -199,7 +300,8 @@ Command ProduceCommand() {
               {"-k,--key", "KEY", "of every record that has none of its own"},
               {"--key-separator", "S", "the key is what stands before S in a line; without S in it, null"},
               {"-H,--header", "KEY=VALUE", "a header of every record", {}, Repeat::kMany},
-              {"-f,--format", "PATTERN", "how a line reads: %k key, %v value, %T timestamp in ms, %h headers"},
+              {"-f,--format", "PATTERN",
+               "how a line reads: %k key, %v value, %T timestamp in ms, %Z ISO time, %h headers"},
               {"--json", "", "lines are JSON, as `consume --json` prints them; errors are JSON too"},
               {"--null", "S", "a value that reads S is null"},
               {"-p,--partition", "N", "all records go there; else by key (murmur2), or in turn"},
@@ -210,6 +312,10 @@ Command ProduceCommand() {
                {"os", "disk", "object"}},
               {"--rate", "N/s", "at most so many records a second"},
               {"--batch", "N", "at most so many records an append (default: what one read brings)"},
+              {"--on-long-line",
+               "WHAT",
+               "with a line that is longer than a record may be: fail (default), skip, truncate",
+               {"fail", "skip", "truncate"}},
               {"--receipts", "", "print a line of JSON for each append"},
               {"-v,--verbose", "", "the same as --receipts"},
           },

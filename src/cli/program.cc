@@ -9,6 +9,8 @@
 #include "cli/commands.h"
 #include "cli/error_report.h"
 #include "cli/help_text.h"
+#include "cli/interrupt.h"
+#include "millrace/request_scope.h"
 
 namespace millrace {
 namespace {
@@ -41,8 +43,15 @@ Result<ExitCode> RunCommand(const Command& command, std::span<const std::string>
     out.Write(CommandHelp(command));
     return ExitCode::kOk;
   }
-  Session session{*arguments, out, err};
-  return command.run(session);
+  Interrupt interrupt;
+  out.ObeyStop(interrupt.token());
+  // Every wait of this thread for a store or a metadata store ends with the stop.
+  const RequestScope scope({.stop = interrupt.token()});
+  Session session{*arguments, out, err, interrupt};
+  Result<ExitCode> result = command.run(session);
+  if (result || !interrupt.Raised()) return result;
+  if (result.error().code() != ErrorCode::kClosed) err.Write(ErrorReport(result.error(), ErrorForm::kText));
+  return ExitCode::kInterrupted;
 }
 
 Result<ExitCode> Run(std::span<const std::string> words, Output& out, Output& err, bool& color) {

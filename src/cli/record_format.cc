@@ -6,11 +6,12 @@
 #include <optional>
 
 #include "base/try.h"
+#include "cli/units.h"
 
 namespace millrace {
 namespace {
 
-constexpr std::string_view kLetters = "tpoTkvhKV";
+constexpr std::string_view kLetters = "tpoTZkvhKV";
 
 /// Reads one escape at the front of `rest` (after the backslash) and takes it off.
 Result<char> TakeEscape(std::string_view& rest) {
@@ -78,6 +79,9 @@ void AppendField(std::string& out, char letter, const TopicPartition& partition,
     case 'T':
       AppendNumber(out, record.timestamp_ms);
       break;
+    case 'Z':
+      out += FormatTime(record.timestamp_ms);
+      break;
     case 'k':
       if (record.key) out += *record.key;
       break;
@@ -121,7 +125,7 @@ Result<RecordFormat> RecordFormat::Parse(std::string_view pattern) {
       pattern.remove_prefix(1);
     } else {
       return Error(ErrorCode::kInvalidArgument, fmt::format("-f: unknown letter %{}", pattern.substr(0, 1)),
-                   "Letters are %t %p %o %T %k %v %h %K %V; %% is a percent sign.");
+                   "Letters are %t %p %o %T %Z %k %v %h %K %V; %% is a percent sign.");
     }
   }
   end_plain();

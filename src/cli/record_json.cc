@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
@@ -104,6 +105,8 @@ Result<void> ParseRecordJson(std::string_view line, Record& record) {
   record.timestamp_ms = 0;
   if (auto time = object.find("timestamp_ms"); time != object.end() && !time->is_null()) {
     if (!time->is_number_integer()) return Wrong("\"timestamp_ms\" is no whole number");
+    if (time->is_number_unsigned() && time->get<std::uint64_t>() > INT64_MAX)
+      return Wrong("\"timestamp_ms\" is larger than any time");
     record.timestamp_ms = time->get<std::int64_t>();
   }
   MR_ASSIGN_OR_RETURN(record.key, BytesOf(object, "key", base64));

@@ -48,6 +48,12 @@ Result<void> SetField(char letter, std::string_view text, Record& record) {
       record.timestamp_ms = *time;
       return {};
     }
+    case 'Z': {
+      auto time = ParseTime(text, 0);
+      if (!time || text == "now" || text.starts_with('-')) return Wrong(fmt::format("%Z is no time: \"{}\"", text));
+      record.timestamp_ms = *time;
+      return {};
+    }
     default:
       return {};  // topic, partition, offset: the log gives them
   }

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "base/try.h"
+#include "cli/status_check.h"
 
 namespace millrace {
 namespace {
@@ -33,7 +34,18 @@ Error NamedDamage(const SegmentDescription& segment, const Error& error) {
       .WithDamage(range);
 }
 
+Error NamedGap(const SegmentDescription& gap) {
+  const DamagedRange range = LostRange(gap);
+  return Error(ErrorCode::kCorruption,
+               fmt::format("{}/{} {}", gap.partition.topic, gap.partition.partition.value(), DamageInWords(range)))
+      .WithDamage(range);
+}
+
 }  // namespace
+
+DamagedRange LostRange(const SegmentDescription& gap) {
+  return {.partition = gap.partition, .begin = gap.base, .end = gap.end, .place = "metadata"};
+}
 
 Result<std::vector<SegmentDescription>> SegmentsOf(Engine& engine, const TopicDescription& topic) {
   std::vector<SegmentDescription> all;
@@ -47,6 +59,10 @@ Result<std::vector<SegmentDescription>> SegmentsOf(Engine& engine, const TopicDe
 
 Result<SegmentAudit> AuditSegment(Engine& engine, const SegmentDescription& segment) {
   SegmentAudit audit{.segment = segment};
+  if (segment.is_gap()) {
+    audit.damage.push_back(NamedGap(segment));
+    return audit;
+  }
   StoredSegment source(engine, segment);
   auto check = VerifySegment(source, segment.byte_size);
   if (!check) {

@@ -25,14 +25,17 @@ class StoredSegment : public BlockSource {
 /// All segments of a topic, by partition and offset.
 Result<std::vector<SegmentDescription>> SegmentsOf(Engine& engine, const TopicDescription& topic);
 
+/// A gap as damage, as a read of it tells: no place but the row that says so.
+DamagedRange LostRange(const SegmentDescription& gap);
+
 struct SegmentAudit {
   SegmentDescription segment;
   SegmentCheck check;
   std::vector<Error> damage;  // each with the object's name and the byte range within the object
 };
 
-/// Reads the segment whole. Errors: kUnavailable and others that say nothing about the bytes; damage is no error. A
-/// missing object is damage: the metadata says it is there.
+/// Reads the segment whole; a gap is damage. Errors: kUnavailable and others that say nothing about the bytes; damage
+/// is no error. A missing object is damage: the metadata says it is there.
 Result<SegmentAudit> AuditSegment(Engine& engine, const SegmentDescription& segment);
 
 }  // namespace millrace

@@ -67,7 +67,7 @@ Result<void> CatFile(Session& session, const RecordPrinter& printer, const std::
 }
 
 Result<void> CatObject(Session& session, const RecordPrinter& printer, const std::string& key) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(std::vector<TopicDescription> topics, engine->DescribeTopics());
   bool found = false;
   for (const TopicDescription& topic : topics) {
@@ -84,7 +84,7 @@ Result<void> CatObject(Session& session, const RecordPrinter& printer, const std
     return Error(ErrorCode::kNotFound, fmt::format("{} is neither a file nor an object with a segment in it", key),
                  "`millrace segment ls TOPIC` lists the objects.");
   }
-  return engine->Close();
+  return CloseEngine(*engine);
 }
 
 Result<ExitCode> Run(Session& session) {

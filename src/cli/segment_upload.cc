@@ -24,11 +24,11 @@ Result<TopicTotals> Totals(Engine& engine) {
 }
 
 Result<ExitCode> Run(Session& session) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(TopicTotals before, Totals(*engine));
   MR_TRY(engine->Upload());
   MR_ASSIGN_OR_RETURN(TopicTotals after, Totals(*engine));
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   std::uint64_t sent = before.unsent > after.unsent ? before.unsent - after.unsent : 0;
   session.Note(fmt::format("uploaded {} records; the object store now holds {} in {} segments", sent,
                            FormatBytes(after.bytes_object), after.segments));

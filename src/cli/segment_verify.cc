@@ -44,7 +44,7 @@ void PrintJson(Session& session, const Totals& totals) {
 }
 
 Result<ExitCode> Run(Session& session) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   std::vector<TopicDescription> topics;
   if (std::string name = session.arguments.Positional("TOPIC"); name.empty()) {
     MR_ASSIGN_OR_RETURN(topics, engine->DescribeTopics());
@@ -60,7 +60,7 @@ Result<ExitCode> Run(Session& session) {
       Add(totals, std::move(audit));
     }
   }
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   if (session.arguments.Has("--json")) {
     PrintJson(session, totals);
   } else {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "cli/data_location.h"
+#include "cli/engine_settings.h"
 #include "cli/error_report.h"
 #include "cli/exit_code.h"
 #include "cli/explanation.h"
@@ -90,6 +91,47 @@ TEST(DataLocationTest, NothingBothOrAServerIsAMistakeThatNamesTheDirectoryFlag) 
   }
 }
 
+TEST(EngineSettingsTest, EveryDefaultReadsAsItIsShown) {
+  for (const EngineSetting& setting : EngineSettings()) {
+    EngineOptions options;
+    const std::string shown = setting.show(options);
+    if (shown.empty()) continue;  // set by nobody, and by no text
+    EXPECT_TRUE(setting.set(options, shown)) << setting.name << ' ' << shown;
+    EXPECT_EQ(setting.show(options), shown) << setting.name;
+  }
+  for (const char* wrong :
+       {"engine.sync=x", "read.eviction=x", "upload.codec=x", "read.fetch_size=0", "engine.wal_bytes_max=x",
+        "engine.append_wait_max=x", "read.prefetch_enabled=yes", "engine.data_dir="}) {
+    Arguments arguments;
+    arguments.Add("--set", wrong);
+    EXPECT_FALSE(Configure(arguments, FakeEnvironment({}))) << wrong;
+  }
+  EXPECT_EQ((*FindEngineSetting("engine.wal_bytes_max"))->variable(), "MILLRACE_ENGINE__WAL_BYTES_MAX");
+  EXPECT_NE(FindEngineSetting("upload.kodec").error().hint().find("upload.codec"), std::string_view::npos);
+}
+
+TEST(EngineSettingsTest, FlagBeforeEnvironmentBeforeDefault) {
+  Arguments arguments;
+  arguments.Add("--set", "engine.wal_bytes_max=1GiB");
+  auto set = Configure(
+      arguments, FakeEnvironment({{"MILLRACE_ENGINE__WAL_BYTES_MAX", "2GiB"}, {"MILLRACE_UPLOAD__CODEC", "zstd"}}));
+  ASSERT_TRUE(set) << set.error().ToString();
+  EXPECT_EQ(set->options.wal_bytes_max, 1u << 30);
+  EXPECT_EQ(set->OriginOf("engine.wal_bytes_max"), "--set");
+  EXPECT_EQ(set->options.upload.codec, SegmentCodec::kZstd);
+  EXPECT_EQ(set->OriginOf("upload.codec"), "MILLRACE_UPLOAD__CODEC");
+  EXPECT_EQ(set->OriginOf("engine.sync"), "default");
+  arguments.Add("--set", "engine.sync=sometimes");
+  EXPECT_FALSE(Configure(arguments, FakeEnvironment({})));
+}
+
+TEST(OffsetChoiceTest, SecondsAndMicrosecondsAreNotTakenForMilliseconds) {
+  for (const char* text : {"@1767225600", "@1767225600000000", "@1767225600000000000"})
+    EXPECT_EQ(ParseOffsetChoice("--from", text).error().code(), ErrorCode::kInvalidArgument) << text;
+  for (const char* text : {"@0", "@1000", "@1767225600000", "@now", "@-1w"})
+    EXPECT_TRUE(ParseOffsetChoice("--from", text)) << text;
+}
+
 TEST(DataLocationTest, SyncPolicies) {
   EXPECT_EQ(ParseSyncPolicy("each")->kind, SyncPolicy::Kind::kEach);
   EXPECT_EQ(ParseSyncPolicy("none")->kind, SyncPolicy::Kind::kNone);
@@ -106,8 +148,10 @@ TEST(ExitCodeTest, TableOfTheManual) {
   EXPECT_EQ(ExitCodeOf(ErrorCode::kUnavailable), ExitCode(6));
   EXPECT_EQ(ExitCodeOf(ErrorCode::kTimeout), ExitCode(6));
   EXPECT_EQ(ExitCodeOf(ErrorCode::kCorruption), ExitCode(9));
-  for (ErrorCode code : {ErrorCode::kOutOfRange, ErrorCode::kOutOfSpace, ErrorCode::kFenced, ErrorCode::kClosed,
-                         ErrorCode::kUnsupported, ErrorCode::kInternal}) {
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kFenced), ExitCode(4));
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kPermissionDenied), ExitCode(5));
+  for (ErrorCode code : {ErrorCode::kOutOfRange, ErrorCode::kOutOfSpace, ErrorCode::kClosed, ErrorCode::kUnsupported,
+                         ErrorCode::kInternal}) {
     EXPECT_EQ(ExitCodeOf(code), ExitCode(1));
   }
 }
@@ -180,6 +224,15 @@ TEST(StatusCheckTest, FindsWhatIsWrong) {
   auto findings = CheckStatus({&topic, 1}, stats, 100);
   ASSERT_EQ(findings.size(), 1u);
   EXPECT_FALSE(findings.front().damage);
+  EngineStats failing;
+  failing.upload_failure = BackgroundFailure{Error(ErrorCode::kPermissionDenied, "403"), 0, 3};
+  findings = CheckStatus({&topic, 1}, failing, 100);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings.front().code, ExitCode::kUnreachable);
+  EXPECT_NE(findings.front().text.find("403 (3 times since 1970-01-01"), std::string::npos) << findings.front().text;
+  topic.partitions.front().broken = Error(ErrorCode::kCorruption, "no metadata");
+  EXPECT_TRUE(CheckStatus({&topic, 1}, {}, 100).front().damage);
+  topic.partitions.front().broken.reset();
   topic.partitions.front().offsets.tiered_end = Offset(8);
   stats.corruptions = 1;
   findings = CheckStatus({&topic, 1}, stats, 100);

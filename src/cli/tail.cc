@@ -7,7 +7,6 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
-#include "cli/interrupt.h"
 #include "cli/offset_choice.h"
 #include "cli/record_printer.h"
 #include "cli/record_stream.h"
@@ -48,8 +47,8 @@ Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(auto count, arguments.Integer("--count", {0, 1'000'000}));
   MR_ASSIGN_OR_RETURN(auto only, arguments.Integer("--partition", {0, INT32_MAX}));
   MR_ASSIGN_OR_RETURN(RecordPrinter printer, RecordPrinter::Of(arguments));
-  Interrupt interrupt;
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(arguments, Creation::kNever));
+  session.interrupt.AllowGrace();
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, arguments.Positional("TOPIC")));
   MR_ASSIGN_OR_RETURN(std::vector<TopicPartition> partitions, PartitionsOf(topic, only));
 
@@ -73,12 +72,12 @@ Result<ExitCode> Run(Session& session) {
   }
   session.out.Flush();
   if (arguments.Has("--no-follow")) {
-    MR_TRY(engine->Close());
+    MR_TRY(CloseEngine(*engine));
     return ExitCode::kOk;
   }
-  RecordStream stream(session, *engine, interrupt, printer, {.follow = true});
+  RecordStream stream(session, *engine, printer, {.follow = true, .verb = "tail"});
   MR_ASSIGN_OR_RETURN(ExitCode code, stream.Run(parts));
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   return code;
 }
 

@@ -13,12 +13,12 @@ Result<ExitCode> Run(Session& session) {
   const Arguments& arguments = session.arguments;
   MR_ASSIGN_OR_RETURN(auto count, arguments.Integer("--count", {1, 1'000'000}));
   if (!count) return Error(ErrorCode::kInvalidArgument, "how many partitions to add is not given", "Use -n N.");
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, arguments.Positional("TOPIC")));
   topic.options.partitions += static_cast<std::int32_t>(*count);
   MR_TRY(engine->AlterTopic(topic.name, topic.options));
   session.Note(fmt::format("topic {} has {} partitions now", topic.name, topic.options.partitions));
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   return ExitCode::kOk;
 }
 

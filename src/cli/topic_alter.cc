@@ -18,7 +18,7 @@ Result<ExitCode> Run(Session& session) {
   if (!partitions && !arguments.Has("--config")) {
     return Error(ErrorCode::kInvalidArgument, "nothing to change is given", "Use -c KEY=VALUE or -p N.");
   }
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, name));
   if (partitions) topic.options.partitions = static_cast<std::int32_t>(*partitions);
   MR_TRY(ApplyTopicSettings(arguments.All("--config"), topic.options));
@@ -29,7 +29,7 @@ Result<ExitCode> Run(Session& session) {
   } else {
     session.Note(fmt::format("altered topic {}", name));
   }
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   return ExitCode::kOk;
 }
 

@@ -18,7 +18,7 @@ Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(auto partitions, arguments.Integer("--partitions", {1, INT32_MAX}));
   if (partitions) options.partitions = static_cast<std::int32_t>(*partitions);
   MR_TRY(ApplyTopicSettings(arguments.All("--config"), options));
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(arguments, Creation::kIfMissing));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kIfMissing));
   MR_TRY(engine->CreateTopic(name, options));
   if (arguments.Has("--json")) {
     MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, name));
@@ -27,7 +27,7 @@ Result<ExitCode> Run(Session& session) {
     session.Note(fmt::format("created topic {} ({} partition{}, durability {})", name, options.partitions,
                              options.partitions == 1 ? "" : "s", DurabilityName(options.durability)));
   }
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   return ExitCode::kOk;
 }
 

@@ -1,11 +1,16 @@
+#include <fmt/format.h>
+
 #include "base/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
+#include "cli/segment_audit.h"
+#include "cli/status_check.h"
 #include "cli/table.h"
 #include "cli/topic_json.h"
 #include "cli/topic_settings.h"
 #include "cli/topics.h"
+#include "cli/units.h"
 
 namespace millrace {
 namespace {
@@ -20,6 +25,33 @@ std::string_view DurabilityInWords(Durability durability) {
       break;
   }
   return "object: a receipt means the bytes are in the object store";
+}
+
+/// Damage that a segment row has told since: recovery finds it no more once the WAL is recycled.
+Result<void> AddGaps(Engine& engine, TopicDescription& topic) {
+  for (PartitionDescription& partition : topic.partitions) {
+    if (partition.segments == 0) continue;
+    MR_ASSIGN_OR_RETURN(const auto segments, engine.DescribeSegments({topic.name, partition.partition}));
+    for (const SegmentDescription& segment : segments)
+      if (segment.is_gap()) partition.damage.push_back(LostRange(segment));
+  }
+  return {};
+}
+
+/// What waits, fails or is damaged, by partition; nothing for a topic that is well.
+void AddTroubles(Table& table, const TopicDescription& topic) {
+  auto add = [&](std::string_view name, const PartitionDescription& partition, std::string_view text) {
+    table.Add({Cell::Text(name), Cell::Text(fmt::format("partition {}: {}", partition.partition.value(), text))});
+  };
+  for (const PartitionDescription& partition : topic.partitions) {
+    if (partition.broken) add("broken", partition, partition.broken->message());
+    for (const DamagedRange& range : partition.damage) add("damage", partition, DamageInWords(range));
+    if (partition.upload_failure) {
+      add("upload_failure", partition,
+          fmt::format("{}; {} wait", FailureInWords(*partition.upload_failure),
+                      FormatBytes(partition.upload_pending_bytes)));
+    }
+  }
 }
 
 void PrintSummary(Session& session, const TopicDescription& topic) {
@@ -38,6 +70,7 @@ void PrintSummary(Session& session, const TopicDescription& topic) {
                              std::pair("segments", Cell::Count(totals.segments))}) {
     table.Add({Cell::Text(name), cell});
   }
+  AddTroubles(table, topic);
   table.Print(session.out);
 }
 
@@ -64,9 +97,10 @@ void PrintStorage(Session& session, const TopicDescription& topic) {
 
 Result<ExitCode> Run(Session& session) {
   const Arguments& arguments = session.arguments;
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, arguments.Positional("TOPIC")));
-  MR_TRY(engine->Close());
+  MR_TRY(AddGaps(*engine, topic));
+  MR_TRY(CloseEngine(*engine));
   if (arguments.Has("--json")) {
     session.out.Write(TopicDocument(topic));
     return ExitCode::kOk;

@@ -1,11 +1,22 @@
 #include "cli/topic_json.h"
 
 #include <string_view>
+#include <vector>
 
 #include "cli/topic_settings.h"
 
 namespace millrace {
 namespace {
+
+void WriteDamage(JsonWriter& json, const std::vector<DamagedRange>& damage) {
+  json.Key("damage").BeginArray();
+  for (const DamagedRange& range : damage) {
+    json.BeginObject().Member("begin", range.begin.value()).Member("end", range.end.value());
+    json.Member("place", range.place).Member("byte_begin", range.byte_begin).Member("byte_end", range.byte_end);
+    json.EndObject();
+  }
+  json.EndArray();
+}
 
 void WriteMembers(JsonWriter& json, const TopicDescription& topic) {
   json.Member("name", topic.name).Member("id", topic.id).Key("partitions").BeginArray();
@@ -15,7 +26,12 @@ void WriteMembers(JsonWriter& json, const TopicDescription& topic) {
     json.Member("log_start", offsets.log_start.value()).Member("hot_start", offsets.hot_start.value());
     json.Member("tiered_end", offsets.tiered_end.value()).Member("durable_end", offsets.durable_end.value());
     json.Member("log_end", offsets.log_end.value()).Member("bytes_local", partition.bytes_local);
-    json.Member("bytes_object", partition.bytes_object).Member("segments", partition.segments).EndObject();
+    json.Member("bytes_object", partition.bytes_object).Member("segments", partition.segments);
+    json.Member("upload_pending_bytes", partition.upload_pending_bytes);
+    WriteFailure(json, "upload_failure", partition.upload_failure);
+    if (partition.broken) json.Member("broken", partition.broken->message());
+    if (!partition.damage.empty()) WriteDamage(json, partition.damage);
+    json.EndObject();
   }
   json.EndArray().Key("config").BeginObject();
   for (const auto& [key, value] : TopicSettings(topic.options)) json.Member(key, value);
@@ -23,6 +39,13 @@ void WriteMembers(JsonWriter& json, const TopicDescription& topic) {
 }
 
 }  // namespace
+
+void WriteFailure(JsonWriter& json, std::string_view name, const std::optional<BackgroundFailure>& failure) {
+  if (!failure) return;
+  json.Key(name).BeginObject().Member("code", ErrorCodeName(failure->error.code()));
+  json.Member("message", failure->error.message()).Member("since_ms", failure->since_ms);
+  json.Member("times", failure->times).EndObject();
+}
 
 void WriteTopic(JsonWriter& json, const TopicDescription& topic) {
   json.BeginObject();

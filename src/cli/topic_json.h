@@ -1,7 +1,9 @@
 // Topics as JSON: the same members wherever a topic is shown.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "cli/json_writer.h"
 #include "millrace/engine.h"
@@ -12,6 +14,9 @@ namespace millrace {
 void WriteTopic(JsonWriter& json, const TopicDescription& topic);
 /// The same as a document of schema millrace.topic.v1, with a newline.
 std::string TopicDocument(const TopicDescription& topic);
+
+/// Member `name`, if there is such a failure: {"message":…,"code":…,"since_ms":…,"times":…}.
+void WriteFailure(JsonWriter& json, std::string_view name, const std::optional<BackgroundFailure>& failure);
 
 /// Sums over the partitions of a topic.
 struct TopicTotals {

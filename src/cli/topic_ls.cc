@@ -10,9 +10,9 @@ namespace millrace {
 namespace {
 
 Result<ExitCode> Run(Session& session) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(std::vector<TopicDescription> topics, engine->DescribeTopics());
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   if (session.arguments.Has("--json")) {
     std::string text;
     JsonWriter json(text);

@@ -13,12 +13,16 @@ namespace {
 
 Result<ExitCode> Run(Session& session) {
   std::vector<std::string> names = session.arguments.Positionals("TOPIC");
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   // A misspelt name among several must not cost the others their topic.
   for (const std::string& name : names) MR_TRY(FindTopic(*engine, name));
   std::ranges::sort(names);
   const auto repeated = std::ranges::unique(names);
   names.erase(repeated.begin(), repeated.end());
+  if (session.arguments.Has("--dry-run")) {
+    for (const std::string& name : names) session.Note(fmt::format("would remove topic {}", name));
+    names.clear();
+  }
   std::size_t removed = 0;
   for (const std::string& name : names) {
     auto result = engine->DeleteTopic(name);
@@ -30,7 +34,7 @@ Result<ExitCode> Run(Session& session) {
     ++removed;
     session.Note(fmt::format("removed topic {}", name));
   }
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   return ExitCode::kOk;
 }
 
@@ -43,7 +47,7 @@ Command TopicRemoveCommand() {
       .place = Place::kEngine,
       .positionals = {{"TOPIC", "one or more; if one does not exist, nothing is removed", Presence::kRequired,
                        Repeat::kMany}},
-      .flags = {{"--json", "", "errors are JSON"}},
+      .flags = {{"--dry-run", "", "tell what would happen, and change nothing"}, {"--json", "", "errors are JSON"}},
       .examples = {"millrace topic rm orders --data-dir ./log"},
       .aliases = {"delete"},
       .run = Run,

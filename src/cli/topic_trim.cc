@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
@@ -17,7 +19,7 @@ Result<ExitCode> Run(Session& session) {
   if (!text) return Error(ErrorCode::kInvalidArgument, "topic trim needs --before", "Give an offset or @TIME.");
   MR_ASSIGN_OR_RETURN(OffsetChoice before, ParseOffsetChoice("--before", *text));
   MR_ASSIGN_OR_RETURN(auto only, arguments.Integer("--partition", {0, INT32_MAX}));
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, arguments.Positional("TOPIC")));
   MR_ASSIGN_OR_RETURN(std::vector<TopicPartition> partitions, PartitionsOf(topic, only));
   if (before.kind == OffsetChoice::Kind::kOffset && partitions.size() > 1) {
@@ -29,11 +31,19 @@ Result<ExitCode> Run(Session& session) {
   Table table({"TOPIC", "PARTITION", "LOG START"});
   for (const TopicPartition& partition : partitions) {
     MR_ASSIGN_OR_RETURN(Offset offset, ResolveOffset(*engine, partition, before));
+    if (arguments.Has("--dry-run")) {
+      MR_ASSIGN_OR_RETURN(const OffsetBounds bounds, VisibleBounds(*engine, partition));
+      const Offset start = std::clamp(offset, bounds.log_start, bounds.end);
+      session.Note(fmt::format("would forget {} records of {}/{}", start - bounds.log_start, topic.name,
+                               partition.partition.value()));
+      table.Add({Cell::Text(topic.name), Cell::Number(partition.partition.value()), Cell::Number(start.value())});
+      continue;
+    }
     MR_ASSIGN_OR_RETURN(Offset start, engine->DeleteRecords(partition, offset));
     table.Add({Cell::Text(topic.name), Cell::Number(partition.partition.value()), Cell::Number(start.value())});
   }
   table.Print(session.out);
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   return ExitCode::kOk;
 }
 
@@ -49,6 +59,7 @@ Command TopicTrimCommand() {
           {
               {"--before", "WHERE", "OFFSET, @TIME, or latest for all: records before it go"},
               {"-p,--partition", "N", "in this partition only"},
+              {"--dry-run", "", "tell what would happen, and change nothing"},
               {"--json", "", "errors are JSON"},
           },
       .details = "Prints topic, partition and the first offset that is left.",

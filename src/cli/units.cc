@@ -31,7 +31,7 @@ constexpr std::array<std::pair<std::string_view, std::uint64_t>, 16> kSizeUnits{
     {"pb", 1'000'000'000'000'000},
 }};
 
-constexpr std::array<std::pair<std::string_view, std::int64_t>, 7> kDurationUnits{{
+constexpr std::array<std::pair<std::string_view, std::int64_t>, 8> kDurationUnits{{
     {"", 1},
     {"ms", 1},
     {"s", 1'000},
@@ -39,6 +39,7 @@ constexpr std::array<std::pair<std::string_view, std::int64_t>, 7> kDurationUnit
     {"min", 60'000},
     {"h", 3'600'000},
     {"d", 86'400'000},
+    {"w", 7 * 86'400'000},
 }};
 
 /// Splits "64MiB" into 64 and "mib".
@@ -101,7 +102,8 @@ std::optional<std::int64_t> ParseDate(TimeText& text) {
 
 std::optional<std::int64_t> ParseHourMinute(TimeText& text) {
   auto hour = text.Digits(2);
-  if (!hour || *hour > 23 || !text.Take(':')) return std::nullopt;
+  if (!hour || *hour > 23) return std::nullopt;
+  if (!text.Take(':')) return *hour * 3'600'000LL;
   auto minute = text.Digits(2);
   if (!minute || *minute > 59) return std::nullopt;
   return (*hour * 60 + *minute) * 60'000LL;
@@ -160,6 +162,7 @@ std::optional<std::int64_t> ParseTime(std::string_view text, std::int64_t now_ms
     if (!before) return std::nullopt;
     return now_ms - before->count();
   }
+  if (text == "now") return now_ms;
   if (auto plain = ParseInteger(text)) return plain;
   TimeText rest(text);
   auto date = ParseDate(rest);

@@ -31,7 +31,7 @@ TEST(UnitsTest, DurationsRoundTrip) {
     EXPECT_EQ(FormatDuration(*duration), text);
   }
   EXPECT_EQ(ParseDuration("604800000"), milliseconds(604'800'000));
-  for (const char* text : {"", "s", "-5s", "5w", "5 s", "9223372036854775807d"})
+  for (const char* text : {"", "s", "-5s", "5y", "5 s", "9223372036854775807d"})
     EXPECT_EQ(ParseDuration(text), std::nullopt) << text;
 }
 
@@ -41,13 +41,17 @@ TEST(UnitsTest, TimesAreUtcUnlessTheySayOtherwise) {
                            "2026-01-01T02:00+02:00", "2025-12-31T19:00:00-05:00", "1767225600000"}) {
     EXPECT_EQ(ParseTime(text, 0), kNewYear) << text;
   }
+  EXPECT_EQ(ParseTime("2026-01-01T10", 0), kNewYear + 36'000'000);
+  EXPECT_EQ(ParseTime("2026-01-01T10Z", 0), kNewYear + 36'000'000);
+  EXPECT_EQ(ParseTime("now", kNewYear), kNewYear);
   EXPECT_EQ(ParseTime("-5m", kNewYear), kNewYear - 300'000);
+  EXPECT_EQ(ParseTime("-1w", kNewYear), kNewYear - 604'800'000);
   EXPECT_EQ(FormatTime(kNewYear), "2026-01-01T00:00:00.000Z");
 }
 
 TEST(UnitsTest, WrongTimesAreRefused) {
-  for (const char* text : {"", "now", "2026-13-01", "2026-02-30", "2026-01-01T24:00", "2026-01-01T00:60", "2026-01-01T",
-                           "2026-01-01T00:00X", "2026-01-01T00:00Zx", "2026-1-1", "--5m"}) {
+  for (const char* text : {"", "then", "2026-13-01", "2026-02-30", "2026-01-01T24:00", "2026-01-01T00:60",
+                           "2026-01-01T", "2026-01-01T00:00X", "2026-01-01T00:00Zx", "2026-1-1", "--5m"}) {
     EXPECT_EQ(ParseTime(text, 0), std::nullopt) << text;
   }
 }

@@ -11,10 +11,10 @@ namespace millrace {
 namespace {
 
 Result<ExitCode> Run(Session& session) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session.arguments, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
   MR_TRY(engine->Recycle());
   MR_ASSIGN_OR_RETURN(std::vector<TopicDescription> topics, engine->DescribeTopics());
-  MR_TRY(engine->Close());
+  MR_TRY(CloseEngine(*engine));
   TopicTotals left;
   for (const TopicDescription& topic : topics) {
     TopicTotals totals = TotalsOf(topic);

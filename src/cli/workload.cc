@@ -8,6 +8,8 @@
 #include <cstring>
 #include <functional>
 #include <random>
+#include <stop_token>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -33,11 +35,11 @@ std::uint64_t Elapsed(SteadyClock::time_point since) {
 /// When operations are due, over all threads: one line of times that nobody's slowness shifts.
 class Schedule {
  public:
-  Schedule(const WorkloadOptions& options, Interrupt& interrupt)
+  Schedule(const WorkloadOptions& options, const Interrupt& interrupt)
       : rate_(options.rate),
-        interrupt_(interrupt),
         end_(begin_ +
-             std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(options.seconds))) {}
+             std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(options.seconds))),
+        interrupted_(interrupt.token(), [this] { Stop(); }) {}
 
   /// Waits for the next one. None: time is up or somebody stopped.
   std::optional<SteadyClock::time_point> Next() {
@@ -53,18 +55,14 @@ class Schedule {
   void Stop() { stopped_ = true; }
   [[nodiscard]] bool stopped() const { return stopped_; }
   [[nodiscard]] SteadyClock::time_point begin() const { return begin_; }
-  /// Ends all when SIGINT comes.
-  InterruptWatch Watch() {
-    return InterruptWatch(interrupt_, [this] { Stop(); });
-  }
 
  private:
   const SteadyClock::time_point begin_ = SteadyClock::now();
   const std::optional<std::uint64_t> rate_;
-  Interrupt& interrupt_;
   const SteadyClock::time_point end_;
   std::atomic<std::uint64_t> next_{0};
   std::atomic<bool> stopped_{false};
+  const std::stop_callback<std::function<void()>> interrupted_;  // SIGINT ends all
 };
 
 /// Records of letters that do not compress to nothing, the same for the same seed.
@@ -79,20 +77,31 @@ std::vector<Record> RandomRecords(const WorkloadOptions& options, std::uint64_t 
   return records;
 }
 
+Error NoThread(const std::system_error& error) {
+  return Error(ErrorCode::kUnavailable, fmt::format("cannot start a thread: {}", error.code().message()),
+               "Raise the limit of processes (ulimit -u), or ask for fewer with --threads.");
+}
+
 /// Runs `body` on each thread; the first error stops all and is the result.
 Result<void> OnThreads(unsigned count, Schedule& schedule, const std::function<Result<void>(unsigned)>& body) {
   Mutex mutex;
   std::optional<Error> failure;
   {
     std::vector<std::jthread> threads;
+    auto fail = [&](const Error& error) {
+      schedule.Stop();
+      MutexLock lock(mutex);
+      if (!failure) failure = error;
+    };
     for (unsigned i = 0; i < count; ++i) {
-      threads.emplace_back([&, i] {
-        auto result = body(i);
-        if (result) return;
-        schedule.Stop();
-        MutexLock lock(mutex);
-        if (!failure) failure = result.error();
-      });
+      try {
+        threads.emplace_back([&, i] {
+          if (auto result = body(i); !result) fail(result.error());
+        });
+      } catch (const std::system_error& error) {
+        fail(NoThread(error));
+        break;
+      }
     }
   }
   if (failure) return *failure;
@@ -134,11 +143,11 @@ Result<void> Fill(Engine& engine, const WorkloadOptions& options) {
 
 }  // namespace
 
-Result<void> RunAppend(Engine& engine, const WorkloadOptions& options, Interrupt& interrupt, WorkloadResult& result) {
+Result<void> RunAppend(Engine& engine, const WorkloadOptions& options, const Interrupt& interrupt,
+                       WorkloadResult& result) {
   MR_TRY(engine.CreateTopic(kTopic));
   Counts counts;
   Schedule schedule(options, interrupt);
-  InterruptWatch watch = schedule.Watch();
   MR_TRY(OnThreads(options.threads, schedule, [&](unsigned thread) -> Result<void> {
     std::vector<Record> records = RandomRecords(options, thread);
     while (auto due = schedule.Next()) {
@@ -152,12 +161,12 @@ Result<void> RunAppend(Engine& engine, const WorkloadOptions& options, Interrupt
   return {};
 }
 
-Result<void> RunRead(Engine& engine, const WorkloadOptions& options, Interrupt& interrupt, WorkloadResult& result) {
+Result<void> RunRead(Engine& engine, const WorkloadOptions& options, const Interrupt& interrupt,
+                     WorkloadResult& result) {
   MR_TRY(engine.CreateTopic(kTopic));
   MR_TRY(Fill(engine, options));
   Counts counts;
   Schedule schedule(options, interrupt);
-  InterruptWatch watch = schedule.Watch();
   MR_TRY(OnThreads(options.threads, schedule, [&](unsigned) -> Result<void> {
     Offset at(0);
     while (auto due = schedule.Next()) {
@@ -174,16 +183,16 @@ Result<void> RunRead(Engine& engine, const WorkloadOptions& options, Interrupt& 
   return {};
 }
 
-Result<void> RunEndToEnd(Engine& engine, const WorkloadOptions& options, Interrupt& interrupt, WorkloadResult& result) {
+Result<void> RunEndToEnd(Engine& engine, const WorkloadOptions& options, const Interrupt& interrupt,
+                         WorkloadResult& result) {
   MR_TRY(engine.CreateTopic(kTopic));
   MR_ASSIGN_OR_RETURN(std::unique_ptr<Consumer> consumer, engine.OpenConsumer({.topics = {kTopic}}));
   Counts counts;
   std::atomic<std::uint64_t> sent{0};
   std::atomic<bool> all_sent{false};
   Schedule schedule(options, interrupt);
-  InterruptWatch watch = schedule.Watch();
   Result<void> received;
-  std::jthread reader([&] {
+  auto receive = [&] {
     while (!all_sent || counts.records < sent) {
       auto records = consumer->Poll(0, std::chrono::milliseconds(100));
       if (!records) {
@@ -198,7 +207,13 @@ Result<void> RunEndToEnd(Engine& engine, const WorkloadOptions& options, Interru
         counts.Add(1, record.value->size());
       }
     }
-  });
+  };
+  std::jthread reader;
+  try {
+    reader = std::jthread(receive);
+  } catch (const std::system_error& error) {
+    return NoThread(error);
+  }
   auto written = OnThreads(options.threads, schedule, [&](unsigned thread) -> Result<void> {
     std::vector<Record> records = RandomRecords(options, thread);
     while (auto due = schedule.Next()) {

@@ -30,10 +30,13 @@ struct WorkloadResult {
 };
 
 /// Each operation is one blocking append; each receipt is checked for the durability it names.
-Result<void> RunAppend(Engine& engine, const WorkloadOptions& options, Interrupt& interrupt, WorkloadResult& result);
+Result<void> RunAppend(Engine& engine, const WorkloadOptions& options, const Interrupt& interrupt,
+                       WorkloadResult& result);
 /// Writes 64 MiB first; then each operation is one read of 1 MiB, in order, from the beginning again at the end.
-Result<void> RunRead(Engine& engine, const WorkloadOptions& options, Interrupt& interrupt, WorkloadResult& result);
+Result<void> RunRead(Engine& engine, const WorkloadOptions& options, const Interrupt& interrupt,
+                     WorkloadResult& result);
 /// An operation is a record's way from its append to a waiting consumer.
-Result<void> RunEndToEnd(Engine& engine, const WorkloadOptions& options, Interrupt& interrupt, WorkloadResult& result);
+Result<void> RunEndToEnd(Engine& engine, const WorkloadOptions& options, const Interrupt& interrupt,
+                         WorkloadResult& result);
 
 }  // namespace millrace

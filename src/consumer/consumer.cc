@@ -1,15 +1,30 @@
 #include "millrace/consumer.h"
 
+#include "base/call_gate.h"
 #include "base/try.h"
 #include "consumer/consumer_implementation.h"
 
 namespace millrace {
+namespace {
+
+Error ClosedError() { return {ErrorCode::kClosed, "the engine is closed"}; }
+
+template <class Call>
+auto Inside(CallGate* calls, const Call& call) -> decltype(call()) {
+  const CallGate::Pass pass(calls);
+  if (!pass) return ClosedError();
+  return call();
+}
+
+}  // namespace
 
 Consumer::Consumer(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
 
-Consumer::~Consumer() { (void)implementation_->Close(); }
+Consumer::~Consumer() { (void)Close(); }
 
-Result<std::vector<ConsumedRecord>> Consumer::Poll(std::size_t max_records, std::chrono::milliseconds wait) {
+Result<std::vector<ConsumedRecord>> Consumer::Poll(std::size_t max_records, std::chrono::milliseconds wait) noexcept {
+  const CallGate::Pass pass(implementation_->calls());
+  if (!pass) return ClosedError();
   MR_ASSIGN_OR_RETURN(const auto views, implementation_->PollViews(max_records, wait));
   std::vector<ConsumedRecord> records;
   records.reserve(views.size());
@@ -17,30 +32,36 @@ Result<std::vector<ConsumedRecord>> Consumer::Poll(std::size_t max_records, std:
   return records;
 }
 
-Result<std::vector<ConsumedView>> Consumer::PollViews(std::size_t max_records, std::chrono::milliseconds wait) {
-  return implementation_->PollViews(max_records, wait);
+Result<std::vector<ConsumedView>> Consumer::PollViews(std::size_t max_records,
+                                                      std::chrono::milliseconds wait) noexcept {
+  return Inside(implementation_->calls(), [&] { return implementation_->PollViews(max_records, wait); });
 }
 
-Result<void> Consumer::Commit() { return implementation_->Commit(); }
-
-Result<void> Consumer::Seek(const TopicPartition& partition, Offset position) {
-  return implementation_->Seek(partition, position);
+Result<void> Consumer::Commit() noexcept {
+  return Inside(implementation_->calls(), [&] { return implementation_->Commit(); });
 }
 
-Result<void> Consumer::SeekToTime(std::int64_t timestamp_ms) { return implementation_->SeekToTime(timestamp_ms); }
-
-Result<Offset> Consumer::Position(const TopicPartition& partition) const {
-  return implementation_->Position(partition);
+Result<void> Consumer::Seek(const TopicPartition& partition, Offset position) noexcept {
+  return Inside(implementation_->calls(), [&] { return implementation_->Seek(partition, position); });
 }
 
-std::vector<TopicPartition> Consumer::Assignment() const { return implementation_->Assignment(); }
+Result<void> Consumer::SeekToTime(std::int64_t timestamp_ms) noexcept {
+  return Inside(implementation_->calls(), [&] { return implementation_->SeekToTime(timestamp_ms); });
+}
 
-ReadExplanation Consumer::Explanation() const { return implementation_->Explanation(); }
+Result<Offset> Consumer::Position(const TopicPartition& partition) const noexcept {
+  return Inside(implementation_->calls(), [&] { return implementation_->Position(partition); });
+}
 
-std::vector<DamagedRange> Consumer::TakeSkipped() { return implementation_->TakeSkipped(); }
+// These are of what was read, and need no engine.
+std::vector<TopicPartition> Consumer::Assignment() const noexcept { return implementation_->Assignment(); }
+std::optional<Offset> Consumer::CorrectedFrom(const TopicPartition& partition) const noexcept {
+  return implementation_->CorrectedFrom(partition);
+}
+ReadExplanation Consumer::Explanation() const noexcept { return implementation_->Explanation(); }
+std::vector<DamagedRange> Consumer::TakeSkipped() noexcept { return implementation_->TakeSkipped(); }
+void Consumer::Wakeup() noexcept { implementation_->Wakeup(); }
 
-void Consumer::Wakeup() { implementation_->Wakeup(); }
-
-Result<void> Consumer::Close() { return implementation_->Close(); }
+Result<void> Consumer::Close() noexcept { return implementation_->Close(); }
 
 }  // namespace millrace

@@ -1,15 +1,19 @@
 // A consumer over partitions that are lists in memory and fail on request. Method: fakes through the seam.
 // Proves R10, R11, R12, R13, R18 (a damaged position store is told), B11, B67, B69.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <barrier>
+#include <latch>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
-#include "consumer/consumer_implementation.h"
+#include "consumer/consumer_table.h"
 #include "consumer/position_store.h"
 #include "env/sim_clock.h"
 #include "env/thread_pool.h"
@@ -21,8 +25,10 @@ namespace {
 
 class ListSource final : public PartitionSource {
  public:
-  ListSource(std::int64_t topic, std::string name, int records)
-      : key_{TopicId(topic), PartitionId(0)}, name_{std::move(name), PartitionId(0)}, end(Offset(records)) {}
+  ListSource(std::int64_t topic, std::string name, int records, std::int32_t partition = 0)
+      : key_{TopicId(topic), PartitionId(partition)},
+        name_{std::move(name), PartitionId(partition)},
+        end(Offset(records)) {}
 
   [[nodiscard]] const PartitionKey& key() const override { return key_; }
   [[nodiscard]] const TopicPartition& name() const override { return name_; }
@@ -44,9 +50,11 @@ class ListSource final : public PartitionSource {
   Result<Offset> OffsetForTime(std::int64_t timestamp_ms) override { return Offset(timestamp_ms); }
   std::uint64_t AddWaiter(Offset offset, std::move_only_function<void()> wake) override {
     if (end > offset) wake();
+    if (waiting != nullptr) waiting->count_down();
     return 1;
   }
   void CancelWaiter(std::uint64_t) override {}
+  void Abandon(Offset) override { ++abandoned; }
   [[nodiscard]] bool MayWait(Offset) const override { return meeting != nullptr; }
 
  private:
@@ -55,7 +63,8 @@ class ListSource final : public PartitionSource {
 
  public:
   Offset log_start{0}, end;
-  int batch = 10, reads = 0;
+  int batch = 10, reads = 0, abandoned = 0;
+  std::latch* waiting = nullptr;  // counted down by whoever waits
   std::optional<Error> failure;
   std::shared_ptr<std::barrier<>> meeting;  // a read waits for the other one's
 };
@@ -63,10 +72,12 @@ class ListSource final : public PartitionSource {
 class ConsumerTest : public ::testing::Test {
  protected:
   std::unique_ptr<Consumer> Open(ConsumerSettings settings = {}) {
-    const std::vector<PartitionSource*> sources = {&a_, &b_};
-    auto consumer = Consumer::Implementation::Open(settings, sources, positions_, clock_);
+    auto consumer = OpenOver({"a", "b"}, settings);
     EXPECT_TRUE(consumer);
     return *std::move(consumer);
+  }
+  Result<std::unique_ptr<Consumer>> OpenOver(std::vector<std::string> topics, const ConsumerSettings& settings) {
+    return table_->Open(settings, {.topics = std::move(topics)});
   }
   static std::string Shape(const Result<std::vector<ConsumedRecord>>& polled) {
     if (!polled) return std::string(ErrorCodeName(polled.error().code()));
@@ -81,6 +92,14 @@ class ConsumerTest : public ::testing::Test {
   TopicId other_ = metadata_.CreateTopic("b", {}, std::string(32, 'b'), 0)->id;
   MetadataPositionStore positions_{metadata_};
   ListSource a_{topic_.value(), "a", 5}, b_{other_.value(), "b", 3};
+  std::map<std::string, std::vector<PartitionSource*>, std::less<>> topics_{{"a", {&a_}}, {"b", {&b_}}};
+  std::unique_ptr<ConsumerTable> table_ = std::make_unique<ConsumerTable>(
+      [this](std::string_view topic) -> std::optional<std::vector<PartitionSource*>> {
+        const auto found = topics_.find(topic);
+        if (found == topics_.end()) return {};
+        return found->second;
+      },
+      positions_, clock_);
 };
 
 TEST_F(ConsumerTest, PartitionsTakeTurnsAndEmptyMeansAllAreAtTheirEnd) {
@@ -143,13 +162,13 @@ TEST_F(ConsumerTest, ACommitThatIsNotKeptIsAnErrorAndTheNextOneStoresIt) {
   EXPECT_FALSE(consumer->Commit());
   EXPECT_TRUE(positions_.Load("g")->empty());
   ASSERT_TRUE(consumer->Commit());
+  ASSERT_TRUE(consumer->Close());  // two of one group would share
   EXPECT_EQ(Open({.group = "g"})->Position(a_.name()).value_or(Offset(-1)), Offset(3));
 }
 
 TEST_F(ConsumerTest, PositionsThatCannotBeLoadedAreNeverTakenForNone) {
   metadata_.FailCall(1, MetadataFault::kBefore);
-  const std::vector<PartitionSource*> sources = {&a_};
-  EXPECT_FALSE(Consumer::Implementation::Open({.group = "g"}, sources, positions_, clock_));
+  EXPECT_FALSE(OpenOver({"a"}, {.group = "g"}));
 }
 
 TEST_F(ConsumerTest, ACommittedPositionOutsideTheLogFollowsTheResetPolicy) {
@@ -158,9 +177,7 @@ TEST_F(ConsumerTest, ACommittedPositionOutsideTheLogFollowsTheResetPolicy) {
       a_.log_start = Offset(2);
       const PartitionPosition position{a_.key(), Offset(committed)};
       ASSERT_TRUE(positions_.Store("g", {&position, 1}));
-      const std::vector<PartitionSource*> sources = {&a_};
-      const auto consumer =
-          *Consumer::Implementation::Open({.group = "g", .reset = reset}, sources, positions_, clock_);
+      const auto consumer = *OpenOver({"a"}, {.group = "g", .reset = reset});
       const std::string expected = reset == ResetPolicy::kEarliest ? "a2 "
                                    : reset == ResetPolicy::kLatest ? ""
                                                                    : "kOutOfRange";
@@ -181,6 +198,205 @@ TEST_F(ConsumerTest, PositionsAreSetGotOverwrittenAndRemoved) {
   EXPECT_TRUE(positions_.Load("h")->empty());
   ASSERT_TRUE(positions_.Remove("g"));
   EXPECT_TRUE(positions_.Load("g")->empty());
+}
+
+/// The simulated clock stands still: no wait ends by itself.
+TEST_F(ConsumerTest, OneWakeupEndsOneWaitingPoll) {
+  const auto consumer = Open();
+  ASSERT_EQ(Shape(consumer->Poll(100)), "a0 a1 a2 a3 a4 b0 b1 b2 ");
+  for (int i = 0; i < 3; ++i) {
+    std::latch waiting(1);
+    b_.waiting = &waiting;
+    std::jthread waker([&] {
+      waiting.wait();
+      b_.waiting = nullptr;
+      consumer->Wakeup();
+    });
+    // Had the last wake-up been left over, this one would not have to wait for its own.
+    EXPECT_EQ(Shape(consumer->Poll(1, std::chrono::milliseconds::max())), "");
+    waker.join();
+    EXPECT_TRUE(waiting.try_wait());
+  }
+  consumer->Wakeup();
+  EXPECT_EQ(Shape(consumer->Poll(1, std::chrono::hours(1))), "");
+  std::latch waiting(1);
+  b_.waiting = &waiting;
+  std::jthread closer([&] {
+    waiting.wait();
+    EXPECT_TRUE(consumer->Close());
+  });
+  EXPECT_EQ(Shape(consumer->Poll(1, std::chrono::milliseconds::max())), "kClosed");  // and not the wake-up of before
+}
+
+TEST_F(ConsumerTest, AConsumerOutlivesItsTable) {
+  const auto read = Open(), grouped = Open({.group = "g"}), closed = Open();
+  ASSERT_TRUE(read->Poll(2));
+  ASSERT_TRUE(closed->Close());
+  const int abandoned = a_.abandoned;
+  table_.reset();
+  for (const auto* consumer : {read.get(), grouped.get(), closed.get()}) {
+    auto& each = *const_cast<Consumer*>(consumer);
+    EXPECT_EQ(Shape(each.Poll(1)), "kClosed");
+    EXPECT_FALSE(each.Commit());
+    EXPECT_FALSE(each.Seek(a_.name(), Offset(1)));
+    EXPECT_FALSE(each.Position(a_.name()));
+    EXPECT_EQ(each.Assignment().size(), 2U);
+    EXPECT_TRUE(each.TakeSkipped().empty());
+    EXPECT_TRUE(each.Close());
+  }
+  EXPECT_EQ(a_.abandoned, abandoned);  // nothing of the engine's was touched
+}
+
+TEST_F(ConsumerTest, ATopicThatIsGoneSpoilsNoCommit) {
+  const auto consumer = Open({.group = "g"});
+  ASSERT_TRUE(consumer->Poll(100));
+  ASSERT_TRUE(metadata_.DeleteTopic(other_, 0));
+  b_.failure = Error(ErrorCode::kNotFound, "topic b was deleted");
+  EXPECT_TRUE(consumer->Commit());
+  const std::vector<PartitionPosition> kept = {{a_.key(), Offset(5)}};
+  EXPECT_EQ(*positions_.Load("g"), kept);
+  a_.end = Offset(7);
+  EXPECT_EQ(Shape(consumer->Poll(100)), "a5 a6 ");
+  const auto calls = metadata_.calls();
+  EXPECT_TRUE(consumer->Commit());
+  EXPECT_EQ(metadata_.calls(), calls + 1);  // what is gone is forgotten
+  EXPECT_EQ(positions_.Load("g")->at(0).position, Offset(7));
+}
+
+TEST_F(ConsumerTest, ACommitWhoseOutcomeIsUnknownIsLookedUp) {
+  const auto consumer = Open({.group = "g"});
+  ASSERT_TRUE(consumer->Poll(3));
+  metadata_.FailCall(1, MetadataFault::kAfter);
+  EXPECT_TRUE(consumer->Commit());
+  EXPECT_EQ(metadata_.fired(MetadataFault::kAfter), 1U);
+  EXPECT_EQ(positions_.Load("g")->at(0).position, Offset(3));
+}
+
+TEST_F(ConsumerTest, PartitionsAddedLaterAreReadAlsoByWhoWaits) {
+  const auto consumer = Open();
+  ASSERT_TRUE(consumer->Poll(100));
+  ListSource more{topic_.value(), "a", 2, 1};
+  std::latch waiting(1);
+  b_.waiting = &waiting;
+  std::jthread grower([&] {
+    waiting.wait();
+    topics_["a"].push_back(&more);
+    table_->OnTopic("a");
+  });
+  EXPECT_EQ(Shape(consumer->Poll(100, std::chrono::milliseconds::max())), "a0 a1 ");
+  grower.join();
+  EXPECT_EQ(consumer->Assignment().size(), 3U);
+  b_.waiting = nullptr;
+  ASSERT_TRUE(consumer->Close());
+}
+
+TEST_F(ConsumerTest, TwoConsumersOfAGroupShareItsPartitions) {
+  const auto first = Open({.group = "g"});
+  EXPECT_EQ(Shape(first->Poll(4)), "a0 a1 a2 a3 ");
+  ListSource more{topic_.value(), "a", 3, 1};
+  topics_["a"].push_back(&more);
+  table_->OnTopic("a");
+  const auto second = Open({.group = "g"});
+  EXPECT_TRUE(second->Assignment().size() <= 1);  // the first one has not noticed yet
+  ASSERT_TRUE(first->Commit());                   // stores, then hands over
+  EXPECT_EQ(Shape(second->Poll(100)), "a0 a1 a2 ");
+  EXPECT_EQ(second->Assignment(), std::vector{more.name()});
+  EXPECT_EQ(Shape(first->Poll(100)), "b0 b1 b2 a4 ");
+  ASSERT_TRUE(second->Close());  // uncommitted: it comes again
+  EXPECT_EQ(Shape(first->Poll(100)), "a0 a1 a2 ");
+  const auto other = Open({.group = "h"});  // another group, and none, share with nobody
+  EXPECT_EQ(other->Assignment().size(), 3U);
+  EXPECT_EQ(Open()->Assignment().size(), 3U);
+  ASSERT_TRUE(other->Close());
+  ASSERT_TRUE(first->Close());
+}
+
+TEST_F(ConsumerTest, APartitionHandedOverGoesOnAtTheCommittedPosition) {
+  const auto first = OpenOver({"a"}, {.group = "g"}).value();
+  EXPECT_EQ(Shape(first->Poll(2)), "a0 a1 ");
+  ASSERT_TRUE(first->Commit());
+  EXPECT_EQ(Shape(first->Poll(1)), "a2 ");
+  const auto second = OpenOver({"a"}, {.group = "g"}).value();
+  EXPECT_EQ(Shape(second->Poll(1)), "");
+  ASSERT_TRUE(first->Close());
+  EXPECT_EQ(Shape(second->Poll(1)), "a2 ");
+}
+
+TEST_F(ConsumerTest, APartitionAskedForByNameIsRefusedWhileAnotherOfTheGroupReadsIt) {
+  const auto sharing = Open({.group = "g"});
+  const auto refused = table_->Open({.group = "g"}, {.partitions = {&a_}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kUnavailable);
+  EXPECT_NE(refused.error().message().find("a/0"), std::string::npos);
+  ASSERT_TRUE(sharing->Close());
+  const auto own = table_->Open({.group = "g"}, {.partitions = {&a_}});
+  ASSERT_TRUE(own);
+  EXPECT_EQ(Open({.group = "g"})->Assignment(), std::vector{b_.name()});
+  EXPECT_EQ(Shape((*own)->Poll(1)), "a0 ");
+}
+
+/// A metadata store whose first commit of positions stands still until the test lets it go.
+class HeldCommits final : public MemoryMetadataStore {
+ public:
+  Result<void> CommitPositions(std::span<const PositionRow> positions) override {
+    if (++commits == 1) {
+      inside.count_down();
+      go.wait();
+    }
+    return MemoryMetadataStore::CommitPositions(positions);
+  }
+  std::atomic<int> commits{0};
+  std::latch inside{1}, go{1};
+};
+
+/// With one of a partition that is not there among them: it fails, and spoils no other.
+TEST(PositionStoreTest, CommitsThatWaitTogetherAreOneTransactionAndFailEachByItself) {
+  constexpr int kWaiting = 8;
+  for (const bool spoilt : {false, true}) {
+    HeldCommits metadata;
+    const TopicId topic = metadata.CreateTopic("t", {.partitions = kWaiting + 1}, std::string(32, 't'), 0)->id;
+    MetadataPositionStore positions(metadata);
+    const auto commit = [&](int i) {
+      const PartitionKey key{i == 3 && spoilt ? TopicId(99) : topic, PartitionId(i)};
+      const PartitionPosition position{key, Offset(i)};
+      return positions.Store(fmt::format("g{}", i), {&position, 1});
+    };
+    {
+      std::jthread leader([&] { EXPECT_TRUE(commit(kWaiting)); });
+      metadata.inside.wait();
+      std::vector<std::jthread> waiting;
+      for (int i = 0; i < kWaiting; ++i)
+        waiting.emplace_back([&, i] { EXPECT_EQ(commit(i).has_value(), i != 3 || !spoilt) << i; });
+      while (positions.waiting() < kWaiting) std::this_thread::yield();
+      metadata.go.count_down();
+    }
+    EXPECT_EQ(metadata.commits, spoilt ? 2 + kWaiting : 2);
+    for (int i = 0; i <= kWaiting; ++i)
+      EXPECT_EQ(positions.Load(fmt::format("g{}", i))->size(), i == 3 && spoilt ? 0U : 1U) << i;
+  }
+}
+
+TEST(PositionStoreTest, PositionsPastTheRecoveredEndAreMovedBackForGoodAndTold) {
+  MemoryMetadataStore metadata;
+  const TopicId topic = metadata.CreateTopic("t", {.partitions = 3}, std::string(32, 't'), 0)->id;
+  const auto key = [&](std::int32_t partition) { return PartitionKey{topic, PartitionId(partition)}; };
+  std::vector<std::string> told;
+  MetadataPositionStore positions(metadata,
+                                  [&](const TopicPartition&, const std::string& what) { told.push_back(what); });
+  const std::vector<PartitionPosition> stored = {{key(0), Offset(9)}, {key(1), Offset(5)}, {key(2), Offset(9)}};
+  ASSERT_TRUE(positions.Store("g", stored));
+  ASSERT_TRUE(positions.HoldTo([&](const PartitionKey& partition) -> std::optional<std::pair<TopicPartition, Offset>> {
+    if (partition == key(2)) return {};  // broken: nobody knows its end
+    return std::pair(TopicPartition{"t", partition.partition}, Offset(5));
+  }));
+  const std::vector<PartitionPosition> held = {{key(0), Offset(5)}, {key(1), Offset(5)}, {key(2), Offset(9)}};
+  EXPECT_EQ(*positions.Load("g"), held);
+  EXPECT_EQ(positions.CorrectedFrom("g", key(0)), Offset(9));
+  EXPECT_EQ(positions.CorrectedFrom("g", key(1)), std::nullopt);
+  EXPECT_EQ(positions.CorrectedFrom("h", key(0)), std::nullopt);
+  EXPECT_EQ(positions.corrected(), 1U);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_NE(told[0].find("group g stood at offset 9 of t/0"), std::string::npos) << told[0];
 }
 
 TEST_F(ConsumerTest, GroupNamesAreChecked) {

@@ -21,45 +21,52 @@ Cursor::Cursor(std::unique_ptr<Implementation> implementation) : implementation_
 
 Cursor::~Cursor() { (void)implementation_->Close(); }
 
-Result<std::optional<Record>> Cursor::ReadNext(bool checkpoint) {
-  MR_TRY(implementation_->CheckOpen());
+Result<std::optional<Record>> Cursor::ReadNext(bool checkpoint) noexcept {
+  const Implementation::Inside inside(*implementation_);
+  MR_TRY(inside.Check());
   return ReadNextOf(implementation_->state(), IntentOf(checkpoint));
 }
 
-Result<std::vector<Record>> Cursor::ReadBatch(std::uint64_t max_bytes, bool checkpoint) {
-  MR_TRY(implementation_->CheckOpen());
+Result<std::vector<Record>> Cursor::ReadBatch(std::uint64_t max_bytes, bool checkpoint) noexcept {
+  const Implementation::Inside inside(*implementation_);
+  MR_TRY(inside.Check());
   return implementation_->state().ReadBatch(max_bytes, IntentOf(checkpoint));
 }
 
-Result<bool> Cursor::Wait(std::chrono::milliseconds wait) {
-  MR_TRY(implementation_->CheckOpen());
-  return implementation_->state().Wait(wait);
+Result<bool> Cursor::Wait(std::chrono::milliseconds wait) noexcept {
+  const Implementation::Inside inside(*implementation_);
+  MR_TRY(inside.Check());
+  return implementation_->state().Wait(wait, implementation_->calls());
 }
 
-Offset Cursor::Position() const { return implementation_->state().Position(); }
+Offset Cursor::Position() const noexcept { return implementation_->state().Position(); }
 
-Result<std::uint64_t> Cursor::UnreadCount() const {
-  MR_TRY(implementation_->CheckOpen());
+Result<std::uint64_t> Cursor::UnreadCount() const noexcept {
+  const Implementation::Inside inside(*implementation_);
+  MR_TRY(inside.Check());
   return implementation_->state().UnreadCount();
 }
 
-Result<void> Cursor::Seek(Offset position) {
-  MR_TRY(implementation_->CheckOpen());
+Result<void> Cursor::Seek(Offset position) noexcept {
+  const Implementation::Inside inside(*implementation_);
+  MR_TRY(inside.Check());
   return implementation_->state().Seek(position);
 }
 
-Result<void> Cursor::SeekToTime(std::int64_t timestamp_ms) {
-  MR_TRY(implementation_->CheckOpen());
+Result<void> Cursor::SeekToTime(std::int64_t timestamp_ms) noexcept {
+  const Implementation::Inside inside(*implementation_);
+  MR_TRY(inside.Check());
   return implementation_->state().SeekToTime(timestamp_ms);
 }
 
-Result<Offset> Cursor::SkipCorrupt() {
-  MR_TRY(implementation_->CheckOpen());
+Result<Offset> Cursor::SkipCorrupt() noexcept {
+  const Implementation::Inside inside(*implementation_);
+  MR_TRY(inside.Check());
   return implementation_->state().SkipCorrupt();
 }
 
-std::optional<Offset> Cursor::CorrectedFrom() const { return implementation_->state().corrected_from(); }
+std::optional<Offset> Cursor::CorrectedFrom() const noexcept { return implementation_->state().corrected_from(); }
 
-Result<void> Cursor::Close() { return implementation_->Close(); }
+Result<void> Cursor::Close() noexcept { return implementation_->Close(); }
 
 }  // namespace millrace

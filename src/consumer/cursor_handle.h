@@ -5,31 +5,55 @@
 #include <memory>
 #include <utility>
 
+#include "base/call_gate.h"
 #include "consumer/cursor_state.h"
 #include "consumer/cursor_table.h"
+#include "consumer/handle_calls.h"
 #include "millrace/cursor.h"
 
 namespace millrace {
 
 class Cursor::Implementation {
  public:
-  /// `table` outlives it.
-  Implementation(CursorTable& table, std::shared_ptr<CursorState> state) : table_(table), state_(std::move(state)) {}
+  /// `table`, and what the lease's state refers to, are there as long as `engine` lets anybody pass.
+  Implementation(CursorTable& table, std::shared_ptr<CallGate> engine, std::shared_ptr<CursorLease> lease)
+      : table_(table), engine_(std::move(engine)), lease_(std::move(lease)) {}
 
-  [[nodiscard]] Result<void> CheckOpen() const {
-    if (closed_.load(std::memory_order_acquire)) [[unlikely]]
-      return Error(ErrorCode::kClosed, "the cursor is closed");
-    return {};
-  }
-  [[nodiscard]] CursorState& state() const { return *state_; }
+  /// A call under way: neither the engine nor the handle goes before it has ended.
+  class Inside {
+   public:
+    explicit Inside(const Implementation& handle)
+        : engine_(handle.engine_.get()), handle_(engine_ ? handle.lease_->calls.Enter() : HandleCalls::Pass(nullptr)) {}
+    [[nodiscard]] Result<void> Check() const {
+      if (!engine_) [[unlikely]]
+        return Error(ErrorCode::kClosed, "the engine is closed");
+      if (!handle_) [[unlikely]]
+        return Error(ErrorCode::kClosed, "the cursor is closed");
+      return {};
+    }
+
+   private:
+    const CallGate::Pass engine_;
+    const HandleCalls::Pass handle_;
+  };
+
+  [[nodiscard]] CursorState& state() const { return *lease_->state; }
+  [[nodiscard]] const HandleCalls& calls() const { return lease_->calls; }
+  /// Ends waits, waits for calls, then gives the handle back.
   Result<void> Close() {
+    lease_->calls.Shut();
+    lease_->state->Ring();
+    lease_->calls.AwaitEmpty();
     if (closed_.exchange(true)) return {};
-    return table_.Release(*state_);
+    const CallGate::Pass pass(engine_.get());
+    if (!pass) return {};  // the engine persists, or has persisted, what was returned
+    return table_.Release(*lease_);
   }
 
  private:
   CursorTable& table_;
-  const std::shared_ptr<CursorState> state_;
+  const std::shared_ptr<CallGate> engine_;
+  const std::shared_ptr<CursorLease> lease_;
   std::atomic<bool> closed_{false};
 };
 

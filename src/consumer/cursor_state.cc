@@ -7,6 +7,7 @@
 
 #include "base/bugs.h"
 #include "base/check.h"
+#include "base/deadline.h"
 #include "base/try.h"
 
 namespace millrace {
@@ -37,10 +38,27 @@ class MR_SCOPED_CAPABILITY CursorState::Turn {
   CursorState& state_;
 };
 
-CursorState::CursorState(PartitionSource& source, PositionLog& log, Clock& clock, ReadConsistency consistency,
-                         const Standing& standing)
+/// Until it is told that all went well: whatever ends the taking, an exception too, what was walked over is walked
+/// again.
+class CursorState::Unwound {
+ public:
+  explicit Unwound(CursorState& state) : state_(&state) {}
+  Unwound(const Unwound&) = delete;
+  Unwound& operator=(const Unwound&) = delete;
+  ~Unwound() MR_NO_THREAD_SAFETY_ANALYSIS {
+    if (state_ != nullptr) state_->MoveTo(state_->position_);
+  }
+  void WentWell() { state_ = nullptr; }
+
+ private:
+  CursorState* state_;
+};
+
+CursorState::CursorState(PartitionSource& source, PositionLog& log, ReclaimClaims& claims, Clock& clock,
+                         ReadConsistency consistency, const Standing& standing)
     : source_(source),
       log_(log),
+      claims_(claims),
       clock_(clock),
       consistency_(consistency),
       id_(standing.id),
@@ -66,11 +84,11 @@ Result<void> CursorState::ReadNext(ReadIntent intent, std::optional<Record>& rec
       entry.CopyTo(record.emplace());
       return {};
     }
+    entry.CopyTo(record.emplace());  // before the move is staged: memory may run out
     if (consistency_.strict) {
       MR_ASSIGN_OR_RETURN(ticket, StageTaken(next));
       if (!ticket) continue;
     }
-    entry.CopyTo(record.emplace());
     ++returned_;
     if (!Planted(Bug::kPositionTwoThreadsOneEntry) || returned_ % 16 != 0) {
       CursorReadAhead::Pass(ahead_.front());
@@ -87,12 +105,16 @@ Result<std::vector<Record>> CursorState::ReadBatch(std::uint64_t bytes_max, Read
   while (!ticket) {
     Turn turn(*this);
     MR_TRY(BeginTurn(intent));
+    if (intent == ReadIntent::kPeek) return Gather(bytes_max, intent);
+    Unwound unwound(*this);
     MR_ASSIGN_OR_RETURN(records, Gather(bytes_max, intent));
-    if (intent == ReadIntent::kPeek || records.empty()) return records;
-    if (consistency_.strict) {
+    if (ended_) return *ended_;
+    if (consistency_.strict && !records.empty()) {
       MR_ASSIGN_OR_RETURN(ticket, StageTaken(records.back().offset + 1));
       if (!ticket) continue;
     }
+    unwound.WentWell();
+    if (records.empty()) return records;
     position_ = records.back().offset + 1;
     if (!Planted(Bug::kPositionBatchUncounted)) returned_ += records.size();
     if (!consistency_.strict) return records;
@@ -214,6 +236,7 @@ void CursorState::MoveTo(Offset position) {
   position_ = position;
   ahead_.Reset(position);
   read_bytes_ = kReadBytesFirst;
+  Ring();  // who waits, waits for another place now
 }
 
 Result<void> CursorState::PersistReturned() {
@@ -223,8 +246,10 @@ Result<void> CursorState::PersistReturned() {
   mutex_.Unlock();
   auto awaited = log_.Await(ticket);
   mutex_.Lock();
-  if (awaited) persisted_ = returned;
-  return awaited;
+  if (!awaited) return awaited;
+  persisted_ = returned;
+  if (ended_) return *ended_;
+  return {};
 }
 
 Result<void> CursorState::Persist() {
@@ -244,28 +269,49 @@ void CursorState::End(const Error& error) {
     MutexLock lock(mutex_);
     if (!ended_) ended_ = error;
   }
+  Ring();
+}
+
+Result<PositionLog::Ticket> CursorState::EndStaged(const Error& error) {
+  Result<PositionLog::Ticket> staged = PositionLog::Ticket();
+  {
+    MutexLock lock(mutex_);
+    if (ended_) return staged;
+    ended_ = error;  // a turn that goes on without the mutex finds it and moves nothing any more
+    if (!consistency_.strict && returned_ != persisted_) staged = log_.Move(id_, position_);
+  }
+  Ring();
+  return staged;
+}
+
+void CursorState::Ring() {
   MutexLock lock(bell_->mutex);
   ++bell_->rings;
   bell_->rung.NotifyAll();
 }
 
-Result<bool> CursorState::Wait(std::chrono::nanoseconds wait) {
-  const auto deadline = clock_.Monotonic() + wait;
-  for (;;) {
+Result<bool> CursorState::Wait(std::chrono::milliseconds wait, const HandleCalls& handle) {
+  const auto deadline = DeadlineAfter(clock_.Monotonic(), wait);
+  for (bool woken = false;;) {
     std::uint64_t rings = 0;
     {
       MutexLock lock(bell_->mutex);
       rings = bell_->rings;
     }
-    Offset position;
-    {
+    if (handle.shut()) return Error(ErrorCode::kClosed, "the cursor is closed");
+    const Offset position = [&] {
       MutexLock lock(mutex_);
-      if (ended_) return *ended_;
-      position = position_;
+      return position_;
+    }();
+    MR_TRY(CheckNotEnded());
+    if (position < source_.bounds().end) return true;
+    const auto left = TimeLeft(deadline, clock_.Monotonic());
+    if (woken) {
+      // By an append that is not visible yet, by a move of the position, or because the log has failed.
+      MR_ASSIGN_OR_RETURN(const bool readable, Probe(position, left));
+      if (readable) return true;
     }
-    const OffsetBounds bounds = source_.bounds();
-    if (position < bounds.end) return true;
-    if (clock_.Monotonic() >= deadline) return false;
+    if (left == left.zero()) return false;
     const std::uint64_t ticket = source_.AddWaiter(position, [bell = bell_] {
       MutexLock lock(bell->mutex);
       ++bell->rings;
@@ -274,12 +320,31 @@ Result<bool> CursorState::Wait(std::chrono::nanoseconds wait) {
     {
       MutexLock lock(bell_->mutex);
       while (bell_->rings == rings) {
-        const auto left = deadline - clock_.Monotonic();
-        if (left <= left.zero() || !bell_->rung.WaitFor(bell_->mutex, left)) break;
+        const auto rest = TimeLeft(deadline, clock_.Monotonic());
+        if (rest == rest.zero() || !bell_->rung.WaitFor(bell_->mutex, rest)) break;
       }
+      woken = bell_->rings != rings;
     }
     source_.CancelWaiter(ticket);
   }
+}
+
+/// Whether a read from `position` would say anything: entries, or what stands between it and them.
+Result<bool> CursorState::Probe(Offset position, std::chrono::nanoseconds left) {
+  ReadLimits limits{.bytes_max = 1};
+  if (left != kNever) limits.timeout = std::chrono::ceil<std::chrono::milliseconds>(left);
+  const auto read = source_.ReadBatches(position, limits);
+  if (read) return !read->batches.empty() || read->next > position;
+  if (read.error().code() == ErrorCode::kTimeout) return false;
+  // Overtaken by retention: reads tell that themselves.
+  if (read.error().code() == ErrorCode::kOutOfRange) return true;
+  return read.error();
+}
+
+Result<void> CursorState::CheckNotEnded() const {
+  MutexLock lock(mutex_);
+  if (ended_) return *ended_;
+  return {};
 }
 
 Offset CursorState::Position() const {
@@ -296,6 +361,7 @@ Result<std::uint64_t> CursorState::UnreadCount() const {
 }
 
 Result<void> CursorState::Seek(Offset position) {
+  const auto claim = claims_.Hold(source_.key(), position);
   const OffsetBounds bounds = source_.bounds();
   if (position < bounds.log_start || position > bounds.end) {
     MutexLock lock(mutex_);
@@ -340,12 +406,10 @@ Result<void> CursorState::SeekWithin(Offset position) {
 }
 
 Result<void> CursorState::SeekToTime(std::int64_t timestamp_ms) {
-  {
-    MutexLock lock(mutex_);
-    if (ended_) return *ended_;
-  }
+  MR_TRY(CheckNotEnded());
   MR_ASSIGN_OR_RETURN(const Offset offset, source_.OffsetForTime(timestamp_ms));
-  return SeekWithin(offset);
+  const auto claim = claims_.Hold(source_.key(), offset);
+  return SeekWithin(std::max(offset, source_.bounds().log_start));
 }
 
 Result<Offset> CursorState::SkipCorrupt() {

@@ -16,8 +16,10 @@
 
 #include "base/mutex.h"
 #include "consumer/cursor_read_ahead.h"
+#include "consumer/handle_calls.h"
 #include "consumer/partition_source.h"
 #include "consumer/position_log.h"
+#include "consumer/reclaim_claims.h"
 #include "millrace/clock.h"
 #include "millrace/options.h"
 #include "millrace/record.h"
@@ -36,13 +38,14 @@ class CursorState {
     std::optional<Offset> corrected_from;
   };
   /// Collaborators outlive it.
-  CursorState(PartitionSource& source, PositionLog& log, Clock& clock, ReadConsistency consistency,
-              const Standing& standing);
+  CursorState(PartitionSource& source, PositionLog& log, ReclaimClaims& claims, Clock& clock,
+              ReadConsistency consistency, const Standing& standing);
 
   /// Fills `record`, which is empty, if there is an entry. After an error it means nothing.
   Result<void> ReadNext(ReadIntent intent, std::optional<Record>& record);
   Result<std::vector<Record>> ReadBatch(std::uint64_t bytes_max, ReadIntent intent);
-  Result<bool> Wait(std::chrono::nanoseconds wait);
+  /// Ends with kClosed when `handle` is shut and Ring was called.
+  Result<bool> Wait(std::chrono::milliseconds wait, const HandleCalls& handle);
   [[nodiscard]] Offset Position() const;
   [[nodiscard]] Result<std::uint64_t> UnreadCount() const;
   Result<void> Seek(Offset position);
@@ -53,8 +56,12 @@ class CursorState {
   Result<void> Persist();
   /// Nobody reads on here: what is fetched ahead for this cursor goes.
   void Leave();
-  /// From now on every call answers `error`.
+  /// From now on every call answers `error`; a read under way hands out nothing any more.
   void End(const Error& error);
+  /// The same, and what was returned is staged to become durable. Waits for no read. No ticket: nothing is to be done.
+  Result<PositionLog::Ticket> EndStaged(const Error& error);
+  /// Whoever waits looks again.
+  void Ring();
 
   [[nodiscard]] CursorId id() const { return id_; }
   [[nodiscard]] ReadConsistency consistency() const { return consistency_; }
@@ -62,6 +69,7 @@ class CursorState {
 
  private:
   class Turn;
+  class Unwound;
   /// Rung when there may be something to read. Shared with wakers that may still run when the cursor is gone.
   struct Bell {
     Mutex mutex;
@@ -69,9 +77,11 @@ class CursorState {
     std::uint64_t rings MR_GUARDED_BY(mutex) = 0;
   };
 
+  Result<void> CheckNotEnded() const;
   Result<void> BeginTurn(ReadIntent intent) MR_REQUIRES(mutex_);
   Result<bool> LookOrFill(CursorReadAhead::Walk& walk) MR_REQUIRES(mutex_);
   Result<bool> Fill() MR_REQUIRES(mutex_);
+  Result<bool> Probe(Offset position, std::chrono::nanoseconds left);
   Error Judged(const Error& error) MR_REQUIRES(mutex_);
   Result<std::vector<Record>> Gather(std::uint64_t bytes_max, ReadIntent intent) MR_REQUIRES(mutex_);
   Result<PositionLog::Ticket> StageTaken(Offset position) MR_REQUIRES(mutex_);
@@ -83,6 +93,7 @@ class CursorState {
 
   PartitionSource& source_;
   PositionLog& log_;
+  ReclaimClaims& claims_;
   Clock& clock_;
   const ReadConsistency consistency_;
   const CursorId id_;

@@ -29,8 +29,24 @@ std::string NameOf(const TopicPartition& partition, std::string_view name) {
 
 }  // namespace
 
-CursorTable::CursorTable(PositionLogOptions options, FileSystem& file_system, Clock& clock)
-    : clock_(clock), log_(PositionLog::Open(std::move(options), file_system, clock)) {}
+CursorTable::CursorTable(PositionLogOptions options, FileSystem& file_system, Clock& clock, OnCorrected on_corrected,
+                         std::shared_ptr<CallGate> calls)
+    : clock_(clock),
+      on_corrected_(std::move(on_corrected)),
+      calls_(std::move(calls)),
+      log_(PositionLog::Open(std::move(options), file_system, clock)) {}
+
+CursorTable::~CursorTable() {
+  (void)Close();
+  AwaitCalls();
+}
+
+void CursorTable::Tell(const TopicPartition& partition, std::string_view name, Offset from, Offset to) {
+  corrected_.fetch_add(1, std::memory_order_relaxed);
+  if (on_corrected_)
+    on_corrected_(partition, fmt::format("{} stood at offset {}, outside the log, and goes on at {}",
+                                         NameOf(partition, name), from.value(), to.value()));
+}
 
 Result<void> CursorTable::CheckUsable() const {
   if (closed_) return Error(ErrorCode::kClosed, "the engine is closed");
@@ -63,6 +79,7 @@ Result<void> CursorTable::HoldTo(const PartitionSource& source) {
     MR_ASSIGN_OR_RETURN(const PositionLog::Ticket ticket, (*log_)->Move(cursor.id, end));
     MR_TRY((*log_)->Await(ticket));
     corrected_from_.emplace(cursor.id, cursor.position);
+    Tell(source.name(), cursor.key.name, cursor.position, end);
   }
   return {};
 }
@@ -70,8 +87,9 @@ Result<void> CursorTable::HoldTo(const PartitionSource& source) {
 /// Where a cursor that is not open stands, made if need be, held to what the partition has.
 Result<CursorState::Standing> CursorTable::Hydrate(const PartitionSource& source, const CursorKey& key) {
   PositionLog& log = **log_;
-  const OffsetBounds bounds = source.bounds();
   const auto id = log.Find(key);
+  const auto claim = claims_.Hold(source.key(), id ? log.Durable(*id).value_or(Offset(0)) : Offset(0));
+  const OffsetBounds bounds = source.bounds();
   if (!id) {
     MR_ASSIGN_OR_RETURN(const PositionLog::Defined defined, log.Define(key, bounds.log_start));
     MR_TRY(log.Await(defined.ticket));
@@ -85,6 +103,7 @@ Result<CursorState::Standing> CursorTable::Hydrate(const PartitionSource& source
     MR_ASSIGN_OR_RETURN(const PositionLog::Ticket ticket, log.Move(*id, held));
     MR_TRY(log.Await(ticket));
     corrected_from_.insert_or_assign(*id, standing.position);
+    Tell(source.name(), key.name, standing.position, held);
     standing.position = held;
   }
   const auto corrected = corrected_from_.find(*id);
@@ -104,14 +123,16 @@ Result<std::unique_ptr<Cursor>> CursorTable::Open(PartitionSource& source, std::
   if (found == open_.end()) {
     auto standing = Hydrate(source, key);
     if (!standing) return standing.error().WithContext("cannot open " + NameOf(source.name(), name));
-    auto state = std::make_shared<CursorState>(source, **log_, clock_, consistency, *standing);
+    auto state = std::make_shared<CursorState>(source, **log_, claims_, clock_, consistency, *standing);
     found = open_.emplace(std::move(key), OpenCursor{std::move(state)}).first;
   } else if (found->second.state->consistency() != consistency) {
     return Error(ErrorCode::kInvalidArgument, NameOf(source.name(), name) + " is open in another mode",
                  "close it there, or open it in the same mode");
   }
   ++found->second.handles;
-  return std::make_unique<Cursor>(std::make_unique<Cursor::Implementation>(*this, found->second.state));
+  auto lease = std::make_shared<CursorLease>(found->second.state);
+  leases_.insert(lease);
+  return std::make_unique<Cursor>(std::make_unique<Cursor::Implementation>(*this, calls_, std::move(lease)));
 }
 
 Result<std::vector<CursorDescription>> CursorTable::List(const PartitionSource& source) {
@@ -164,21 +185,24 @@ void CursorTable::ForgetTopic(TopicId topic, const Error& error) {
   if (last) (void)(*log_)->Await(last);
 }
 
-Result<void> CursorTable::Release(const CursorState& state) {
+Result<void> CursorTable::Release(const CursorLease& lease) {
+  // Without the lock: another handle's read may be under way, and it may take its time.
+  auto persisted = lease.state->Persist();
   MutexLock lock(mutex_);
-  const auto found = std::ranges::find_if(open_, [&](const auto& open) { return open.second.state.get() == &state; });
-  if (found == open_.end()) return {};  // the engine or the cursor ended before
-  auto persisted = found->second.state->Persist();
+  std::erase_if(leases_, [&](const auto& each) { return each.get() == &lease; });
+  const auto found = std::ranges::find_if(open_, [&](const auto& open) { return open.second.state == lease.state; });
+  if (found == open_.end()) return persisted;  // the engine or the cursor ended before
   if (--found->second.handles == 0) {
-    found->second.state->Leave();
+    lease.state->Leave();
     open_.erase(found);
   }
   return persisted;
 }
 
-std::optional<Offset> CursorTable::ConsumedUntil(const PartitionKey& partition) const {
-  if (!log_) return {};
-  return (*log_)->Lowest(partition);
+Result<bool> CursorTable::Reclaim(const PartitionKey& partition,
+                                  const std::function<Result<bool>(Offset until)>& forget) {
+  if (!log_) return false;
+  return claims_.Reclaim(partition, [&] { return (*log_)->Lowest(partition); }, forget);
 }
 
 PositionLogStats CursorTable::Stats() const { return log_ ? (*log_)->Stats() : PositionLogStats(); }
@@ -187,13 +211,30 @@ Result<void> CursorTable::Close() {
   MutexLock lock(mutex_);
   if (std::exchange(closed_, true)) return {};
   Result<void> persisted;
+  std::vector<PositionLog::Ticket> tickets;
   for (auto& [key, open] : open_) {
-    if (auto each = open.state->Persist(); !each && persisted) persisted = std::move(each);
-    open.state->End(Error(ErrorCode::kClosed, "the engine is closed"));
+    auto staged = open.state->EndStaged(Error(ErrorCode::kClosed, "the engine is closed"));
+    if (staged && *staged) tickets.push_back(*std::move(staged));
+    if (!staged && persisted) persisted = std::move(staged).error();
   }
   open_.clear();
+  for (const PositionLog::Ticket& ticket : tickets)
+    if (auto each = (*log_)->Await(ticket); !each && persisted) persisted = std::move(each);
   if (log_) (*log_)->Close();
   return persisted;
+}
+
+void CursorTable::AwaitCalls() {
+  std::set<std::shared_ptr<CursorLease>> leases;
+  {
+    MutexLock lock(mutex_);
+    leases.swap(leases_);
+  }
+  for (const auto& lease : leases) lease->calls.Shut();
+  for (const auto& lease : leases) lease->state->Ring();
+  for (const auto& lease : leases) lease->calls.AwaitEmpty();
+  calls_->Shut();
+  calls_->AwaitEmpty();
 }
 
 }  // namespace millrace

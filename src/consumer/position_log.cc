@@ -105,12 +105,6 @@ Result<PositionLog::Ticket> PositionLog::Remove(CursorId id) {
   return ticket;
 }
 
-bool PositionLog::TryLead() {
-  if (leading_) return false;
-  leading_ = true;
-  return true;
-}
-
 Result<void> PositionLog::Await(const Ticket& ticket) {
   for (bool joined = false;; joined = true) {
     GroupGate::Ticket wait;
@@ -123,7 +117,7 @@ Result<void> PositionLog::Await(const Ticket& ticket) {
         return {};
       }
       if (!joined) gate_.Join(ticket->number);
-      lead = TryLead();
+      lead = gate_.TryLead();
       if (!lead) wait = gate_.Enter(ticket->number);
       patience = std::chrono::duration_cast<std::chrono::nanoseconds>(sync_time_ * kJoinWaitOfSync);
     }
@@ -158,15 +152,13 @@ void PositionLog::LeadGroup() {
 
 /// The leader's last act. A failure takes along whatever was staged meanwhile: it stands on what did not happen.
 void PositionLog::Finish(const Ticket& group, const Result<void>& written) {
-  std::vector<std::uint64_t> wake;
-  std::uint64_t open = 0;
-  bool hand_over = false;
+  GroupGate::Wakes wakes;
   {
     MutexLock lock(mutex_);
     const auto complete = [&](Group& finished) MR_REQUIRES(mutex_) {
       finished.done = true;
       if (!written) finished.error = written.error();
-      if (gate_.Complete(finished.number)) wake.push_back(finished.number);
+      wakes += gate_.Complete(finished.number);
     };
     if (written)
       for (const PositionEntry& entry : group->entries) {
@@ -182,13 +174,10 @@ void PositionLog::Finish(const Ticket& group, const Result<void>& written) {
       complete(*staged);
       open_ = std::make_shared<Group>(gate_.open_group());
     }
-    open = open_->number;
-    hand_over = gate_.OpenGroupHasWaiters();
-    leading_ = false;
+    wakes += gate_.EndLead();
     idle_.NotifyAll();
   }
-  for (const std::uint64_t number : wake) gate_.WakeAll(number);
-  if (hand_over) gate_.WakeOne(open);
+  gate_.Send(wakes);
 }
 
 std::span<std::byte> PositionLog::Encode(const PositionFrameHeader& header, std::span<const PositionEntry> entries) {
@@ -300,9 +289,9 @@ void PositionLog::Close() {
     {
       MutexLock lock(mutex_);
       closed_ = true;
-      while (leading_) idle_.Wait(mutex_);
+      while (gate_.led()) idle_.Wait(mutex_);
       if (open_->entries.empty()) return;
-      leading_ = true;
+      MR_CHECK(gate_.TryLead());
     }
     LeadGroup();
   }

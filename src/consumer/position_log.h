@@ -87,7 +87,6 @@ class PositionLog {
   PositionLog(PositionLogOptions options, FileSystem& file_system, Clock& clock, RecoveredPositions recovered);
   Result<Ticket> Stage(PositionEntry entry) MR_REQUIRES(mutex_);
   [[nodiscard]] Result<void> CheckPresent(CursorId id) const MR_REQUIRES(mutex_);
-  [[nodiscard]] bool TryLead() MR_REQUIRES(mutex_);
   void LeadGroup();
   void Finish(const Ticket& group, const Result<void>& written);
 
@@ -120,7 +119,6 @@ class PositionLog {
   Ticket open_ MR_GUARDED_BY(mutex_);
   std::set<CursorId> removing_ MR_GUARDED_BY(mutex_);  // staged, not durable yet
   CursorId next_id_ MR_GUARDED_BY(mutex_);
-  bool leading_ MR_GUARDED_BY(mutex_) = false;
   bool closed_ MR_GUARDED_BY(mutex_) = false;
   std::chrono::nanoseconds sync_time_ MR_GUARDED_BY(mutex_){0};
   PositionLogStats stats_ MR_GUARDED_BY(mutex_);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/deadline.h"
 #include "base/try.h"
 #include "engine/topic.h"
 #include "record/record_batch_builder.h"
@@ -19,14 +20,14 @@ std::string At(const Partition& partition, Offset base) {
 
 }  // namespace
 
-Appender::Appender(const Options& options, Wal& wal, UploadSchedule& uploads, Clock& clock,
+Appender::Appender(const Options& options, Wal& wal, UploadSchedule& uploads, Clock& clock, const CallGate& calls,
                    std::function<void()> on_pressure)
     : options_(options),
       wal_(wal),
       uploads_(uploads),
       clock_(clock),
       on_pressure_(std::move(on_pressure)),
-      async_(wal, uploads) {}
+      async_(wal, uploads, clock, calls) {}
 
 Result<Buffer> Appender::Encode(std::span<const Record> records, const AppendOptions& options,
                                 std::int64_t now_ms) const {
@@ -38,12 +39,13 @@ Result<Buffer> Appender::Encode(std::span<const Record> records, const AppendOpt
 
 std::optional<std::chrono::nanoseconds> Appender::DeadlineOf(const AppendOptions& options) const {
   if (!options.timeout) return {};
-  return clock_.Monotonic() + *options.timeout;
+  const std::chrono::nanoseconds deadline = DeadlineAfter(clock_.Monotonic(), *options.timeout);
+  if (deadline == kNever) return {};
+  return deadline;
 }
 
 std::chrono::nanoseconds Appender::RoomDeadline(std::optional<std::chrono::nanoseconds> deadline) const {
-  const std::chrono::nanoseconds longest = clock_.Monotonic() + options_.append_wait_max;
-  return deadline ? std::min(*deadline, longest) : longest;
+  return std::min(deadline.value_or(kNever), DeadlineAfter(clock_.Monotonic(), options_.append_wait_max));
 }
 
 AppendReceipt Appender::EmptyReceipt(Partition& partition, Durability durability) const {
@@ -117,7 +119,12 @@ Result<AppendedBatch> Appender::Stage(Partition& partition, Buffer& batch,
 Result<void> Appender::AwaitRoom(const Error& refusal, std::uint64_t bytes, std::chrono::nanoseconds deadline) {
   if (refusal.code() != ErrorCode::kUnavailable && refusal.code() != ErrorCode::kOutOfSpace) return refusal;
   on_pressure_();
-  return wal_.AwaitRoom(bytes, deadline);
+  auto room = wal_.AwaitRoom(bytes, deadline);
+  if (room || room.error().code() != ErrorCode::kOutOfSpace) return room;
+  const auto failure = uploads_.Failure();  // what would have freed it
+  if (!failure) return room;
+  return room.error().WithContext(
+      fmt::format("no room comes back since uploads fail, {} in a row ({})", failure->times, failure->error.message()));
 }
 
 Result<void> Appender::AwaitTiered(Partition& partition, Offset end, std::optional<std::chrono::nanoseconds> deadline) {
@@ -138,8 +145,8 @@ Result<void> Appender::AwaitTiered(Partition& partition, Offset end, std::option
       outcome->changed.Wait(outcome->mutex);
       continue;
     }
-    const auto left = *deadline - clock_.Monotonic();
-    if (left <= left.zero()) return Error(ErrorCode::kTimeout, "the upload took longer than the append's timeout");
+    const auto left = TimeLeft(*deadline, clock_.Monotonic());
+    if (left == left.zero()) return Error(ErrorCode::kTimeout, "the upload took longer than the append's timeout");
     outcome->changed.WaitFor(outcome->mutex, left);
   }
   return *outcome->result;
@@ -147,22 +154,24 @@ Result<void> Appender::AwaitTiered(Partition& partition, Offset end, std::option
 
 void Appender::AppendAsync(Partition& partition, std::span<const Record> records, const AppendOptions& options,
                            AsyncAppends::Done done) {
-  if (auto alive = partition.CheckAlive(); !alive) return done(alive.error());
+  if (auto alive = partition.CheckAlive(); !alive) return AsyncAppends::Refuse(std::move(done), alive.error());
   const Durability durability = options.durability.value_or(partition.topic().durability());
   if (records.empty()) return async_.AddEmpty(partition, EmptyReceipt(partition, durability), std::move(done));
   const std::int64_t now_ms = clock_.WallMs();
   auto batch = Encode(records, options, now_ms);
-  if (!batch) return done(std::move(batch).error());
+  if (!batch) return AsyncAppends::Refuse(std::move(done), std::move(batch).error());
   const std::uint64_t bytes = batch->size();
-  async_.Reserve(bytes);
+  const std::optional<std::chrono::nanoseconds> patience = DeadlineOf(options);
+  if (auto reserved = async_.Reserve(bytes, patience); !reserved)
+    return AsyncAppends::Refuse(std::move(done), reserved.error());
   const std::int64_t last_ms = records.back().timestamp_ms;
-  const std::chrono::nanoseconds deadline = RoomDeadline(DeadlineOf(options));
+  const std::chrono::nanoseconds deadline = RoomDeadline(patience);
   while (true) {
     auto staged = async_.TryAppend(partition, *batch, last_ms != 0 ? last_ms : now_ms, durability, done);
     if (staged) return;
     if (auto room = AwaitRoom(staged.error(), bytes, deadline); !room) {
       async_.Release(bytes);
-      return done(room.error());
+      return AsyncAppends::Refuse(std::move(done), room.error());
     }
   }
 }

@@ -25,7 +25,8 @@ class Appender {
     std::chrono::milliseconds append_wait_max{30'000};
   };
   /// `on_pressure` is called when an append has to wait for room. Collaborators outlive the appender.
-  Appender(const Options& options, Wal& wal, UploadSchedule& uploads, Clock& clock, std::function<void()> on_pressure);
+  Appender(const Options& options, Wal& wal, UploadSchedule& uploads, Clock& clock, const CallGate& calls,
+           std::function<void()> on_pressure);
 
   Result<AppendReceipt> Append(Partition& partition, std::span<const Record> records, const AppendOptions& options);
   Result<AppendReceipt> AppendBatch(Partition& partition, std::span<const std::byte> batch,
@@ -36,7 +37,7 @@ class Appender {
 
  private:
   Result<Buffer> Encode(std::span<const Record> records, const AppendOptions& options, std::int64_t now_ms) const;
-  /// When the caller's patience ends; none: he named no timeout, and the clock is not asked.
+  /// When the caller's patience ends; none: he named no timeout, or an endless one, and the clock is not asked.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> DeadlineOf(const AppendOptions& options) const;
   AppendReceipt EmptyReceipt(Partition& partition, Durability durability) const;
   Result<AppendReceipt> Finish(Partition& partition, Buffer batch, std::int64_t timestamp_ms,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/deadline.h"
 #include "base/try.h"
 
 namespace millrace {
@@ -13,11 +14,35 @@ constexpr std::uint64_t kBytesMax = 64 << 20;  // encoded, staged and not told a
 
 }  // namespace
 
-void AsyncAppends::Reserve(std::uint64_t bytes) {
+Result<void> AsyncAppends::Reserve(std::uint64_t bytes, std::optional<std::chrono::nanoseconds> deadline) {
   MutexLock lock(mutex_);
   // A `done` that appends must not wait for itself.
-  while (bytes_ != 0 && bytes_ + bytes > kBytesMax && completer_ != std::this_thread::get_id()) room_.Wait(mutex_);
+  while (bytes_ != 0 && bytes_ + bytes > kBytesMax && completer_ != std::this_thread::get_id()) {
+    if (waits_ended_) return Error(ErrorCode::kClosed, "the engine is closed");
+    const auto left = TimeLeft(deadline.value_or(kNever), deadline ? clock_.Monotonic() : kNever);
+    if (left == left.zero())
+      return Error(ErrorCode::kTimeout, "appends in flight used up their budget for longer than the append's timeout");
+    room_.WaitFor(mutex_, left);
+  }
   bytes_ += bytes;
+  return {};
+}
+
+void AsyncAppends::EndWaits() {
+  MutexLock lock(mutex_);
+  waits_ended_ = true;
+  room_.NotifyAll();
+}
+
+void AsyncAppends::Tell(Done done, Result<AppendReceipt> outcome) noexcept {
+  CheckNoMutexHeld();
+  const CallGate::OwnThread inside(&calls_);
+  done(std::move(outcome));
+}
+
+void AsyncAppends::Refuse(Done done, Error error) noexcept {
+  CheckNoMutexHeld();
+  done(std::move(error));
 }
 
 void AsyncAppends::Release(std::uint64_t bytes) {
@@ -32,9 +57,10 @@ Result<void> AsyncAppends::TryAppend(Partition& partition, Buffer& batch, std::i
   const std::uint64_t bytes = batch.size();
   AsyncQueue& queue = partition.async();
   Offset end;
+  PartitionLog::Effects effects;  // may come back to this queue: not under its lock
   {
     MutexLock lock(queue.mutex);  // around both, so that the queue is in offset order
-    MR_ASSIGN_OR_RETURN(const AppendedBatch appended, partition.log().TryAppend(batch));
+    MR_ASSIGN_OR_RETURN(const AppendedBatch appended, partition.log().TryAppend(batch, effects));
     end = appended.end;
     queue.items.push_back({.receipt = {.base_offset = appended.base,
                                        .last_offset = appended.end - 1,
@@ -45,6 +71,7 @@ Result<void> AsyncAppends::TryAppend(Partition& partition, Buffer& batch, std::i
                            .bytes = bytes,
                            .done = std::move(done)});
   }
+  partition.log().Run(std::move(effects));
   partition.OnAppended(bytes);
   if (durability == Durability::kObject) uploads_.Demand(partition.lane(), end);
   Arm(partition);
@@ -89,12 +116,12 @@ void AsyncAppends::Arm(Partition& partition) {
   }
   if (now) Signal(partition);
   if (disk) {
-    wal_.OnDurable(*disk, [this, &partition](const Result<void>& synced) {
+    wal_.OnDurable(*disk, [this, &partition, asked = *disk](const Result<void>& synced) {
       {
         AsyncQueue& queue = partition.async();
         MutexLock lock(queue.mutex);
         queue.disk_armed = false;
-        if (!synced) queue.disk_error = synced.error();
+        if (!synced) queue.disk_error = {synced.error(), asked};
       }
       Signal(partition);
     });
@@ -105,7 +132,8 @@ void AsyncAppends::Arm(Partition& partition) {
         AsyncQueue& queue = partition.async();
         MutexLock lock(queue.mutex);
         queue.object_armed = false;
-        if (!tiered) queue.object_error = tiered.error();
+        if (!tiered && !queue.items.empty())
+          queue.object_error = {tiered.error(), queue.items.back().receipt.last_offset + 1};
       }
       Signal(partition);
     });
@@ -116,12 +144,12 @@ void AsyncAppends::Arm(Partition& partition) {
 std::optional<Result<AppendReceipt>> AsyncAppends::Outcome(Partition& partition, AsyncQueue& queue, const Item& item) {
   if (item.receipt.reached == Durability::kOs) return item.receipt;
   if (wal_.durable_end() < item.wal_end) {
-    if (queue.disk_error) return *queue.disk_error;
+    if (queue.disk_error && item.wal_end <= queue.disk_error->end) return queue.disk_error->error;
     return {};
   }
   if (item.receipt.reached == Durability::kDisk) return item.receipt;
   if (uploads_.State(partition.lane()).committed_end > item.receipt.last_offset) return item.receipt;
-  if (queue.object_error) return *queue.object_error;
+  if (queue.object_error && item.receipt.last_offset < queue.object_error->end) return queue.object_error->error;
   return {};
 }
 
@@ -133,7 +161,7 @@ bool AsyncAppends::Complete(Partition& partition) {
     Item item;
     {
       MutexLock lock(queue.mutex);
-      if (queue.items.empty()) {  // an error told to everybody concerns nobody who comes later
+      if (queue.items.empty()) {  // they are told to everybody whom they concern
         queue.disk_error.reset();
         queue.object_error.reset();
         return any;
@@ -144,7 +172,7 @@ bool AsyncAppends::Complete(Partition& partition) {
       queue.items.pop_front();
     }
     if (item.bytes != 0) Release(item.bytes);
-    item.done(*std::move(outcome));
+    Tell(std::move(item.done), *std::move(outcome));
     any = true;
   }
   Arm(partition);

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/call_gate.h"
 #include "base/mutex.h"
 #include "engine/partition.h"
 #include "millrace/engine.h"
@@ -17,20 +18,26 @@
 
 namespace millrace {
 
-/// Safe from any thread, CompleteOnce apart: one call at a time.
+/// Safe from any thread, CompleteOnce apart: one call at a time. A `done` is called under no lock; while it runs its
+/// thread counts as inside `calls`. An exception out of it ends the process.
 class AsyncAppends {
  public:
   using Done = std::move_only_function<void(Result<AppendReceipt>)>;
 
-  AsyncAppends(Wal& wal, UploadSchedule& uploads) : wal_(wal), uploads_(uploads) {}
+  /// Collaborators outlive it.
+  AsyncAppends(Wal& wal, UploadSchedule& uploads, Clock& clock, const CallGate& calls)
+      : wal_(wal), uploads_(uploads), clock_(clock), calls_(calls) {}
 
-  /// Takes `bytes` of the budget; blocks while it is used up, except inside a `done`.
-  void Reserve(std::uint64_t bytes);
+  /// Takes `bytes` of the budget; blocks while it is used up, except inside a `done`. kTimeout at the deadline, kClosed
+  /// after EndWaits.
+  Result<void> Reserve(std::uint64_t bytes, std::optional<std::chrono::nanoseconds> deadline);
   void Release(std::uint64_t bytes);
   /// Stages `batch`, whose bytes are reserved, and takes `done`; or leaves both as they were, with PartitionLog's
   /// error.
   Result<void> TryAppend(Partition& partition, Buffer& batch, std::int64_t timestamp_ms, Durability durability,
                          Done& done);
+  /// Calls `done` inline, for an append that is refused before it is queued.
+  static void Refuse(Done done, Error error) noexcept;
   /// Nothing to append: told when what came before is.
   void AddEmpty(Partition& partition, const AppendReceipt& receipt, Done done);
 
@@ -39,10 +46,13 @@ class AsyncAppends {
   /// Sleeps until something is signalled, or Wake (also one since the last sleep). One sleeper.
   void AwaitWork();
   void Wake();
+  /// Nobody waits for the budget any more.
+  void EndWaits();
 
  private:
   using Item = AsyncQueue::Item;
   void Signal(Partition& partition);
+  void Tell(Done done, Result<AppendReceipt> outcome) noexcept;
   void Arm(Partition& partition);
   bool Complete(Partition& partition);
   std::optional<Result<AppendReceipt>> Outcome(Partition& partition, AsyncQueue& queue, const Item& item)
@@ -50,11 +60,13 @@ class AsyncAppends {
 
   Wal& wal_;
   UploadSchedule& uploads_;
+  Clock& clock_;
+  const CallGate& calls_;
   Mutex mutex_;
   CondVar work_, room_;
   std::vector<Partition*> signalled_ MR_GUARDED_BY(mutex_);
   std::uint64_t bytes_ MR_GUARDED_BY(mutex_) = 0;
-  bool woken_ MR_GUARDED_BY(mutex_) = false;
+  bool woken_ MR_GUARDED_BY(mutex_) = false, waits_ended_ MR_GUARDED_BY(mutex_) = false;
   std::thread::id completer_ MR_GUARDED_BY(mutex_);  // inside CompleteOnce
 };
 

@@ -6,6 +6,7 @@
 #include "env/system_random.h"
 #include "meta/open_metadata_store.h"
 #include "store/open_object_store.h"
+#include "store/read_only_object_store.h"
 
 namespace millrace {
 
@@ -19,6 +20,9 @@ Components Components::Machine(const EngineOptions& options) {
 
 Result<void> Components::CheckUrls(const EngineOptions& options) {
   if (!options.metadata) MR_TRY(MetadataStoreKindOf(options.metadata_store));
+  if (options.read_only && (options.metadata || options.metadata_store == "memory:"))
+    return Error(ErrorCode::kUnsupported, "read_only is for logs whose metadata lies in a file",
+                 "open this one for writing, or with metadata_store \"sqlite:\"");
   if (!options.objects) MR_TRY(ObjectStoreKindOf(options.object_store));
   return {};
 }
@@ -30,10 +34,11 @@ Result<void> Components::OpenStores(const EngineOptions& options, const DataLayo
   }
   objects = options.objects;
   if (!objects) {
-    MR_ASSIGN_OR_RETURN(objects, OpenObjectStore(options.object_store, layout.root, *file_system, *clock));
+    MR_ASSIGN_OR_RETURN(objects, OpenObjectStore(options.object_store, layout.root, *file_system, *clock, *random));
     MR_ASSIGN_OR_RETURN(const ObjectStoreKind kind, ObjectStoreKindOf(options.object_store));
     objects_are_near = kind != ObjectStoreKind::kS3;
   }
+  if (options.read_only) objects = std::make_shared<ReadOnlyObjectStore>(std::move(objects));
   return {};
 }
 

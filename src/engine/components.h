@@ -11,6 +11,7 @@
 #include "millrace/object_store.h"
 #include "millrace/options.h"
 #include "millrace/result.h"
+#include "store/abandoning_object_store.h"
 
 namespace millrace {
 
@@ -19,6 +20,7 @@ struct Components {
   std::shared_ptr<FileSystem> file_system;
   std::shared_ptr<Random> random;
   std::shared_ptr<ObjectStore> objects;
+  std::shared_ptr<AbandoningObjectStore> brought;  // the same, where a program brought it along and there are threads
   std::shared_ptr<MetadataStore> metadata;
   bool objects_are_near = false;  // a local directory or memory: what nobody refers to may go at once
 

@@ -1,8 +1,13 @@
 #include "engine/data_layout.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <system_error>
+#include <utility>
 
 #include "base/hex.h"
+#include "base/try.h"
 #include "millrace/bytes.h"
 
 namespace millrace {
@@ -19,7 +24,24 @@ std::string PrefixOf(std::string_view name_space) {
   return prefix;
 }
 
+Result<void> MakeAbsolute(std::filesystem::path& path) {
+  if (path.empty() || path.is_absolute()) return {};
+  std::error_code error;
+  std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error)
+    return Error(ErrorCode::kUnavailable, fmt::format("{} cannot be resolved: {}", path.string(), error.message()),
+                 "the working directory is gone; name the data directory by an absolute path");
+  path = std::move(absolute);
+  return {};
+}
+
 }  // namespace
+
+Result<void> DataLayout::MakeAbsolute(EngineOptions& options) {
+  if (options.file_system) return {};
+  MR_TRY(millrace::MakeAbsolute(options.data_dir));
+  return millrace::MakeAbsolute(options.read.cache_dir);
+}
 
 DataLayout DataLayout::Of(const EngineOptions& options) {
   DataLayout layout;
@@ -32,6 +54,7 @@ DataLayout DataLayout::Of(const EngineOptions& options) {
   layout.meta = layout.root / "meta.db";
   layout.marker = layout.root / "engine";
   layout.lock = layout.root / "lock";
+  layout.time = layout.root / "time";
   const std::filesystem::path& cache_dir = options.read.cache_dir;
   layout.cache = cache_dir.empty() ? layout.root / "cache" : folder.empty() ? cache_dir : cache_dir / folder;
   return layout;

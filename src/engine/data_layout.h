@@ -11,15 +11,20 @@
 #include <string>
 
 #include "millrace/options.h"
+#include "millrace/result.h"
 
 namespace millrace {
 
 struct DataLayout {
   std::filesystem::path root;  // of this name space
-  std::filesystem::path wal, positions, meta, cache, marker, lock;
+  std::filesystem::path wal, positions, meta, cache, marker, lock, time;
   std::string key_prefix;  // "" or ends with a slash
 
   static DataLayout Of(const EngineOptions& options);
+  /// Paths of the machine become absolute, so that they go on naming what they name now when the process changes its
+  /// working directory; and so that no name of a directory is taken for a URL. Those of a file system that the caller
+  /// brought along are its own. kUnavailable: there is no working directory.
+  static Result<void> MakeAbsolute(EngineOptions& options);
 };
 
 }  // namespace millrace

@@ -10,7 +10,10 @@ Result<std::unique_ptr<Cursor>> Engine::Implementation::OpenCursor(const TopicPa
                                                                    std::string_view name, ReadConsistency consistency) {
   MR_TRY(CheckOpen());
   MR_ASSIGN_OR_RETURN(Partition * found, FindPartition(partition));
-  return cursors_.Open(*found, name, consistency);
+  MR_TRY(found->CheckAlive());  // of a broken one nobody knows the bounds a position is held to
+  auto cursor = cursors_.Open(*found, name, consistency);
+  events_.TellQueued();
+  return cursor;
 }
 
 Result<std::vector<CursorDescription>> Engine::Implementation::ListCursors(std::string_view topic) {

@@ -35,10 +35,8 @@ Result<AppendReceipt> Engine::Implementation::AppendBatch(const TopicPartition& 
 
 void Engine::Implementation::AppendAsync(const TopicPartition& partition, std::span<const Record> records,
                                          const AppendOptions& options, AsyncAppends::Done done) {
-  const Gate::Pass pass = async_calls_.Enter();
-  if (!pass) return done(Error(ErrorCode::kClosed, "the engine is closed"));
   const auto found = FindForAppend(partition);
-  if (!found) return done(found.error());
+  if (!found) return AsyncAppends::Refuse(std::move(done), found.error());
   appender_.AppendAsync(**found, records, options, std::move(done));
 }
 

@@ -4,34 +4,41 @@
 #include <algorithm>
 
 #include "base/try.h"
-#include "consumer/consumer_implementation.h"
+#include "consumer/consumer_table.h"
 #include "engine/engine_implementation.h"
 
 namespace millrace {
 
+std::optional<std::vector<PartitionSource*>> Engine::Implementation::SourcesOf(std::string_view topic) const {
+  const Topic* found = registry_.Find(topic);
+  if (found == nullptr) return {};
+  const auto& partitions = found->partitions();
+  return std::vector<PartitionSource*>(partitions.begin(), partitions.end());
+}
+
 Result<std::unique_ptr<Consumer>> Engine::Implementation::OpenConsumer(const ConsumerOptions& options) {
   MR_TRY(CheckOpen());
-  std::vector<PartitionSource*> sources;
-  const auto add = [&](Partition* partition) {
-    if (std::ranges::find(sources, partition) == sources.end()) sources.push_back(partition);
-  };
-  for (const std::string& name : options.topics) {
-    MR_ASSIGN_OR_RETURN(Topic * topic, FindTopic(name));
-    for (Partition* partition : topic->partitions()) add(partition);
+  if (!options.group.empty()) {
+    MR_TRY(CheckWritable());  // it could not commit
+    MR_TRY(CheckGroupName(options.group));
   }
+  ConsumerTable::Subscription subscription{.topics = options.topics};
+  for (const std::string& name : options.topics) MR_TRY(FindTopic(name));
   for (const TopicPartition& name : options.partitions) {
     MR_ASSIGN_OR_RETURN(Partition * partition, FindPartition(name));
-    add(partition);
+    if (std::ranges::find(subscription.partitions, partition) == subscription.partitions.end())
+      subscription.partitions.push_back(partition);
   }
-  if (sources.empty()) return Error(ErrorCode::kInvalidArgument, "a consumer reads at least one topic or partition");
+  if (options.topics.empty() && options.partitions.empty())
+    return Error(ErrorCode::kInvalidArgument, "a consumer reads at least one topic or partition");
   std::function<ThreadPool*()> read_pool;
   if (background_ == Background::kThreads) read_pool = [this] { return ReadPool().value_or(nullptr); };
-  return Consumer::Implementation::Open({.group = options.group,
-                                         .reset = options.reset,
-                                         .on_damage = options.on_damage,
-                                         .fetch_size = options_.read.fetch_size,
-                                         .read_pool = std::move(read_pool)},
-                                        sources, positions_, *components_.clock);
+  return consumers_.Open({.group = options.group,
+                          .reset = options.reset,
+                          .on_damage = options.on_damage,
+                          .fetch_size = options_.read.fetch_size,
+                          .read_pool = std::move(read_pool)},
+                         std::move(subscription));
 }
 
 Result<std::vector<std::string>> Engine::Implementation::ListGroups() {
@@ -46,13 +53,18 @@ Result<std::vector<GroupPosition>> Engine::Implementation::DescribeGroup(std::st
   if (stored.empty()) return Error(ErrorCode::kNotFound, fmt::format("there is no group {}", group));
   std::vector<GroupPosition> positions;
   for (Topic* topic : registry_.Topics()) {
+    const auto first =
+        std::ranges::lower_bound(stored, PartitionKey{topic->id(), PartitionId(0)}, {}, &PartitionPosition::partition);
+    if (first == stored.end() || first->partition.topic != topic->id()) continue;
     for (Partition* partition : topic->partitions()) {
       const auto found = std::ranges::lower_bound(stored, partition->key(), {}, &PartitionPosition::partition);
-      if (found == stored.end() || found->partition != partition->key()) continue;
+      const bool is_stored = found != stored.end() && found->partition == partition->key();
       const OffsetBounds bounds = partition->bounds();
-      const std::int64_t lag = bounds.end - std::max(found->position, bounds.log_start);
-      positions.push_back(
-          {partition->name(), found->position, static_cast<std::uint64_t>(std::max<std::int64_t>(0, lag))});
+      // Of a topic it reads, a partition where it never committed counts from where it would begin.
+      if (!is_stored && bounds.end == bounds.log_start) continue;
+      const Offset position = is_stored ? found->position : bounds.log_start;
+      const std::int64_t lag = bounds.end - std::max(position, bounds.log_start);
+      positions.push_back({partition->name(), position, static_cast<std::uint64_t>(std::max<std::int64_t>(0, lag))});
     }
   }
   std::ranges::sort(positions, {}, &GroupPosition::partition);
@@ -64,6 +76,7 @@ Result<void> Engine::Implementation::SeekGroup(std::string_view group, const Top
   MR_TRY(CheckOpen());
   MR_TRY(CheckGroupName(group));
   MR_ASSIGN_OR_RETURN(Partition * found, FindPartition(partition));
+  MR_TRY(found->CheckAlive());
   const OffsetBounds bounds = found->bounds();
   if (position < bounds.log_start || position > bounds.end)
     return Error(ErrorCode::kOutOfRange,

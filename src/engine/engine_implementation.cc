@@ -10,13 +10,18 @@
 #include <set>
 #include <utility>
 
+#include "base/bugs.h"
 #include "base/check.h"
+#include "base/limited_wait.h"
 #include "base/try.h"
 #include "engine/engine_marker.h"
+#include "engine/kept_time.h"
 #include "engine/option_check.h"
+#include "env/overlay_file_system.h"
 #include "env/thread_pool.h"
 #include "log/hot_run.h"
 #include "read/chunk_fetch.h"
+#include "store/stopping_object_store.h"
 
 namespace millrace {
 namespace {
@@ -37,11 +42,14 @@ std::string Holder(const Clock& clock) {
                      fmt::gmtime(static_cast<std::time_t>(clock.WallMs() / 1'000)));
 }
 
-Result<bool> Exists(FileSystem& file_system, const std::filesystem::path& path) {
-  const auto listed = file_system.List(path);
-  if (listed) return true;
-  if (listed.error().code() == ErrorCode::kNotFound) return false;
-  return listed.error();
+/// Whether anybody ever made a log here. Looks only.
+Result<bool> HoldsLog(FileSystem& file_system, const DataLayout& layout) {
+  const auto entries = file_system.List(layout.root);
+  if (!entries && entries.error().code() == ErrorCode::kNotFound) return false;
+  if (!entries) return entries.error();
+  return std::ranges::any_of(*entries, [&](const DirectoryEntry& entry) {
+    return entry.name == layout.marker.filename() || entry.name == layout.wal.filename() || entry.name == "metadata.db";
+  });
 }
 
 ObjectCollectorOptions CollectorOptions(const EngineOptions& options, const DataLayout& layout,
@@ -52,20 +60,36 @@ ObjectCollectorOptions CollectorOptions(const EngineOptions& options, const Data
   return collector;
 }
 
-SegmentUploaderOptions UploaderOptions(const EngineOptions& options, const DataLayout& layout) {
+SegmentUploaderOptions UploaderOptions(const EngineOptions& options, const DataLayout& layout, TrustedTime& time) {
   return {.schedule = {.segment_bytes_max = options.upload.segment_bytes_max,
                        .segment_age_max = options.upload.segment_age_max},
           .codec = options.upload.codec,
-          .key_prefix = layout.key_prefix};
+          .key_prefix = layout.key_prefix,
+          .time = &time};
 }
 
-/// None for objects that are near, or for a ceiling of nothing; then what an earlier ceiling left goes.
+/// None for objects that are near, where nothing is written, or for a ceiling of nothing; then what an earlier ceiling
+/// left goes.
 std::unique_ptr<SegmentCache> OpenSegmentCache(const EngineOptions& options, const DataLayout& layout,
-                                               const Components& components) {
-  if (components.objects_are_near) return nullptr;
-  return SegmentCache::Open(
-      {.directory = layout.cache, .bytes_max = options.read.cache_max_size, .eviction = options.read.eviction},
-      *components.file_system, *components.clock);
+                                               const Components& components,
+                                               std::function<void(const BackgroundFailure&)> on_failure) {
+  if (components.objects_are_near || options.read_only) return nullptr;
+  return SegmentCache::Open({.directory = layout.cache,
+                             .bytes_max = options.read.cache_max_size,
+                             .eviction = options.read.eviction,
+                             .on_failure = std::move(on_failure)},
+                            *components.file_system, *components.clock);
+}
+
+/// Who opens for reading shares the lock, and what this engine changes stays in memory.
+Result<std::unique_ptr<FileLock>> LockLog(const EngineOptions& options, const DataLayout& layout,
+                                          Components& components) {
+  FileSystem& file_system = *components.file_system;
+  auto lock = options.read_only ? file_system.LockShared(layout.lock)
+                                : file_system.Lock(layout.lock, Holder(*components.clock));
+  if (!lock) return lock.error().WithContext("cannot open " + layout.root.string());
+  if (options.read_only) components.file_system = std::make_shared<OverlayFileSystem>(components.file_system);
+  return lock;
 }
 
 }  // namespace
@@ -88,6 +112,22 @@ class Engine::Implementation::Replay final : public WalReplay {
   Result<void> OnDamage(const WalDamage& damage) override {
     for (const auto& [stream, log] : logs_) log->RecoverDamage(damage);
     return {};
+  }
+  Result<void> OnDamagedFrame(const WalDamage& damage, std::span<const std::byte> payload) override {
+    if (Planted(Bug::kLogDamageSpreads)) return OnDamage(damage);
+    if (const auto log = logs_.find(*damage.stream); log != logs_.end())
+      log->second->RecoverDamagedFrame(damage, payload);
+    return {};
+  }
+  /// A single frame that one partition misses was no other's.
+  void AcquitOthers() {
+    std::vector<WalPosition> explained;
+    for (const auto& [stream, log] : logs_) {
+      const auto lost = log->FramesLostHere();
+      explained.insert(explained.end(), lost.begin(), lost.end());
+    }
+    if (explained.empty()) return;
+    for (const auto& [stream, log] : logs_) log->Acquit(explained);
   }
   bool OnCleanClose(std::span<const std::byte> note) override {
     std::vector<std::pair<PartitionLog*, HotRun>> runs;
@@ -114,28 +154,32 @@ Result<std::unique_ptr<Engine::Implementation>> Engine::Implementation::Open(Eng
                                                                              const StorageSizes& sizes) {
   MR_TRY(CheckEngineOptions(options));
   MR_TRY(Components::CheckUrls(options));
+  MR_TRY(DataLayout::MakeAbsolute(options));
   const DataLayout layout = DataLayout::Of(options);
   Components components = Components::Machine(options);
   if (random) components.random = std::move(random);
-  FileSystem& file_system = *components.file_system;
-  if (options.create_if_missing) {
-    MR_TRY(file_system.CreateDirectories(layout.root));
+  if (options.create_if_missing && !options.read_only) {
+    MR_TRY(components.file_system->CreateDirectories(layout.root));
   } else {
-    MR_ASSIGN_OR_RETURN(const bool exists, Exists(file_system, layout.root));
+    MR_ASSIGN_OR_RETURN(const bool exists, HoldsLog(*components.file_system, layout));
     if (!exists)
-      return Error(ErrorCode::kNotFound, fmt::format("there is no {}", layout.root.string()),
+      return Error(ErrorCode::kNotFound, fmt::format("there is no log at {}", layout.root.string()),
                    "open with create_if_missing to make it");
   }
-  auto lock = file_system.Lock(layout.lock, Holder(*components.clock));
-  if (!lock) return lock.error().WithContext("cannot open " + layout.root.string());
+  MR_ASSIGN_OR_RETURN(auto lock, LockLog(options, layout, components));
+  FileSystem& file_system = *components.file_system;
   MR_TRY(ReadEngineMarker(file_system, layout.marker));  // a newer version is told before anything is touched
   MR_TRY(components.OpenStores(options, layout));
+  if (options.objects && background == Background::kThreads)
+    components.objects = components.brought =
+        std::make_shared<AbandoningObjectStore>(components.objects, components.clock);
   MR_ASSIGN_OR_RETURN(std::string identity,
                       EstablishIdentity(file_system, layout, *components.metadata, *components.random));
   std::unique_ptr<Implementation> engine(new Implementation(std::move(options), layout, std::move(components),
-                                                            *std::move(lock), std::move(identity), background, sizes));
+                                                            std::move(lock), std::move(identity), background, sizes));
   MR_TRY(engine->Recover(sizes));
-  if (background == Background::kThreads) engine->housekeeper_.Start();
+  const bool works = background == Background::kThreads && !engine->options_.read_only;
+  if (works) MR_TRY(engine->housekeeper_.Start());
   return engine;
 }
 
@@ -151,12 +195,18 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
       components_(std::move(components)),
       identity_(std::move(identity)),
       background_(background),
+      index_budget_(options_.wal_index_memory_max),
       metered_(std::make_shared<MeteredObjectStore>(components_.objects)),
-      objects_(std::make_shared<IdentityCheckedObjectStore>(Retrying(), *components_.metadata, identity_,
-                                                            layout_.key_prefix)),
+      objects_(std::make_shared<StoppingObjectStore>(
+          std::make_shared<IdentityCheckedObjectStore>(Retrying(), *components_.metadata, identity_, layout_.key_prefix,
+                                                       *components_.clock),
+          stop_.get_token())),
+      events_(options_.on_event, *components_.clock),
+      time_(*components_.clock),
       tail_cache_(kTailCacheBytes),
       blocks_({.block_bytes_max = options_.read.block_cache_max_size, .eviction = options_.read.eviction}),
-      segment_cache_(OpenSegmentCache(options_, layout_, components_)),
+      segment_cache_(OpenSegmentCache(options_, layout_, components_,
+                                      [this](const BackgroundFailure& failure) { TellCache(failure); })),
       read_memory_(options_.read.read_memory_max, *components_.clock),
       read_context_{.objects = *objects_,
                     .blocks = blocks_,
@@ -166,42 +216,47 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
                     .segment_cache = segment_cache_.get()},
       prefetcher_(read_context_, {.threads = PrefetchThreads(options_.read, background_)}),
       warmer_(read_context_, {.cache_bytes_max = options_.read.block_cache_max_size}),
-      uploader_(UploaderOptions(options_, layout_), *objects_, *components_.metadata, *components_.clock,
+      request_threads_(*components_.clock),
+      uploader_(UploaderOptions(options_, layout_, time_), *objects_, *components_.metadata, *components_.clock,
                 *components_.random),
       cursors_({.directory = layout_.positions, .file_bytes_min = sizes.position_file_bytes_min},
-               *components_.file_system, *components_.clock),
+               *components_.file_system, *components_.clock, TellCorrected(), calls_),
       partition_context_{.sync = options_.sync,
                          .wal = wal_,
                          .tail_cache = tail_cache_,
+                         .index_budget = index_budget_,
                          .clock = *components_.clock,
                          .metadata = *components_.metadata,
                          .read = read_context_,
                          .uploads = uploader_.schedule(),
                          .cursors = cursors_},
-      retention_(*components_.metadata, *components_.clock),
-      collector_(CollectorOptions(options_, layout_, components_), *objects_, *components_.metadata,
-                 *components_.clock),
+      retention_(*components_.metadata, time_),
+      collector_(CollectorOptions(options_, layout_, components_), *objects_, *components_.metadata, time_),
       recycler_(wal_),
-      positions_(*components_.metadata),
+      positions_(*components_.metadata, TellCorrected()),
+      consumers_([this](std::string_view topic) { return SourcesOf(topic); }, positions_, *components_.clock, calls_),
       appender_({.limits = {.record_bytes_max = options_.record_bytes_max, .batch_bytes_max = options_.batch_bytes_max},
                  .append_wait_max = options_.append_wait_max},
-                wal_, uploader_.schedule(), *components_.clock, [this] { housekeeper_.OnPressure(); }),
+                wal_, uploader_.schedule(), *components_.clock, *calls_, [this] { housekeeper_.OnPressure(); }),
       housekeeper_(steps()),
       lock_(std::move(lock)) {
   if (segment_cache_ && options_.read.prefetch_enabled) read_context_.prefetcher = &prefetcher_;
   if (!segment_cache_ && options_.read.prefetch_enabled && background_ == Background::kThreads)
     read_context_.warmer = &warmer_;
+  if (segment_cache_ && background_ == Background::kThreads) read_context_.requests = &request_threads_;
 }
 
 std::shared_ptr<ObjectStore> Engine::Implementation::Retrying() {
-  constexpr RetryOptions kRetries{.attempts_max = 4, .backoff_first = std::chrono::milliseconds(20)};
-  return std::make_shared<RetryingObjectStore>(metered_, kRetries, *components_.clock, *components_.random,
+  return std::make_shared<RetryingObjectStore>(metered_, RetryOptions{}, *components_.clock, *components_.random,
                                                [this](std::chrono::nanoseconds pause) { PauseRetry(pause); });
 }
 
 void Engine::Implementation::PauseRetry(std::chrono::nanoseconds pause) {
+  // Without threads of its own the engine lives in simulated time, which does not pass while it sleeps.
+  if (background_ == Background::kNone) return;
+  LimitedWait wait(mutex_, closing_changed_, *components_.clock);
   MutexLock lock(mutex_);
-  if (!closing_) closing_changed_.WaitFor(mutex_, pause);
+  if (!closing_) wait.WaitFor(mutex_, pause);
 }
 
 HousekeeperSteps Engine::Implementation::steps() {
@@ -213,10 +268,96 @@ HousekeeperSteps Engine::Implementation::steps() {
           .recycler = recycler_,
           .partitions = registry_,
           .prefetcher = prefetcher_,
-          .clock = *components_.clock};
+          .clock = *components_.clock,
+          .calls = *calls_,
+          .time = time_,
+          .events = events_,
+          .keep_time = [this] { return KeepTime(std::chrono::minutes(5)); },
+          .reconcile_topics = [this] { return ReconcileTopics(); }};
+}
+
+/// A log that was ever open has a time kept; so one that has none has nothing that could be too old.
+Result<void> Engine::Implementation::StartTime() {
+  const auto kept = ReadKeptTime(*components_.file_system, layout_.time);
+  if (!kept) {
+    time_.Start(std::nullopt, TrustedTime::Kept::kUnreadable);
+    return {};
+  }
+  time_.Start(*kept);
+  if (!*kept) return KeepTime(std::chrono::hours(1));
+  MutexLock lock(kept_mutex_);
+  kept_ms_ = **kept;
+  return {};
+}
+
+Result<void> Engine::Implementation::KeepTime(std::chrono::milliseconds moved_min) {
+  MutexLock lock(kept_mutex_);
+  // Kept now, a time that is doubted would be believed by the next process.
+  if (!time_.known()) return {};
+  const std::int64_t now_ms = time_.WallMs();
+  if (now_ms - kept_ms_ <= moved_min.count()) return {};
+  if (auto written = WriteKeptTime(*components_.file_system, layout_.time, now_ms); !written)
+    return written.error().WithContext("cannot keep the time");
+  kept_ms_ = now_ms;
+  return {};
+}
+
+Result<void> Engine::Implementation::TrustClock() {
+  MR_TRY(CheckOpen());
+  time_.Trust();
+  MR_TRY(KeepTime(std::chrono::milliseconds(0)));
+  housekeeper_.Poke();
+  return {};
+}
+
+/// From an uploader, under no lock.
+void Engine::Implementation::TellUpload(const UploadLane& lane, const Error* error) {
+  if (error != nullptr && error->code() == ErrorCode::kClosed) return;  // we end
+  Event event{.kind = error == nullptr ? EventKind::kUploadsResumed : EventKind::kUploadFailing,
+              .partition = lane.partition().log().name()};
+  const std::string where = fmt::format("{}/{}", event.partition.topic, event.partition.partition.value());
+  event.message = error == nullptr ? "uploads of " + where + " succeed again"
+                                   : "an upload of " + where + " failed and is tried again";
+  if (error != nullptr) event.error = *error;
+  events_.Tell(std::move(event));
+}
+
+/// Runs under locks of those who notice it.
+OnCorrected Engine::Implementation::TellCorrected() {
+  return [this](const TopicPartition& partition, const std::string& what) {
+    events_.Queue({.kind = EventKind::kPositionCorrected, .message = what, .partition = partition});
+  };
+}
+
+/// From a read or whoever reads ahead, under no lock.
+void Engine::Implementation::TellCache(const BackgroundFailure& failure) {
+  events_.Tell({.kind = EventKind::kCacheDisabled,
+                .message = fmt::format("the disk cache at {} is left alone, and reads go to the object store: {}",
+                                       layout_.cache.string(), failure.error.message()),
+                .error = failure.error});
+}
+
+/// What recovery met is nobody's return value: the log opens, and the partitions answer for themselves.
+void Engine::Implementation::TellRecovered() {
+  for (Topic* topic : registry_.Topics())
+    for (Partition* partition : topic->partitions()) {
+      const TopicPartition& name = partition->name();
+      const std::string where = fmt::format("{}/{}", name.topic, name.partition.value());
+      if (const auto broken = partition->log().broken())
+        events_.Tell({EventKind::kPartitionBroken, where + " could not be recovered", *broken, name});
+      for (const DamagedRange& range : partition->log().damage_found())
+        events_.Tell({EventKind::kDamageFound,
+                      fmt::format("{} lost offsets [{}, {})", where, range.begin.value(), range.end.value()),
+                      Error(ErrorCode::kCorruption, "damage in " + range.place).WithDamage(range), name});
+    }
+  if (segment_cache_)
+    if (const auto failure = segment_cache_->Stats().failure) TellCache(*failure);
+  events_.TellQueued();
 }
 
 Result<void> Engine::Implementation::Recover(const StorageSizes& sizes) {
+  MR_TRY(StartTime());
+  uploader_.schedule().SetListener([this](const UploadLane& lane, const Error* error) { TellUpload(lane, error); });
   MR_ASSIGN_OR_RETURN(const auto topics, components_.metadata->Topics());
   for (const TopicRow& row : topics) MR_TRY(AddTopic(row));
   Replay replay(registry_);
@@ -227,14 +368,25 @@ Result<void> Engine::Implementation::Recover(const StorageSizes& sizes) {
                        .staging_bytes = sizes.wal_staging_bytes,
                        .file_bytes = sizes.wal_file_bytes};
   MR_ASSIGN_OR_RETURN(auto opened, Wal::Open(wal, *components_.file_system, *components_.clock, replay));
+  replay.AcquitOthers();
   wal_.Set(std::move(opened));
   wal_.SetDurableListener([this](WalPosition) { housekeeper_.OnDurable(); });
   cursors_.ForgetUnless([&](const PartitionKey& key) {
     return std::ranges::any_of(topics, [&](const TopicRow& row) { return row.id == key.topic; });
   });
+  std::map<PartitionKey, std::pair<TopicPartition, Offset>> ends;
   for (Topic* topic : registry_.Topics())
     for (Partition* partition : topic->partitions())
-      if (partition->Start()) MR_TRY(cursors_.HoldTo(*partition));
+      if (partition->Start()) {
+        MR_TRY(cursors_.HoldTo(*partition));
+        ends.emplace(partition->key(), std::pair(partition->name(), partition->bounds().end));
+      }
+  MR_TRY(positions_.HoldTo([&](const PartitionKey& key) -> std::optional<std::pair<TopicPartition, Offset>> {
+    if (const auto found = ends.find(key); found != ends.end()) return found->second;
+    return {};  // gone, or broken: it answers for itself, and its end is not known
+  }));
+  (void)KeepTime(std::chrono::hours(1));  // the keeper tries again and tells
+  TellRecovered();
   return {};
 }
 
@@ -247,7 +399,16 @@ Result<Topic*> Engine::Implementation::AddTopic(const TopicRow& row) {
   return &registry_.Add(std::move(topic));
 }
 
-Engine::Implementation::~Implementation() { (void)Close(); }
+Engine::Implementation::~Implementation() {
+  MR_CHECK(!calls_->ThisThreadIsInside());  // an engine is not destroyed by one of its own callbacks
+  (void)Close();
+}
+
+Result<void> Engine::Implementation::CheckWritable() const {
+  if (!options_.read_only) return {};
+  return Error(ErrorCode::kPermissionDenied, fmt::format("{} is open for reading only", layout_.root.string()),
+               "nothing can be changed there, or shall be: change the log where its directory can be written");
+}
 
 Result<void> Engine::Implementation::CheckOpen() const {
   if (closed_.load(std::memory_order_acquire)) return Error(ErrorCode::kClosed, "the engine is closed");
@@ -267,40 +428,72 @@ std::optional<std::vector<std::byte>> Engine::Implementation::CloseNote() const 
   return note;
 }
 
+/// Every wait ends: for records, for objects and the store, for room. Then the last call is waited for.
+void Engine::Implementation::EndCalls(const Error& error) {
+  calls_->Shut();
+  stop_.request_stop();
+  housekeeper_.RequestStop();
+  {
+    MutexLock topics(topics_mutex_);  // a change of topics under way ends before its partitions are; no other begins
+  }
+  consumers_.End(error);
+  for (Topic* topic : registry_.TopicsEver())
+    for (Partition* partition : topic->partitions()) partition->End(error);
+  uploader_.schedule().Close(error);
+  appender_.async().EndWaits();
+  wal_.StopStaging();  // and who waits for room is refused
+}
+
 Result<void> Engine::Implementation::Close() {
+  if (calls_->ThisThreadIsInside())
+    return Error(ErrorCode::kInvalidArgument, "Close was called by a callback of the engine, for which it would wait",
+                 "let the callback return and close from another thread");
   std::unique_ptr<ThreadPool> read_pool;
   {
     MutexLock lock(mutex_);
-    if (closing_) return {};
+    while (closing_ && !done_closing_) closing_changed_.Wait(mutex_);
+    if (done_closing_) return {};
     closing_ = true;
     closing_changed_.NotifyAll();
-    read_pool = std::move(read_pool_);
   }
   closed_.store(true, std::memory_order_release);
+  EndCalls(Error(ErrorCode::kClosed, "the engine is closed"));
   auto persisted = cursors_.Close();
-  const Error closed(ErrorCode::kClosed, "the engine is closed");
-  for (Topic* topic : registry_.TopicsEver())
-    for (Partition* partition : topic->partitions()) partition->End(closed);
-  async_calls_.Close();  // appends under way are staged or refused; the completer still runs
-  uploader_.schedule().Close(closed);
+  housekeeper_.StopBackground();
+  calls_->AwaitEmpty();
   prefetcher_.Close();
   warmer_.Close();
-  housekeeper_.StopBackground();
-  if (read_pool) read_pool->Close();
-  const auto note = CloseNote();
-  auto synced = note ? wal_.CloseWithNote(*note) : wal_.Close();  // completes what is staged
-  housekeeper_.StopForeground();
-  while (appender_.async().CompleteOnce()) {
+  request_threads_.Close();
+  {
+    MutexLock lock(mutex_);
+    read_pool = std::move(read_pool_);
   }
-  if (segment_cache_) segment_cache_->Close();  // reads that still go on find it empty
+  if (read_pool) read_pool->Close();
+  if (components_.brought) components_.brought->Dismiss();
+  auto synced = CloseLogs();
+  if (segment_cache_) segment_cache_->Close();
+  (void)KeepTime(std::chrono::minutes(1));  // an older time is as good: ages are counted too short by it
   auto metadata = components_.metadata->Close();
   {
     MutexLock lock(mutex_);
     lock_.reset();
+    done_closing_ = true;
+    closing_changed_.NotifyAll();
   }
   if (!persisted) return persisted;
   if (!synced) return synced;
   return metadata;
+}
+
+/// Nothing is appended any more: what is staged is synced, and every append is told.
+Result<void> Engine::Implementation::CloseLogs() {
+  const WalPosition staged_end = wal_.StopStaging();  // nothing follows: what the partitions hold is all there is
+  const auto note = CloseNote();
+  auto synced = note ? wal_.CloseWithNote(*note, staged_end) : wal_.Close();  // completes what is staged
+  housekeeper_.StopForeground();
+  while (appender_.async().CompleteOnce()) {
+  }
+  return synced;
 }
 
 }  // namespace millrace

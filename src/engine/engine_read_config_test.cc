@@ -2,7 +2,11 @@
 // engines over a store in memory that counts as far, each setting changed in turn. (fetch_size: EngineConsumerTest;
 // bounds: EngineOpenTest.) Proves R14, S33, S5 (name spaces of one cache directory), B53 (a nested cache_dir), W40 (one
 // engine to a cache directory).
+#include <fstream>
+#include <future>
+
 #include "engine/engine_fixture.h"
+#include "env/sim_file_system.h"
 #include "store/memory_object_store.h"
 
 namespace millrace {
@@ -53,6 +57,48 @@ TEST_F(EngineReadConfigTest, NearObjectsNeedNoDiskCacheAndZeroMeansNone) {
   Fill(*engine);
   EXPECT_TRUE(engine->Read(At("t"), Offset(0)));
   EXPECT_EQ(engine->Stats().segment_cache.bytes, 0u);
+}
+
+TEST_F(EngineReadConfigTest, ADiskCacheThatFailsIsToldByStatsAndByAnEventAndReadsGoOn) {
+  auto disk = std::make_shared<SimFileSystem>(5);
+  EngineOptions options = Far();
+  options.data_dir = "/data";
+  options.file_system = disk;
+  options.metadata_store = "memory:";
+  std::promise<Event> disabled;
+  options.on_event = [&](const Event& event) {
+    if (event.kind == EventKind::kCacheDisabled) disabled.set_value(event);  // once a minute at most
+  };
+  const auto engine = Open(options);
+  Fill(*engine);
+  EXPECT_FALSE(engine->Stats().cache_failure);
+  disk->SetFaultPlan([](SimOperation operation, const std::filesystem::path& path, std::uint64_t) {
+    const bool hit = operation == SimOperation::kWrite && path.native().starts_with("/data/cache");
+    return hit ? std::optional(SimFault{.code = ErrorCode::kOutOfSpace}) : std::nullopt;
+  });
+  EXPECT_EQ(ReadAll(*engine, At("t")).size(), 200u);
+  const Event event = disabled.get_future().get();
+  EXPECT_EQ(event.error->code(), ErrorCode::kOutOfSpace);
+  EXPECT_NE(event.message.find("/data/cache"), std::string::npos) << event.message;
+  const auto failure = engine->Stats().cache_failure;
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->error.code(), ErrorCode::kOutOfSpace);
+  disk->SetFaultPlan(nullptr);
+}
+
+TEST_F(EngineReadConfigTest, ADiskCacheThatIsOffFromTheBeginningIsToldToo) {
+  EngineOptions options = Far();
+  {
+    std::ofstream(directory_.path() / "file") << "in the way";
+  }
+  options.read.cache_dir = directory_.path() / "file";
+  std::vector<EventKind> told;
+  options.on_event = [&](const Event& event) { told.push_back(event.kind); };
+  const auto engine = Open(options);
+  EXPECT_EQ(told, std::vector{EventKind::kCacheDisabled});
+  ASSERT_TRUE(engine->Stats().cache_failure);
+  Fill(*engine);
+  EXPECT_EQ(ReadAll(*engine, At("t")).size(), 200u);
 }
 
 TEST_F(EngineReadConfigTest, NameSpacesDivideACacheDirectoryAndASecondEngineReadsWithoutIt) {

@@ -20,6 +20,7 @@ class EngineRestartTest : public EngineFixture {
   void Begin(std::uint64_t seed) { disk_ = std::make_shared<SimFileSystem>(seed, SimTraits{.map = seed % 2 == 0}); }
   std::unique_ptr<Stepped> Start(EngineOptions options) {
     options.data_dir = "/data";
+    options.on_event = [this](const Event& event) { events_.push_back(event); };
     options.file_system = disk_;
     options.object_store = "file://" + (directory_.path() / "objects").string();
     options.metadata_store = "sqlite://" + (directory_.path() / "metadata").string();
@@ -40,6 +41,7 @@ class EngineRestartTest : public EngineFixture {
   }
 
   std::shared_ptr<SimFileSystem> disk_ = std::make_shared<SimFileSystem>(1);
+  std::vector<Event> events_;
 };
 
 TEST_F(EngineRestartTest, NeighboursWithNamesThatBeginAlikeRecoverEachTheirOwn) {
@@ -195,6 +197,112 @@ TEST_F(EngineRestartTest, APositionIsAnOffsetWhateverFilesAndIdsAreGone) {
   EXPECT_EQ((*cursor)->CorrectedFrom(), std::nullopt);
   for (int i = 105; i < 220; ++i) ASSERT_EQ((*(*cursor)->ReadNext(true))->value, std::to_string(i) + padding);
   EXPECT_EQ(*(*cursor)->ReadNext(true), std::nullopt);
+}
+
+TEST_F(EngineRestartTest, OneFlippedPayloadBitIsNobodyElsesLossAndItsEvidenceStays) {
+  auto engine = Start();
+  for (const char* topic : {"a", "idle", "never"}) ASSERT_TRUE(engine->CreateTopic(topic, {}));
+  const Record precious = Value("precious"), more = Value("more");
+  ASSERT_TRUE(engine->Append(At("idle"), {&more, 1}, {}));
+  ASSERT_TRUE(engine->Append(At("a"), {&precious, 1}, {}));
+  for (int i = 0; i < 40; ++i) {  // the staging ring moves on
+    const Record large = Value(std::string(2000, 'x'));
+    ASSERT_TRUE(engine->Append(At("idle"), {&large, 1}, {}));
+  }
+  disk_->KillProcess();
+  engine.reset();
+  const std::filesystem::path file = "/data/wal/00000001.wal";
+  const auto contents = disk_->Contents(file);
+  const std::string_view text(reinterpret_cast<const char*>(contents.data()), contents.size());
+  ASSERT_NE(text.find("precious"), std::string_view::npos);
+  disk_->FlipBit(file, text.find("precious"), 1);
+
+  for (int opening = 0; opening < 2; ++opening) {
+    events_.clear();
+    engine = Start();
+    ASSERT_EQ(events_.size(), 1U);
+    EXPECT_EQ(events_[0].kind, EventKind::kDamageFound);
+    EXPECT_EQ(events_[0].partition, At("a"));
+    EXPECT_TRUE(events_[0].error->damage());
+    if (opening == 0) EXPECT_EQ(All(*engine, At("idle")).size(), 41U);
+    EXPECT_EQ(engine->Offsets(At("never"))->log_end, Offset(0));
+    EXPECT_EQ(engine->Offsets(At("idle"))->log_end, Offset(41));
+    EXPECT_EQ(engine->Offsets(At("a"))->log_end, Offset(1));
+    const auto lost = engine->Read(At("a"), Offset(0), {});
+    ASSERT_EQ(CodeOf(lost), ErrorCode::kCorruption);
+    EXPECT_EQ(lost.error().damage()->end, Offset(1));
+    EXPECT_EQ(engine->Stats().damaged_partitions, 1U);
+    for (const TopicDescription& topic : engine->DescribeTopics().value())
+      EXPECT_EQ(topic.partitions[0].damage.size(), topic.name == "a" ? 1U : 0U) << topic.name;
+    ASSERT_TRUE(engine->DeleteRecords(At("idle"), Offset(41)));
+    ASSERT_TRUE(engine->Recycle());
+    ASSERT_EQ(CodeOf(engine->Read(At("a"), Offset(0), {})), ErrorCode::kCorruption) << "recycling keeps the evidence";
+    if (opening == 1) EXPECT_EQ(CodeOf(engine->Upload()), ErrorCode::kCorruption);  // and tells it in the store
+    ASSERT_TRUE(engine->Recycle());
+    ASSERT_EQ(CodeOf(engine->Read(At("a"), Offset(0), {})), ErrorCode::kCorruption);
+    ASSERT_TRUE(engine->Close());
+  }
+}
+
+TEST_F(EngineRestartTest, ABrokenPartitionAnswersEveryCallAndKeepsTheWal) {
+  auto engine = Start();
+  ASSERT_TRUE(engine->CreateTopic("t", {}));
+  ASSERT_TRUE(engine->Close());
+  engine.reset();
+  const auto copy_metadata = [&](const std::filesystem::path& from, const std::filesystem::path& to) {
+    ASSERT_TRUE(disk_->CreateDirectories(to));
+    const auto is_metadata = [](const DirectoryEntry& entry) { return entry.name.starts_with("metadata"); };
+    for (const DirectoryEntry& there : disk_->List(to).value())
+      if (is_metadata(there)) ASSERT_TRUE(disk_->Remove(to / there.name));
+    std::size_t copied = 0;
+    for (const DirectoryEntry& entry : disk_->List(from).value()) {
+      if (!is_metadata(entry)) continue;
+      const auto file =
+          disk_->Open(to / entry.name, {.access = FileAccess::kReadWrite, .creation = FileCreation::kCreateNew});
+      ASSERT_TRUE(file) << Told(file);
+      ASSERT_TRUE((*file)->WriteAt(0, disk_->Contents(from / entry.name)));
+      ++copied;
+    }
+    ASSERT_GT(copied, 0U);
+  };
+  const auto older = directory_.path() / "older", right = directory_.path() / "right";
+  copy_metadata(directory_.path(), older);
+  engine = Start();
+  for (int i = 0; i < 40; ++i) {
+    const Record record = Value(std::string(3000, 'x'));
+    ASSERT_TRUE(engine->Append(At("t"), {&record, 1}, {}));
+    if (i == 20) {
+      ASSERT_TRUE(engine->Upload());
+      ASSERT_TRUE(engine->Recycle());
+    }
+  }
+  ASSERT_TRUE(engine->Close());
+  engine.reset();
+  copy_metadata(directory_.path(), right);
+  copy_metadata(older, directory_.path());
+
+  events_.clear();
+  engine = Start();
+  ASSERT_EQ(events_.size(), 1U);
+  EXPECT_EQ(events_[0].kind, EventKind::kPartitionBroken);
+  EXPECT_EQ(CodeOf(engine->Read(At("t"), Offset(0), {})), ErrorCode::kCorruption);
+  EXPECT_EQ(CodeOf(engine->ReadBatches(At("t"), Offset(30), {})), ErrorCode::kCorruption);
+  EXPECT_EQ(CodeOf(engine->OffsetForTime(At("t"), 0)), ErrorCode::kCorruption);
+  EXPECT_EQ(CodeOf(engine->ReadMany(std::vector<ReadRequest>{{At("t"), Offset(0)}}, {})[0]), ErrorCode::kCorruption);
+  const Record record = Value("no");
+  EXPECT_EQ(CodeOf(engine->Append(At("t"), {&record, 1}, {})), ErrorCode::kCorruption);
+  EXPECT_EQ(CodeOf(engine->Offsets(At("t"))), ErrorCode::kCorruption);
+  EXPECT_EQ(CodeOf(engine->DeleteRecords(At("t"), Offset(0))), ErrorCode::kCorruption);
+  EXPECT_EQ(CodeOf(engine->OpenCursor(At("t"), "c", ReadConsistency::AtLeastOnce(1))), ErrorCode::kCorruption);
+  EXPECT_EQ(CodeOf(engine->SeekGroup("g", At("t"), Offset(0))), ErrorCode::kCorruption);
+  EXPECT_TRUE(engine->DescribeTopics().value()[0].partitions[0].broken);
+  EXPECT_EQ(engine->Stats().broken_partitions, 1U);
+  ASSERT_TRUE(engine->Recycle());
+  ASSERT_TRUE(engine->Close());
+  engine.reset();
+  copy_metadata(right, directory_.path());
+  engine = Start();
+  EXPECT_EQ(All(*engine, At("t")).size(), 40U);
 }
 
 }  // namespace

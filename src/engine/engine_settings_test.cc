@@ -123,18 +123,32 @@ TEST_F(EngineSettingsTest, TheWalStaysWithinItsBudgetAndAFullOneSaysSo) {
   EngineOptions options = Small();
   options.append_wait_max = std::chrono::milliseconds(0);
   options.upload.segment_bytes_max = 1 << 30;
+  options.object_store = "file:///objects";
   const auto disk = std::dynamic_pointer_cast<SimFileSystem>(options.file_system);
   const auto engine = Open(options);
   ASSERT_TRUE(engine->CreateTopic("t", {.cleanup = Cleanup::kDelete}));
+  // No object can be made: nothing leaves the WAL.
+  disk->SetFaultPlan([](SimOperation operation, const auto& path, std::uint64_t) -> std::optional<SimFault> {
+    if (operation != SimOperation::kCreate || !path.string().starts_with("/objects")) return {};
+    return SimFault{};
+  });
   const Record record = Value(std::string(500'000, 'x'));
   std::optional<ErrorCode> refused;
-  for (int i = 0; i < 60 && !refused; ++i)
-    refused = CodeOf(engine->Append(At("t"), {&record, 1}, {.durability = Durability::kOs}));
-  EXPECT_TRUE(!refused || refused == ErrorCode::kOutOfSpace);  // or uploads were faster
-  std::uint64_t bytes = 0;
-  for (const auto& path : disk->Files())
-    if (path.extension() == ".wal") bytes += disk->Contents(path).size();
-  EXPECT_LE(bytes, options.wal_bytes_max);
+  const auto wal_bytes = [&] {
+    std::uint64_t bytes = 0;
+    for (const auto& path : disk->Files())
+      if (path.extension() == ".wal") bytes += disk->Contents(path).size();
+    return bytes;
+  };
+  std::uint64_t appended = 0;
+  for (; appended < 1'000 && !refused; ++appended) {
+    const auto receipt = engine->Append(At("t"), {&record, 1}, {.durability = Durability::kOs});
+    if (!receipt) refused = receipt.error().code();
+    EXPECT_LE(wal_bytes(), options.wal_bytes_max);
+  }
+  EXPECT_EQ(refused, ErrorCode::kOutOfSpace);
+  EXPECT_GE(appended * record.value->size(), options.wal_bytes_max / 2) << "refused long before the budget";
+  disk->SetFaultPlan(nullptr);
 }
 
 TEST_F(EngineSettingsTest, UsingTheEngineReadsNoEnvironmentAndPrintsNothing) {

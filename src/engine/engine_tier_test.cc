@@ -3,6 +3,8 @@
 // called by hand. Proves S18, S22, S28, S30, S31, W10, W31, W32, B19, B70, B71, B72, B73, B77.
 #include <algorithm>
 #include <fstream>
+#include <map>
+#include <optional>
 #include <thread>
 
 #include "engine/engine_fixture.h"
@@ -101,6 +103,42 @@ TEST_F(EngineTierTest, UploadedAndRecycledDataReadsTheSameFromTheObjectStore) {
   EXPECT_EQ(AppendNumbers(*engine, At("t"), 1, 400).base_offset, Offset(400));
   ASSERT_TRUE(engine->Upload());
   EXPECT_EQ(ReadAll(*engine, At("t")).size(), 401U);
+}
+
+TEST_F(EngineTierTest, ARefusedUploadIsToldToTheAppendsItConcernsAndToNoneThatComeLater) {
+  World world;
+  const auto engine = world.Open();
+  ASSERT_TRUE(engine->CreateTopic("t", {}));
+  const HousekeeperSteps steps = engine->steps();
+  std::map<std::string, std::optional<ErrorCode>> told;
+  const auto append = [&](const std::string& value) {
+    const Record record = Value(value);
+    engine->AppendAsync(At("t"), {&record, 1}, {.durability = Durability::kObject},
+                        [&told, value](const Result<AppendReceipt>& receipt) { told[value] = CodeOf(receipt); });
+  };
+  const auto sync_and_tell = [&] {
+    EXPECT_TRUE(steps.wal.CommitOnce());
+    steps.async.CompleteOnce();
+  };
+  append("first");
+  append("second");
+  sync_and_tell();
+  world.objects->SetPlan(
+      ObjectFaultPlan{.code = ErrorCode::kPermissionDenied}.Set(ObjectFault::kErrorBefore, 1'000'000));
+  EXPECT_EQ(CodeOf(steps.uploader.UploadOnce()), ErrorCode::kPermissionDenied);
+  world.objects->SetPlan({});
+  append("later");  // before anybody was told
+  sync_and_tell();
+  EXPECT_EQ(told.size(), 2U);
+  EXPECT_EQ(told["first"], ErrorCode::kPermissionDenied);
+  EXPECT_EQ(told["second"], ErrorCode::kPermissionDenied);
+  ASSERT_FALSE(told.contains("later")) << "nobody refused its upload";
+  world.clock->Advance(std::chrono::minutes(1));
+  EXPECT_TRUE(steps.uploader.UploadOnce());
+  steps.async.CompleteOnce();
+  ASSERT_TRUE(told.contains("later"));
+  EXPECT_EQ(told["later"], std::nullopt);
+  EXPECT_TRUE(engine->Close());
 }
 
 TEST_F(EngineTierTest, UploadOfNothingSucceeds) {
@@ -346,16 +384,19 @@ TEST_F(EngineTierTest, RetentionForgetsByAgeAndSizeAndRefusesAClockThatJumped) {
   EXPECT_EQ(ReadStepped(*engine, At("aged"), Offset(20)), Numbers(20, 30));
 }
 
-TEST_F(EngineTierTest, RecordTimesFromTheFutureKeepTheirData) {
+TEST_F(EngineTierTest, RecordTimesFromTheFutureAgeFromTheirCommit) {
   World world;
   const auto engine = world.Open();
   ASSERT_TRUE(engine->CreateTopic("t", {.retention_time = std::chrono::hours(1)}));
   const Record record = {.timestamp_ms = world.clock->WallMs() + 1'000 * 3'600 * 24 * 365LL, .value = "future"};
   ASSERT_TRUE(engine->Append(At("t"), {&record, 1}, {}));
   ASSERT_TRUE(engine->Upload());
-  world.clock->Advance(std::chrono::hours(24));
+  world.clock->Advance(std::chrono::minutes(59));
   ASSERT_TRUE(engine->steps().retention.RetainOnce(engine->steps().partitions));
   EXPECT_EQ(engine->Offsets(At("t"))->log_start, Offset(0));
+  world.clock->Advance(std::chrono::minutes(2));
+  ASSERT_TRUE(engine->steps().retention.RetainOnce(engine->steps().partitions));
+  EXPECT_EQ(engine->Offsets(At("t"))->log_start, Offset(1));
 }
 
 TEST_F(EngineTierTest, DeleteRecordsMovesTheStartInEveryTier) {

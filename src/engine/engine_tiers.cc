@@ -5,6 +5,7 @@
 
 #include "base/try.h"
 #include "engine/engine_implementation.h"
+#include "tier/log_start.h"
 
 namespace millrace {
 namespace {
@@ -31,8 +32,13 @@ Result<std::vector<SegmentDescription>> Engine::Implementation::DescribeSegments
   std::vector<SegmentDescription> descriptions;
   Offset from(0);
   while (true) {
+    MR_TRY(CheckOpen());  // Close waits for this call
     MR_ASSIGN_OR_RETURN(const auto rows, components_.metadata->Segments(found->key(), from, kSegmentsPage));
     for (const SegmentRow& row : rows) {
+      if (row.is_gap()) {
+        descriptions.push_back({.partition = partition, .base = row.base, .end = row.end, .object = {}});
+        continue;
+      }
       MR_ASSIGN_OR_RETURN(const auto object, components_.metadata->FindObject(row.object));
       if (!object)
         return Error(ErrorCode::kCorruption,
@@ -79,6 +85,7 @@ Result<SharedBytes> Engine::Implementation::ReadSegment(const SegmentDescription
 Result<Offset> Engine::Implementation::DeleteRecords(const TopicPartition& partition, Offset before) {
   MR_TRY(CheckOpen());
   MR_ASSIGN_OR_RETURN(Partition * found, FindPartition(partition));
+  MR_TRY(found->CheckAlive());
   PartitionLog& log = found->log();
   MR_TRY(log.Sync({}));
   const OffsetBounds bounds{log.offsets().log_start, log.visible_end()};
@@ -88,23 +95,27 @@ Result<Offset> Engine::Implementation::DeleteRecords(const TopicPartition& parti
                              partition.partition.value(), bounds.log_start.value(), bounds.end.value(), before.value()))
         .WithBounds(bounds);
   if (before <= bounds.log_start) return bounds.log_start;
-  MR_ASSIGN_OR_RETURN(const PartitionRow row, components_.metadata->AdvanceLogStart(found->key(), log.epoch(), before,
-                                                                                    components_.clock->WallMs()));
-  found->OnRow(row);
+  MR_ASSIGN_OR_RETURN(const PartitionRow row, AdvanceLogStart(*found, *components_.metadata, before, time_.WallMs()));
   CollectIfNear();
   return row.log_start;
 }
 
 void Engine::Implementation::CollectIfNear() {
   if (components_.objects_are_near && options_.upload.delete_grace.value_or(std::chrono::milliseconds(0)).count() == 0)
-    (void)collector_.CollectOnce();  // what fails now is tried again in the background
+    (void)collector_.CollectStep();  // what fails now is tried again in the background
   housekeeper_.Poke();
 }
 
 Result<PartitionOffsets> Engine::Implementation::Offsets(const TopicPartition& partition) {
   MR_TRY(CheckOpen());
   MR_ASSIGN_OR_RETURN(Partition * found, FindPartition(partition));
+  MR_TRY(found->CheckAlive());
   return found->log().offsets();
+}
+
+Result<MaintenanceReport> Engine::Implementation::Maintain(std::optional<std::chrono::milliseconds> time_max) {
+  MR_TRY(CheckOpen());
+  return housekeeper_.Maintain({.time_max = time_max, .objects_are_near = components_.objects_are_near});
 }
 
 EngineStats Engine::Implementation::Stats() const {
@@ -116,7 +127,13 @@ EngineStats Engine::Implementation::Stats() const {
                 .object_store = read_counters_.object_store_bytes};
   stats.corruptions = read_counters_.corruptions;
   stats.block_cache = blocks_.Stats();
-  if (segment_cache_) stats.segment_cache = segment_cache_->Stats();
+  if (segment_cache_) {
+    const SegmentCacheStats cache = segment_cache_->Stats();
+    stats.segment_cache = cache;
+    stats.cache_failure = cache.failure;
+  }
+  stats.read_only = options_.read_only;
+  stats.positions_corrected = cursors_.corrected() + positions_.corrected();
   stats.read_memory_bytes = read_memory_.bytes();
   stats.prefetch_used_bytes = read_counters_.prefetch_used_bytes;
   stats.prefetch_wasted_bytes = read_counters_.prefetch_wasted_bytes;
@@ -127,7 +144,15 @@ EngineStats Engine::Implementation::Stats() const {
     }
   }
   for (Topic* topic : registry_.Topics())
-    for (Partition* partition : topic->partitions()) stats.upload_pending_bytes += partition->log().pending().bytes;
+    for (Partition* partition : topic->partitions()) {
+      stats.upload_pending_bytes += partition->log().pending().bytes;
+      stats.wal_index_bytes += partition->log().index_bytes();
+      stats.damaged_partitions += partition->log().damaged() ? 1 : 0;
+      stats.broken_partitions += partition->log().broken() ? 1 : 0;
+    }
+  stats.upload_failure = uploader_.schedule().Failure();
+  stats.upkeep_failure = housekeeper_.failure();
+  stats.clock_doubted = time_.doubted();
   const WalStats wal = wal_.Stats();
   stats.wal_syncs = wal.syncs;
   stats.wal_bytes = wal_.space().used;

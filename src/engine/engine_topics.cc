@@ -2,13 +2,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
+#include "base/bugs.h"
 #include "base/try.h"
 #include "engine/engine_implementation.h"
 #include "engine/option_check.h"
 #include "env/random_id.h"
 
 namespace millrace {
+namespace {
+
+bool SameOptions(const TopicOptions& one, const TopicOptions& other) {
+  return TopicRow{.options = one} == TopicRow{.options = other};
+}
+
+}  // namespace
 
 Error Engine::Implementation::NotFound(const TopicPartition& name) const {
   if (const Topic* topic = registry_.Find(std::string_view(name.topic)))
@@ -56,53 +66,171 @@ Result<PartitionId> Engine::Implementation::PartitionFor(std::string_view topic,
 Result<void> Engine::Implementation::CreateTopic(std::string_view name, const TopicOptions& options) {
   MR_TRY(CheckTopicName(name));
   MR_TRY(CheckTopicOptions(options));
-  MutexLock lock(topics_mutex_);
-  MR_TRY(CheckOpen());
+  return ChangeTopics([&]() MR_REQUIRES(topics_mutex_) { return CreateTopicLocked(name, options); });
+}
+
+/// One change at a time, memory agreeing with metadata before it; what it dropped is ended afterwards, since its
+/// waiters are called under no lock.
+Result<void> Engine::Implementation::ChangeTopics(const std::function<Result<void>()>& change) {
+  Result<void> changed;
+  {
+    MutexLock lock(topics_mutex_);
+    changed = CheckOpen();
+    if (changed) changed = ReconcileTopicsLocked();
+    if (changed) changed = change();
+  }
+  EndDropped();
+  return changed;
+}
+
+Result<void> Engine::Implementation::CreateTopicLocked(std::string_view name, const TopicOptions& options) {
   if (registry_.Find(name) != nullptr)
     return Error(ErrorCode::kAlreadyExists, fmt::format("there is a topic {} already", name));
-  MR_ASSIGN_OR_RETURN(
-      const TopicRow row,
-      components_.metadata->CreateTopic(name, options, RandomHexId(*components_.random), components_.clock->WallMs()));
-  MR_ASSIGN_OR_RETURN(const auto partitions, components_.metadata->Partitions(row.id));
-  auto topic = std::make_unique<Topic>(row);
-  for (Partition* partition : topic->Grow(partitions, partition_context_)) MR_TRY(partition->Start());
-  topic->Publish();
-  Topic& added = registry_.Add(std::move(topic));
-  if (closed_.load())  // Close went past us: nobody else ends these
-    for (Partition* partition : added.partitions()) partition->End(Error(ErrorCode::kClosed, "the engine is closed"));
+  const std::string uuid = RandomHexId(*components_.random);
+  const auto row = components_.metadata->CreateTopic(name, options, uuid, time_.WallMs());
+  Result<void> done;
+  if (row) {
+    const auto loaded = LoadTopic(*row);
+    if (loaded) {
+      consumers_.OnTopic(name);  // one of that name was deleted, and a consumer still asks for it
+      return {};
+    }
+    done = loaded.error();
+  } else if (row.error().code() == ErrorCode::kInvalidArgument) {
+    return row.error();
+  } else {
+    done = row.error();
+  }
+  MR_TRY(KnowTopics(done.error()));
+  const Topic* topic = registry_.Find(name);
+  if (topic == nullptr || topic->uuid() != uuid) return done;
+  consumers_.OnTopic(name);
   return {};
 }
 
 Result<void> Engine::Implementation::AlterTopic(std::string_view name, const TopicOptions& options) {
   MR_TRY(CheckTopicOptions(options));
-  MutexLock lock(topics_mutex_);
-  MR_TRY(CheckOpen());
+  return ChangeTopics([&]() MR_REQUIRES(topics_mutex_) { return AlterTopicLocked(name, options); });
+}
+
+Result<void> Engine::Implementation::AlterTopicLocked(std::string_view name, const TopicOptions& options) {
   MR_ASSIGN_OR_RETURN(Topic * topic, FindTopic(name));
   if (options.partitions < topic->partition_count())
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("topic {} has {} partitions, and they may only grow, not to {}", name,
                              topic->partition_count(), options.partitions));
-  MR_TRY(components_.metadata->AlterTopic(topic->id(), options));
-  MR_ASSIGN_OR_RETURN(const auto partitions, components_.metadata->Partitions(topic->id()));
-  for (Partition* partition : topic->Grow(partitions, partition_context_)) MR_TRY(partition->Start());
-  topic->SetOptions(options);
-  topic->Publish();
+  auto altered = components_.metadata->AlterTopic(topic->id(), options);
+  if (altered) altered = ApplyTopicRow(*topic, options);
+  if (!altered) {
+    MR_TRY(KnowTopics(altered.error()));
+    if (registry_.Find(name) != topic || !SameOptions(topic->options(), options)) return altered;
+  }
+  consumers_.OnTopic(name);
   housekeeper_.Poke();
   return {};
 }
 
 Result<void> Engine::Implementation::DeleteTopic(std::string_view name) {
+  MR_TRY(ChangeTopics([&]() MR_REQUIRES(topics_mutex_) { return DeleteTopicLocked(name); }));
+  CollectIfNear();
+  return {};
+}
+
+Result<void> Engine::Implementation::DeleteTopicLocked(std::string_view name) {
+  MR_ASSIGN_OR_RETURN(Topic * topic, FindTopic(name));
+  const auto deleted = components_.metadata->DeleteTopic(topic->id(), time_.WallMs());
+  if (deleted) {
+    DropTopic(*topic);
+    return {};
+  }
+  if (Planted(Bug::kEngineOutcomeGuessed)) return deleted;
+  if (auto known = KnowTopics(deleted.error()); !known) {
+    // What is appended now may be gone already: nothing is acknowledged until somebody knows.
+    for (Partition* partition : topic->partitions()) partition->Suspend(known.error());
+    return known;
+  }
+  if (registry_.Find(name) == topic) return deleted;
+  return {};
+}
+
+/// No longer found, and its calls refused; EndDropped does the rest.
+void Engine::Implementation::DropTopic(Topic& topic) {
+  registry_.Remove(topic);
+  const Error gone(ErrorCode::kNotFound, fmt::format("topic {} was deleted", topic.name()));
+  for (Partition* partition : topic.partitions()) partition->Suspend(gone);
+  dropped_.push_back(&topic);
+}
+
+void Engine::Implementation::EndDropped() {
+  std::vector<Topic*> dropped;
   {
     MutexLock lock(topics_mutex_);
-    MR_TRY(CheckOpen());
-    MR_ASSIGN_OR_RETURN(Topic * topic, FindTopic(name));
-    MR_TRY(components_.metadata->DeleteTopic(topic->id(), components_.clock->WallMs()));
-    registry_.Remove(*topic);
-    const Error gone(ErrorCode::kNotFound, fmt::format("topic {} was deleted", name));
+    dropped = std::exchange(dropped_, {});
+  }
+  for (Topic* topic : dropped) {
+    const Error gone(ErrorCode::kNotFound, fmt::format("topic {} was deleted", topic->name()));
     for (Partition* partition : topic->partitions()) partition->End(gone);
     cursors_.ForgetTopic(topic->id(), gone);
   }
-  CollectIfNear();
+}
+
+/// From metadata into memory: its partitions are found and started.
+Result<Topic*> Engine::Implementation::LoadTopic(const TopicRow& row) {
+  MR_ASSIGN_OR_RETURN(const auto partitions, components_.metadata->Partitions(row.id));
+  auto topic = std::make_unique<Topic>(row);
+  for (Partition* partition : topic->Grow(partitions, partition_context_)) MR_TRY(partition->Start());
+  topic->Publish();
+  return &registry_.Add(std::move(topic));
+}
+
+/// Options and partitions as metadata has them.
+Result<void> Engine::Implementation::ApplyTopicRow(Topic& topic, const TopicOptions& options) {
+  MR_ASSIGN_OR_RETURN(const auto partitions, components_.metadata->Partitions(topic.id()));
+  for (Partition* partition : topic.Grow(partitions, partition_context_)) MR_TRY(partition->Start());
+  topic.SetOptions(options);
+  topic.Publish();
+  return {};
+}
+
+Result<void> Engine::Implementation::KnowTopics(const Error& error) {
+  topics_unsure_ = true;
+  if (const auto known = ReconcileTopicsLocked(); !known) {
+    housekeeper_.Poke();
+    return error.WithContext("it is not known whether the change was made")
+        .WithHint("repeat it when the metadata store answers again");
+  }
+  return {};
+}
+
+Result<void> Engine::Implementation::ReconcileTopics() {
+  Result<void> known;
+  {
+    MutexLock lock(topics_mutex_);
+    if (closed_.load()) return {};  // Close ends what there is
+    known = ReconcileTopicsLocked();
+  }
+  EndDropped();
+  return known;
+}
+
+Result<void> Engine::Implementation::ReconcileTopicsLocked() {
+  if (!topics_unsure_) return {};
+  MR_ASSIGN_OR_RETURN(const auto rows, components_.metadata->Topics());
+  std::set<TopicId> present;
+  for (const TopicRow& row : rows) present.insert(row.id);
+  for (Topic* topic : registry_.Topics())
+    if (!present.contains(topic->id())) DropTopic(*topic);
+  for (const TopicRow& row : rows) {
+    Topic* topic = registry_.Find(row.name);
+    if (topic == nullptr) {
+      MR_TRY(LoadTopic(row));
+      continue;
+    }
+    if (!SameOptions(topic->options(), row.options) || topic->partition_count() != row.options.partitions)
+      MR_TRY(ApplyTopicRow(*topic, row.options));
+    for (Partition* partition : topic->partitions()) partition->Resume();
+  }
+  topics_unsure_ = false;
   return {};
 }
 
@@ -119,8 +247,12 @@ Result<std::vector<TopicDescription>> Engine::Implementation::DescribeTopics() {
       described.partition = partition->name().partition;
       described.offsets = partition->log().offsets();
       described.bytes_local = partition->log().hot_bytes();
-      const auto row = std::ranges::find(*rows, partition->key(), &PartitionRow::key);
-      if (row == rows->end()) continue;
+      described.damage = partition->log().damage_found();
+      described.broken = partition->log().broken();
+      described.upload_pending_bytes = partition->log().pending().bytes;
+      described.upload_failure = uploader_.schedule().Failure(partition->lane());
+      const auto row = std::ranges::lower_bound(*rows, partition->key(), {}, &PartitionRow::key);
+      if (row == rows->end() || row->key != partition->key()) continue;
       described.bytes_object = row->segment_bytes;
       described.segments = row->segments;
     }

@@ -64,11 +64,12 @@ Result<std::string> EstablishIdentity(FileSystem& file_system, const DataLayout&
 Result<void> IdentityCheckedObjectStore::Check() {
   if (known_.load(std::memory_order_acquire)) [[likely]]
     return {};
-  MutexLock lock(mutex_);
-  if (known_.load(std::memory_order_relaxed)) return {};
-  MR_TRY(Ask());
-  known_.store(true, std::memory_order_release);
-  return {};
+  return asking_.Run("asking who the store is", [this]() -> Result<void> {
+    if (known_.load(std::memory_order_acquire)) return {};
+    MR_TRY(Ask());
+    known_.store(true, std::memory_order_release);
+    return {};
+  });
 }
 
 Result<void> IdentityCheckedObjectStore::Ask() {
@@ -77,7 +78,7 @@ Result<void> IdentityCheckedObjectStore::Ask() {
   const auto theirs = inner_->Get(key_, {0, kTextBytesMax});
   if (theirs) {
     if (AsText(*theirs) == ours) return {};
-    return Error(ErrorCode::kCorruption,
+    return Error(ErrorCode::kInvalidArgument,
                  fmt::format("{} is not the object store of this data: object {} does not hold identity {}",
                              inner_->Describe(), key_, identity_),
                  std::string(kRemedy));
@@ -86,7 +87,7 @@ Result<void> IdentityCheckedObjectStore::Ask() {
   MR_ASSIGN_OR_RETURN(const auto objects,
                       metadata_.ObjectsIn(ObjectState::kCommitted, std::numeric_limits<std::int64_t>::max(), 1));
   if (!objects.empty())
-    return Error(ErrorCode::kCorruption,
+    return Error(ErrorCode::kInvalidArgument,
                  fmt::format("{} has lost its data, or is another one: metadata knows objects in it, but it does not "
                              "hold identity {}",
                              inner_->Describe(), identity_),

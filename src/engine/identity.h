@@ -8,8 +8,9 @@
 #include <memory>
 #include <string>
 
-#include "base/mutex.h"
+#include "base/shared_call.h"
 #include "env/random.h"
+#include "millrace/clock.h"
 #include "millrace/file_system.h"
 #include "millrace/metadata_store.h"
 #include "millrace/object_store.h"
@@ -25,13 +26,18 @@ Result<std::string> EstablishIdentity(FileSystem& file_system, const DataLayout&
                                       Random& random);
 
 /// An object store that is asked who it is before the first other request goes through: at first contact, so that an
-/// engine opens while its store cannot be reached. Safe from any thread.
+/// engine opens while its store cannot be reached. Whoever comes while it is being asked waits for that answer, within
+/// its own limits (RequestScope). Safe from any thread.
 class IdentityCheckedObjectStore final : public ObjectStore {
  public:
-  /// `metadata` says whether the store must hold data; it outlives the store.
+  /// `metadata` says whether the store must hold data; it and `clock` outlive the store.
   IdentityCheckedObjectStore(std::shared_ptr<ObjectStore> inner, MetadataStore& metadata, std::string identity,
-                             const std::string& key_prefix)
-      : inner_(std::move(inner)), metadata_(metadata), identity_(std::move(identity)), key_(key_prefix + "identity") {}
+                             const std::string& key_prefix, const Clock& clock)
+      : inner_(std::move(inner)),
+        metadata_(metadata),
+        identity_(std::move(identity)),
+        key_(key_prefix + "identity"),
+        asking_(clock) {}
 
   Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
   Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
@@ -45,17 +51,18 @@ class IdentityCheckedObjectStore final : public ObjectStore {
   Result<void> DeleteMany(std::span<const std::string> keys) override;
   [[nodiscard]] std::string Describe() const override { return inner_->Describe(); }
 
-  /// kCorruption: this is another's store, or it was lost. Otherwise the error of asking; the next request asks again.
-  Result<void> Check() MR_EXCLUDES(mutex_);
+  /// kInvalidArgument: this is another's store, or it was lost. Otherwise the error of asking; the next request asks
+  /// again.
+  Result<void> Check();
 
  private:
-  Result<void> Ask() MR_REQUIRES(mutex_);
+  Result<void> Ask();
 
   const std::shared_ptr<ObjectStore> inner_;
   MetadataStore& metadata_;
   const std::string identity_, key_;
   std::atomic<bool> known_{false};
-  Mutex mutex_;
+  SharedCall<void> asking_;
 };
 
 }  // namespace millrace

@@ -52,8 +52,9 @@ class LateWal final : public Wal {
   [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDue() const override { return wal_->NextDue(); }
   [[nodiscard]] const WalRecoveryReport& recovery() const override { return wal_->recovery(); }
   [[nodiscard]] WalStats Stats() const override { return wal_->Stats(); }
-  Result<void> CloseWithNote(std::span<const std::byte> note) override {
-    return wal_ ? wal_->CloseWithNote(note) : Result<void>();
+  WalPosition StopStaging() override { return wal_ ? wal_->StopStaging() : WalPosition(); }
+  Result<void> CloseWithNote(std::span<const std::byte> note, WalPosition taken_at) override {
+    return wal_ ? wal_->CloseWithNote(note, taken_at) : Result<void>();
   }
   Result<void> Close() override { return wal_ ? wal_->Close() : Result<void>(); }  // opening may have failed
 

@@ -11,8 +11,8 @@ namespace millrace {
 namespace {
 
 constexpr std::uint64_t kKiB = 1 << 10, kMiB = 1 << 20;
-constexpr std::uint64_t kRecordBytesCeiling = 1 << 30;      // a batch's length is a signed 32-bit number
-constexpr std::uint64_t kBatchBytesCeiling = 2'000 * kMiB;  // likewise, with room for its header
+constexpr std::uint64_t kRecordBytesCeiling = 1'023 * kMiB;
+constexpr std::uint64_t kBatchBytesCeiling = 1'023 * kMiB;  // with its frame, what the WAL takes at once
 constexpr std::uint64_t kBytesCeiling = std::uint64_t{1} << 50;
 constexpr std::int32_t kPartitionsCeiling = 100'000;
 constexpr std::size_t kTopicNameBytesMax = 249, kNameSpaceBytesMax = 1'000;
@@ -65,6 +65,7 @@ Result<void> CheckEngineOptions(const EngineOptions& options) {
   MR_TRY(CheckBytes("record_bytes_max", options.record_bytes_max, 1, kRecordBytesCeiling));
   MR_TRY(CheckBytes("batch_bytes_max", options.batch_bytes_max, 1, kBatchBytesCeiling));
   MR_TRY(CheckBytes("wal_bytes_max", options.wal_bytes_max, 16 * kMiB, kBytesCeiling));
+  MR_TRY(CheckBytes("wal_index_memory_max", options.wal_index_memory_max, kMiB, kBytesCeiling));
   if (options.record_bytes_max > options.batch_bytes_max)
     return OutOfBounds("record_bytes_max", fmt::format("{}", options.record_bytes_max),
                        fmt::format("at most batch_bytes_max, {} bytes", options.batch_bytes_max));

@@ -10,11 +10,16 @@ namespace millrace {
 Partition::Partition(Topic& topic, TopicPartition name, const PartitionRow& row, PartitionContext& context)
     : topic_(topic),
       context_(context),
-      log_({.key = row.key, .name = std::move(name), .stream = StreamOf(row.key), .sync = context.sync}, row,
-           context.wal, context.tail_cache, context.clock),
-      segments_(context.metadata, row.key),
+      log_({.key = row.key,
+            .name = std::move(name),
+            .stream = StreamOf(row.key),
+            .sync = context.sync,
+            .index_budget = &context.index_budget},
+           row, context.wal, context.tail_cache, context.clock),
+      segments_(context.metadata, row.key, context.clock),
       reader_(log_, segments_, context.read),
-      lane_(*this) {}
+      lane_(*this),
+      row_(row) {}
 
 WalStream Partition::StreamOf(const PartitionKey& key) {
   // Topic ids are given once and never reused, so a re-created topic has streams of its own.
@@ -24,7 +29,8 @@ WalStream Partition::StreamOf(const PartitionKey& key) {
 }
 
 Result<void> Partition::Start() {
-  auto finished = log_.FinishRecovery();  // a broken partition answers for itself; the others open
+  auto finished = log_.FinishRecovery();  // a broken partition answers every call with this; the others open
+  if (!finished) broken_.emplace(finished.error());
   context_.uploads.Add(lane_);
   return finished;
 }
@@ -40,16 +46,38 @@ void Partition::End(const Error& error) {
   context_.uploads.EndLane(lane_, error);
 }
 
+void Partition::Suspend(const Error& error) {
+  MutexLock lock(mutex_);
+  if (ended_owner_) return;
+  suspensions_.push_back(std::make_unique<const Error>(error));
+  ended_.store(suspensions_.back().get(), std::memory_order_release);
+}
+
+void Partition::Resume() {
+  MutexLock lock(mutex_);
+  if (!ended_owner_) ended_.store(nullptr, std::memory_order_release);
+}
+
 TopicOptions Partition::options() const { return topic_.options(); }
 
-std::optional<Offset> Partition::consumed_until() const {
-  if (options().cleanup != Cleanup::kConsumed) return {};
-  return context_.cursors.ConsumedUntil(key());
+Result<bool> Partition::ForgetConsumed(const std::function<Result<bool>(Offset until)>& forget) {
+  if (options().cleanup != Cleanup::kConsumed) return false;
+  return context_.cursors.Reclaim(key(), forget);
 }
 
 void Partition::OnSegment(const SegmentRow& segment) { segments_.Add(segment); }
 
+SegmentTotals Partition::totals() const {
+  MutexLock lock(mutex_);
+  return {.segments = row_.segments, .bytes = row_.segment_bytes};
+}
+
 void Partition::OnRow(const PartitionRow& row) {
+  {
+    MutexLock lock(mutex_);
+    // Each row is a moment of metadata, and both bounds only grow: the newer one is at least as far with both.
+    if (row.tiered_end >= row_.tiered_end && row.log_start >= row_.log_start) row_ = row;
+  }
   log_.AdvanceTieredEnd(row.tiered_end);
   log_.AdvanceLogStart(row.log_start);
   segments_.DropBelow(row.log_start);

@@ -21,6 +21,7 @@ namespace millrace {
 
 class CursorTable;
 class TailCache;
+class WalIndexBudget;
 class Topic;
 
 /// What all partitions of an engine share; members outlive them.
@@ -28,11 +29,12 @@ struct PartitionContext {
   SyncPolicy sync;
   Wal& wal;
   TailCache& tail_cache;
+  WalIndexBudget& index_budget;
   Clock& clock;
   MetadataStore& metadata;
   ReadContext& read;
   UploadSchedule& uploads;
-  const CursorTable& cursors;
+  CursorTable& cursors;
 };
 
 /// Appends of AppendAsync that are staged and not told about yet, in offset order.
@@ -47,7 +49,17 @@ struct AsyncQueue {
   std::deque<Item> items MR_GUARDED_BY(mutex);
   bool disk_armed MR_GUARDED_BY(mutex) = false;    // the WAL will call
   bool object_armed MR_GUARDED_BY(mutex) = false;  // the upload schedule will call
-  std::optional<Error> disk_error MR_GUARDED_BY(mutex), object_error MR_GUARDED_BY(mutex);
+  /// Each concerns those that were queued when it came, and none that come later while these are being told.
+  struct DiskError {
+    Error error;
+    WalPosition end;
+  };
+  struct ObjectError {
+    Error error;
+    Offset end;
+  };
+  std::optional<DiskError> disk_error MR_GUARDED_BY(mutex);
+  std::optional<ObjectError> object_error MR_GUARDED_BY(mutex);
 };
 
 /// Safe from any thread.
@@ -62,9 +74,14 @@ class Partition final : public TieredPartition, public PartitionSource {
   Result<void> Start();
   /// Waits and later calls answer `error`; the partition itself stays until the engine is destroyed.
   void End(const Error& error);
+  /// Calls answer `error` until Resume; nothing is lost by it. Waits that go on are not ended.
+  void Suspend(const Error& error);
+  void Resume();
   [[nodiscard]] Result<void> CheckAlive() const {
     if (const Error* ended = ended_.load(std::memory_order_acquire)) [[unlikely]]
       return *ended;
+    if (broken_) [[unlikely]]
+      return *broken_;
     return {};
   }
 
@@ -76,7 +93,8 @@ class Partition final : public TieredPartition, public PartitionSource {
   AsyncQueue& async() { return async_; }
 
   [[nodiscard]] TopicOptions options() const override;
-  [[nodiscard]] std::optional<Offset> consumed_until() const override;
+  [[nodiscard]] SegmentTotals totals() const override;
+  Result<bool> ForgetConsumed(const std::function<Result<bool>(Offset until)>& forget) override;
   void OnSegment(const SegmentRow& segment) override;
   void OnRow(const PartitionRow& row) override;
 
@@ -110,8 +128,11 @@ class Partition final : public TieredPartition, public PartitionSource {
   AsyncQueue async_;
   std::atomic<std::uint64_t> appends_{0}, appended_bytes_{0};
   std::atomic<const Error*> ended_{nullptr};
-  Mutex mutex_;
+  std::optional<const Error> broken_;  // constant after Start
+  mutable Mutex mutex_;
   std::unique_ptr<const Error> ended_owner_ MR_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<const Error>> suspensions_ MR_GUARDED_BY(mutex_);  // old ones too: somebody may read one
+  PartitionRow row_ MR_GUARDED_BY(mutex_);                                       // the newest that came by
 };
 
 }  // namespace millrace

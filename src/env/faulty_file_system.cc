@@ -94,6 +94,11 @@ Result<void> FaultyFileSystem::Rename(const std::filesystem::path& from, const s
   return below_.Rename(from, to);
 }
 
+Result<void> FaultyFileSystem::RenameIfAbsent(const std::filesystem::path& from, const std::filesystem::path& to) {
+  MR_TRY(Enter());
+  return below_.RenameIfAbsent(from, to);
+}
+
 Result<void> FaultyFileSystem::Remove(const std::filesystem::path& path) {
   MR_TRY(Enter());
   return below_.Remove(path);
@@ -117,6 +122,11 @@ Result<std::vector<DirectoryEntry>> FaultyFileSystem::List(const std::filesystem
 Result<std::unique_ptr<FileLock>> FaultyFileSystem::Lock(const std::filesystem::path& path, std::string_view holder) {
   MR_TRY(Enter());
   return below_.Lock(path, holder);
+}
+
+Result<std::unique_ptr<FileLock>> FaultyFileSystem::LockShared(const std::filesystem::path& path) {
+  MR_TRY(Enter());
+  return below_.LockShared(path);
 }
 
 Result<std::uint64_t> FaultyFileSystem::FreeSpace(const std::filesystem::path& path) {

@@ -27,11 +27,13 @@ class FaultyFileSystem final : public FileSystem {
 
   Result<std::unique_ptr<File>> Open(const std::filesystem::path& path, const FileOptions& options) override;
   Result<void> Rename(const std::filesystem::path& from, const std::filesystem::path& to) override;
+  Result<void> RenameIfAbsent(const std::filesystem::path& from, const std::filesystem::path& to) override;
   Result<void> Remove(const std::filesystem::path& path) override;
   Result<void> CreateDirectories(const std::filesystem::path& path) override;
   Result<void> SyncDirectory(const std::filesystem::path& path) override;
   Result<std::vector<DirectoryEntry>> List(const std::filesystem::path& path) override;
   Result<std::unique_ptr<FileLock>> Lock(const std::filesystem::path& path, std::string_view holder) override;
+  Result<std::unique_ptr<FileLock>> LockShared(const std::filesystem::path& path) override;
   Result<std::uint64_t> FreeSpace(const std::filesystem::path& path) override;
   [[nodiscard]] std::string_view io_back_end() const override { return below_.io_back_end(); }
 

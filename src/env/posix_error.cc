@@ -37,9 +37,9 @@ Meaning MeaningOf(int error_number) {
       return {ErrorCode::kInvalidArgument, "", false};
     case EACCES:
     case EPERM:
-      return {ErrorCode::kUnavailable, "Check owner and mode of the path and who runs this process.", false};
+      return {ErrorCode::kPermissionDenied, "Check owner and mode of the path and who runs this process.", false};
     case EROFS:
-      return {ErrorCode::kUnavailable, "The file system is mounted read-only.", false};
+      return {ErrorCode::kPermissionDenied, "The file system is mounted read-only.", false};
     case ELOOP:
       return {ErrorCode::kUnavailable, "Symbolic links are not followed here.", false};
     case ENOTDIR:
@@ -63,6 +63,10 @@ Error PosixError(int error_number, std::string_view call, const std::filesystem:
   auto message = fmt::format("cannot {} {}: {} ({})", call, path.native(), ::strerrordesc_np(error_number),
                              name != nullptr ? name : "?");
   return Error(meaning.code, std::move(message), std::string(meaning.hint)).WithRetryable(meaning.retryable);
+}
+
+bool LacksDescriptors(const Error& error) {
+  return error.message().ends_with("(EMFILE)") || error.message().ends_with("(ENFILE)");
 }
 
 Error LockHeldError(const std::filesystem::path& path, std::string_view holder) {

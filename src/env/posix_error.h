@@ -11,6 +11,9 @@ namespace millrace {
 /// `call` is a verb ("open", "write"). "cannot open /d/x: No such file or directory (ENOENT)".
 Error PosixError(int error_number, std::string_view call, const std::filesystem::path& path);
 
+/// Whether it is PosixError of a system, or a process, that has no descriptor left.
+bool LacksDescriptors(const Error& error);
+
 /// Somebody holds the lock file `path`; `holder` is what it contains.
 Error LockHeldError(const std::filesystem::path& path, std::string_view holder);
 

@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "env/posix_error.h"
@@ -78,7 +81,12 @@ class PosixFile final : public File {
     if (size == 0 || *length < size) return PosixError(EINVAL, "map", path_);
     void* address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor_, 0);
     if (address == MAP_FAILED) return PosixError(errno, "map", path_);
-    return std::make_unique<PosixMappedRegion>(address, size);
+    auto region = std::make_unique<PosixMappedRegion>(address, size);
+    struct statfs system = {};
+    if (::fstatfs(descriptor_, &system) != 0) return PosixError(errno, "stat", path_);
+    if (StoresNeedSpace(static_cast<std::uint64_t>(system.f_type) & UINT32_MAX))
+      return PosixError(EOPNOTSUPP, "map", path_);
+    return region;
   }
 
  private:
@@ -88,6 +96,12 @@ class PosixFile final : public File {
 };
 
 }  // namespace
+
+bool StoresNeedSpace(std::uint64_t file_system_type) {
+  constexpr std::array<std::uint64_t, 4> kCopyOnWrite = {0x9123683E /* btrfs */, 0x2FC12FC1 /* zfs */,
+                                                         0xCA451A4E /* bcachefs */, 0x3434 /* nilfs2 */};
+  return std::ranges::find(kCopyOnWrite, file_system_type) != kCopyOnWrite.end();
+}
 
 std::unique_ptr<File> AdoptPosixFile(int descriptor, std::filesystem::path path, std::shared_ptr<IoPlans> plans) {
   return std::make_unique<PosixFile>(descriptor, std::move(path), std::move(plans));

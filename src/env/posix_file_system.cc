@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 
 #include "base/try.h"
 #include "env/posix_error.h"
@@ -40,7 +41,13 @@ int OpenRetrying(const std::filesystem::path& path, int flags, mode_t mode = 0) 
   do {
     descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
   } while (descriptor < 0 && errno == EINTR);
-  return descriptor;
+  if (descriptor < 0 || descriptor > STDERR_FILENO) return descriptor;
+  // Whoever started the process closed a standard stream: what somebody prints there must not land in this file.
+  const int above = ::fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int error_number = errno;
+  ::close(descriptor);
+  errno = error_number;
+  return above;
 }
 
 int OpenFlags(const FileOptions& options) {
@@ -56,6 +63,15 @@ std::filesystem::path ParentOf(const std::filesystem::path& path) {
   auto parent = path.parent_path();
   return parent.empty() ? std::filesystem::path(".") : parent;
 }
+
+/// Lets others in when it closes.
+class PosixSharedLock final : public FileLock {
+ public:
+  explicit PosixSharedLock(int descriptor) : descriptor_(descriptor) {}
+
+ private:
+  Descriptor descriptor_;
+};
 
 class PosixFileLock final : public FileLock {
  public:
@@ -75,6 +91,16 @@ Error HeldError(const std::filesystem::path& path, int descriptor) {
   const ssize_t got = ::pread(descriptor, holder.data(), holder.size(), 0);
   holder.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
   return LockHeldError(path, holder);
+}
+
+/// As long as the descriptor is open.
+Result<void> LockFile(int descriptor, const std::filesystem::path& path, short type) {
+  struct flock request = {};
+  request.l_type = type;
+  request.l_whence = SEEK_SET;
+  if (::fcntl(descriptor, F_OFD_SETLK, &request) == 0) return {};
+  if (errno == EAGAIN || errno == EACCES) return HeldError(path, descriptor);
+  return PosixError(errno, "lock", path);
 }
 
 }  // namespace
@@ -111,6 +137,18 @@ Result<void> PosixFileSystem::Rename(const std::filesystem::path& from, const st
   return {};
 }
 
+Result<void> PosixFileSystem::RenameIfAbsent(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  const bool unknown = errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;
+  if (!unknown) return PosixError(errno, fmt::format("rename {} to", from.native()), to);
+  // File systems that do not know the flag (over a network, mostly) know a second name, which replaces nothing either.
+  if (::link(from.c_str(), to.c_str()) != 0) {
+    const int error_number = errno == EPERM || errno == EMLINK ? EOPNOTSUPP : errno;
+    return PosixError(error_number, fmt::format("link {} to", from.native()), to);
+  }
+  return Remove(from);
+}
+
 Result<void> PosixFileSystem::Remove(const std::filesystem::path& path) {
   if (::unlink(path.c_str()) == 0) return {};
   if (errno == EISDIR && ::rmdir(path.c_str()) == 0) return {};
@@ -121,9 +159,13 @@ Result<void> PosixFileSystem::CreateDirectories(const std::filesystem::path& pat
   if (::mkdir(path.c_str(), 0700) == 0) return SyncDirectory(ParentOf(path));
   if (errno == EEXIST) {
     struct stat status = {};
-    if (::stat(path.c_str(), &status) != 0) return PosixError(errno, "stat", path);
-    if (!S_ISDIR(status.st_mode)) return PosixError(ENOTDIR, "create directory", path);
-    return {};
+    if (::stat(path.c_str(), &status) == 0)
+      return S_ISDIR(status.st_mode) ? Result<void>() : PosixError(ENOTDIR, "create directory", path);
+    if (errno != ENOENT) return PosixError(errno, "stat", path);
+    std::error_code error;  // a link to what is not there yet: that is what the caller wants made
+    const auto target = std::filesystem::read_symlink(path, error);
+    if (error) return PosixError(error.value(), "read link", path);
+    return CreateDirectories(ParentOf(path) / target);
   }
   const auto parent = ParentOf(path);
   if (errno != ENOENT || parent == path || parent == ".") return PosixError(errno, "create directory", path);
@@ -171,19 +213,20 @@ Result<std::vector<DirectoryEntry>> PosixFileSystem::List(const std::filesystem:
 Result<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::filesystem::path& path, std::string_view holder) {
   Descriptor file(OpenRetrying(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
   if (file.get() < 0) return PosixError(errno, "open", path);
-  struct flock request = {};
-  request.l_type = F_WRLCK;
-  request.l_whence = SEEK_SET;
-  if (::fcntl(file.get(), F_OFD_SETLK, &request) != 0) {
-    if (errno == EAGAIN || errno == EACCES) return HeldError(path, file.get());
-    return PosixError(errno, "lock", path);
-  }
+  MR_TRY(LockFile(file.get(), path, F_WRLCK));
   const auto text = holder.substr(0, kHolderTextMax);
   // The holder's name is for people: a full disk must not keep the engine from opening.
   if (::ftruncate(file.get(), 0) == 0) {
     [[maybe_unused]] const ssize_t ignored = ::pwrite(file.get(), text.data(), text.size(), 0);
   }
   return std::make_unique<PosixFileLock>(file.Release());
+}
+
+Result<std::unique_ptr<FileLock>> PosixFileSystem::LockShared(const std::filesystem::path& path) {
+  Descriptor file(OpenRetrying(path, O_RDONLY | O_NOFOLLOW));
+  if (file.get() < 0) return PosixError(errno, "open", path);
+  MR_TRY(LockFile(file.get(), path, F_RDLCK));
+  return std::make_unique<PosixSharedLock>(file.Release());
 }
 
 Result<std::uint64_t> PosixFileSystem::FreeSpace(const std::filesystem::path& path) {

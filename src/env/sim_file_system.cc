@@ -68,6 +68,7 @@ struct SimFileSystem::State {
   std::array<std::uint64_t, kOperations> calls_of MR_GUARDED_BY(mutex){};
   SimLosses losses MR_GUARDED_BY(mutex);
   std::map<std::string, std::string, std::less<>> locks MR_GUARDED_BY(mutex);  // path to holder
+  std::map<std::string, int, std::less<>> shared_locks MR_GUARDED_BY(mutex);   // path to how many hold it
   std::optional<std::uint64_t> capacity MR_GUARDED_BY(mutex);
   std::shared_ptr<const FaultPlan> plan MR_GUARDED_BY(mutex);
   std::shared_ptr<const Observer> observer MR_GUARDED_BY(mutex);
@@ -250,6 +251,22 @@ class SimFileLock final : public FileLock {
   const std::uint64_t process_;
 };
 
+class SimSharedLock final : public FileLock {
+ public:
+  SimSharedLock(StateRef state, std::string path, std::uint64_t process)
+      : state_(std::move(state)), path_(std::move(path)), process_(process) {}
+  ~SimSharedLock() override {
+    MutexLock lock(state_->mutex);
+    if (process_ != state_->process) return;
+    if (--state_->shared_locks[path_] == 0) state_->shared_locks.erase(path_);
+  }
+
+ private:
+  const StateRef state_;
+  const std::string path_;
+  const std::uint64_t process_;
+};
+
 }  // namespace
 
 SimFileSystem::SimFileSystem(std::uint64_t seed, SimTraits traits) : state_(std::make_shared<State>(seed, traits)) {}
@@ -289,6 +306,19 @@ Result<void> SimFileSystem::Rename(const std::filesystem::path& from, const std:
   {
     MutexLock lock(state_->mutex);
     const int error = state_->disk.Rename(SimDisk::Normal(from), SimDisk::Normal(to));
+    if (error != 0) return PosixError(error, "rename " + from.native() + " to", to);
+  }
+  state_->Observe(SimOperation::kRename, to);
+  return {};
+}
+
+Result<void> SimFileSystem::RenameIfAbsent(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (const auto fault = state_->Enter(SimOperation::kRename, from)) return FaultError(*fault, "rename", from);
+  {
+    MutexLock lock(state_->mutex);
+    const std::string target = SimDisk::Normal(to);
+    const bool taken = state_->disk.Find(target) || state_->disk.IsDirectory(target);
+    const int error = taken ? EEXIST : state_->disk.Rename(SimDisk::Normal(from), target);
     if (error != 0) return PosixError(error, "rename " + from.native() + " to", to);
   }
   state_->Observe(SimOperation::kRename, to);
@@ -350,6 +380,7 @@ Result<std::unique_ptr<FileLock>> SimFileSystem::Lock(const std::filesystem::pat
   if (const auto held = state_->locks.find(normal); held != state_->locks.end()) {
     return LockHeldError(path, held->second);
   }
+  if (state_->shared_locks.contains(normal)) return LockHeldError(path, "");
   if (state_->disk.IsDirectory(normal)) return PosixError(EISDIR, "open", path);
   if (!state_->disk.Find(normal)) {
     SimDisk::InodeNumber number = 0;
@@ -357,6 +388,17 @@ Result<std::unique_ptr<FileLock>> SimFileSystem::Lock(const std::filesystem::pat
   }
   state_->locks.emplace(normal, holder);
   return std::make_unique<SimFileLock>(state_, normal, state_->process);
+}
+
+Result<std::unique_ptr<FileLock>> SimFileSystem::LockShared(const std::filesystem::path& path) {
+  if (const auto fault = state_->Enter(SimOperation::kOpen, path)) return FaultError(*fault, "open", path);
+  const std::string normal = SimDisk::Normal(path);
+  MutexLock lock(state_->mutex);
+  if (const auto held = state_->locks.find(normal); held != state_->locks.end())
+    return LockHeldError(path, held->second);
+  if (!state_->disk.Find(normal)) return PosixError(state_->disk.IsDirectory(normal) ? EISDIR : ENOENT, "open", path);
+  ++state_->shared_locks[normal];
+  return std::make_unique<SimSharedLock>(state_, normal, state_->process);
 }
 
 Result<std::uint64_t> SimFileSystem::FreeSpace(const std::filesystem::path& path) {
@@ -370,6 +412,7 @@ void SimFileSystem::KillProcess() {
   MutexLock lock(state_->mutex);
   ++state_->process;
   state_->locks.clear();
+  state_->shared_locks.clear();
   state_->disk.EndProcess();
 }
 

@@ -1,7 +1,8 @@
 #include "env/thread_pool.h"
 
-#include <system_error>
 #include <utility>
+
+#include "env/start_thread.h"
 
 namespace millrace {
 namespace {
@@ -17,14 +18,11 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::Start(const ThreadPoolOptions& o
   std::unique_ptr<ThreadPool> pool(new ThreadPool(options.queue_max));
   MutexLock lock(pool->mutex_);
   for (std::size_t i = 0; i < options.threads; ++i) {
-    try {
-      pool->threads_.emplace_back([raw = pool.get()] { raw->Work(); });
-    } catch (const std::system_error& error) {
-      // Those that did start are enough to go on; none at all is a failure.
-      if (!pool->threads_.empty()) break;
-      return Error(ErrorCode::kUnavailable, std::string("cannot start a thread: ") + error.what(),
-                   "Raise the limit of processes (ulimit -u).");
-    }
+    auto thread = StartThread([raw = pool.get()](const std::stop_token&) { raw->Work(); });
+    // Those that did start are enough to go on; none at all is a failure.
+    if (!thread && !pool->threads_.empty()) break;
+    if (!thread) return std::move(thread).error();
+    pool->threads_.push_back(*std::move(thread));
   }
   return pool;
 }

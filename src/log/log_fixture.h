@@ -12,6 +12,7 @@
 #include "log/fake_wal.h"
 #include "log/partition_log.h"
 #include "log/tail_cache.h"
+#include "log/wal_index_budget.h"
 #include "record/record_batch_builder.h"
 #include "record/record_batch_view.h"
 
@@ -27,15 +28,18 @@ inline Buffer TestBatch(int count = 1, std::size_t bytes = 100, std::int64_t tim
 
 struct LogFixture {
   explicit LogFixture(SyncPolicy sync = SyncPolicy::Each(), FakeWal::Syncing syncing = FakeWal::Syncing::kAsked,
-                      std::uint64_t tail_bytes_max = 64 << 20)
-      : wal(syncing), tail_cache(tail_bytes_max), sync(sync) {
+                      std::uint64_t tail_bytes_max = 64 << 20, std::uint64_t index_bytes_max = 32 << 20)
+      : wal(syncing), tail_cache(tail_bytes_max), index_budget(index_bytes_max), sync(sync) {
     log = Open(WalStream(7), {});
     (void)log->FinishRecovery();
   }
 
   std::unique_ptr<PartitionLog> Open(WalStream stream, PartitionRow row) {
-    const PartitionLog::Options options{
-        .key = {TopicId(1), PartitionId(0)}, .name = {"orders", PartitionId(0)}, .stream = stream, .sync = sync};
+    const PartitionLog::Options options{.key = {TopicId(1), PartitionId(0)},
+                                        .name = {"orders", PartitionId(0)},
+                                        .stream = stream,
+                                        .sync = sync,
+                                        .index_budget = &index_budget};
     return std::make_unique<PartitionLog>(options, row, wal, tail_cache, clock);
   }
   /// The partition again, from what the WAL holds up to `wal_end`, as after a crash; damaged frames are reported.
@@ -44,7 +48,12 @@ struct LogFixture {
     for (const FakeWal::Stored& frame : wal.Frames(wal_end)) {
       const auto begin = static_cast<std::uint64_t>(frame.extent.begin.value());
       if (frame.damaged)
-        reopened->RecoverDamage({frame.extent, "wal/1", begin, begin + 10, "flipped"});
+        reopened->RecoverDamage({.extent = frame.extent,
+                                 .file = "wal/1",
+                                 .byte_begin = begin,
+                                 .byte_end = begin + 10,
+                                 .reason = "flipped",
+                                 .stream = {}});
       else if (frame.stream == WalStream(7))
         (void)reopened->RecoverFrame(frame.extent, frame.payload.bytes());
     }
@@ -57,6 +66,7 @@ struct LogFixture {
 
   FakeWal wal;
   TailCache tail_cache;
+  WalIndexBudget index_budget;
   SimClock clock;
   const SyncPolicy sync;
   std::unique_ptr<PartitionLog> log;

@@ -18,6 +18,8 @@ namespace {
 constexpr std::size_t kKnownCrcFrom = 16 << 10;
 
 void RunAll(std::vector<WakeCall>& calls) {
+  if (calls.empty()) return;
+  CheckNoMutexHeld();
   for (WakeCall& call : calls) call();
 }
 
@@ -29,8 +31,10 @@ PartitionLog::State::State(Options options, const PartitionRow& row, Wal& wal, T
       tail_cache(tail_cache.state()),
       clock(clock),
       epoch(row.epoch),
+      index(this->options.index_budget != nullptr ? WalIndex(*this->options.index_budget) : WalIndex()),
       tail(tail_cache.state()) {
   offsets.Start({row.log_start, row.tiered_end, row.tiered_end, row.tiered_end, row.tiered_end});
+  index.Keep(row.tiered_end);
 }
 
 PartitionLog::State::~State() {
@@ -113,6 +117,18 @@ void PartitionLog::State::OnSynced(const Result<void>& synced, Offset end) {
 }
 
 Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch) {
+  Effects effects;
+  auto appended = TryAppend(batch, effects);
+  if (!effects.calls.empty() || effects.sync) Run(std::move(effects));
+  return appended;
+}
+
+void PartitionLog::Run(Effects effects) {
+  RunAll(effects.calls);
+  if (effects.sync) state_->AskForSync({effects.sync->wal_end, effects.sync->end});
+}
+
+Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch, Effects& effects) {
   State& s = *state_;
   MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch.bytes()));
   MR_CHECK(view.size_bytes() == batch.size(), view.size_bytes(), batch.size());
@@ -121,8 +137,6 @@ Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch) {
   const std::uint64_t charge = PartitionTail::Charge(batch.size());
   const bool cached = s.tail_cache.Reserve(charge);
 
-  std::vector<WakeCall> ready;
-  std::optional<State::SyncRequest> sync;
   {
     MutexLock lock(s.mutex);
     Result<WalExtent> extent = [&]() MR_REQUIRES(s.mutex) -> Result<WalExtent> {
@@ -154,12 +168,10 @@ Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch) {
     s.marks.Push(extent->end,
                  Planted(Bug::kLogHalfBatchVisible) ? appended.base + (count + 1) / 2 : s.offsets.log_end());
     if (!s.waiters.empty() || s.blocked_threads > 0) {
-      s.TakeReady(ready);
-      sync = s.NextSync();
+      s.TakeReady(effects.calls);
+      if (const auto sync = s.NextSync()) effects.sync = {sync->wal_end, sync->end};
     }
   }
-  RunAll(ready);
-  if (sync) s.AskForSync(*sync);
   return appended;
 }
 
@@ -269,6 +281,7 @@ void PartitionLog::AdvanceTieredEnd(Offset tiered_end) {
   if (tiered_end <= s.offsets.tiered_end()) return;
   s.TakeDurable(s.wal.durable_end());
   s.offsets.MoveTieredEnd(tiered_end);
+  s.index.Keep(tiered_end);
   // The age of what comes next counts from itself, and it pins no WAL of before.
   if (tiered_end == s.offsets.log_end()) s.index.CloseStretch();
 }
@@ -279,6 +292,7 @@ void PartitionLog::AdvanceLogStart(Offset log_start) {
   if (log_start <= s.offsets.log_start()) return;
   s.TakeDurable(s.wal.durable_end());
   s.offsets.MoveLogStart(log_start);
+  s.index.Keep(s.offsets.tiered_end());
   s.tail.DropBelow(log_start);
   if (s.offsets.tiered_end() == s.offsets.log_end()) s.index.CloseStretch();
 }
@@ -297,8 +311,15 @@ LeaderEpoch PartitionLog::epoch() const {
 std::optional<WalPosition> PartitionLog::OldestNeeded() const {
   const State& s = *state_;
   MutexLock lock(s.mutex);
-  if (s.offsets.tiered_end() >= s.offsets.log_end() || s.index.empty()) return std::nullopt;
-  return s.index[s.index.Find(s.offsets.tiered_end())].begin;
+  if (s.broken) return Planted(Bug::kLogBrokenNotPinned) ? std::nullopt : std::optional(WalPosition(0));
+  const Offset tiered_end = s.offsets.tiered_end();
+  if (tiered_end >= s.offsets.log_end()) return std::nullopt;
+  std::optional<WalPosition> oldest;
+  if (!s.index.empty()) oldest = s.index[s.index.Find(tiered_end)].begin;
+  if (Planted(Bug::kLogHoleNotPinned)) return oldest;
+  for (const State::Hole& hole : s.holes)
+    if (hole.end > tiered_end) oldest = std::min(oldest.value_or(hole.at), hole.at);
+  return oldest;
 }
 
 void PartitionLog::OnRecycled(WalPosition position) {
@@ -319,13 +340,20 @@ PartitionLog::Pending PartitionLog::pending() const {
   const State& s = *state_;
   MutexLock lock(s.mutex);
   const Offset from = s.offsets.tiered_end();
-  if (from >= s.offsets.log_end() || s.index.empty()) return {};
-  return {s.index.BytesFrom(from), s.index[s.index.Find(from)].appended_ms};
+  if (s.broken || from >= s.offsets.log_end()) return {};
+  // A hole has no bytes, and is to be told in the object store all the same.
+  if (s.index.empty()) return s.holes.empty() ? Pending() : Pending{1, s.recovery.found_ms};
+  return {std::max<std::uint64_t>(s.index.BytesFrom(from), 1), s.index[s.index.Find(from)].appended_ms};
 }
 
 std::uint64_t PartitionLog::hot_bytes() const {
   MutexLock lock(state_->mutex);
   return state_->index.bytes_held();
+}
+
+std::uint64_t PartitionLog::index_bytes() const {
+  MutexLock lock(state_->mutex);
+  return state_->index.memory_bytes();
 }
 
 void PartitionLog::Interrupt(Error error) {

@@ -23,6 +23,7 @@
 namespace millrace {
 
 class TailCache;
+class WalIndexBudget;
 struct HotRun;
 
 struct AppendedBatch {
@@ -45,7 +46,8 @@ class PartitionLog {
     PartitionKey key;
     TopicPartition name;  // for errors
     WalStream stream;
-    SyncPolicy sync;  // decides the visible end
+    SyncPolicy sync;                         // decides the visible end
+    WalIndexBudget* index_budget = nullptr;  // shared by all logs, outlives them; none: no bound
   };
   /// `row` is the metadata's view: log_start, tiered_end, epoch. Collaborators outlive the log.
   PartitionLog(Options options, const PartitionRow& row, Wal& wal, TailCache& tail_cache, Clock& clock);
@@ -58,7 +60,17 @@ class PartitionLog {
   /// Some frames in `damage` may have been ours; what lies between the neighbours' offsets, if anything, reads as
   /// kCorruption from now on unless segments cover it.
   void RecoverDamage(const WalDamage& damage);
+  /// A frame of ours, of whose `payload` some bytes are wrong.
+  void RecoverDamagedFrame(const WalDamage& damage, std::span<const std::byte> payload);
+  /// Where damage begins that can have held one frame only, and that one was ours: no other partition lost it.
+  [[nodiscard]] std::vector<WalPosition> FramesLostHere() const;
+  /// Nothing of ours was in the damage that begins at any of `places`.
+  void Acquit(std::span<const WalPosition> places);
   Result<void> FinishRecovery();
+  /// What recovery left it with: why it answers every call with an error, and which ranges are lost.
+  [[nodiscard]] std::optional<Error> broken() const;
+  [[nodiscard]] std::vector<DamagedRange> damage_found() const;
+  [[nodiscard]] bool damaged() const;
   /// Instead of frames: what SaveRun wrote when the WAL was closed. False: it does not fit what metadata says, and
   /// nothing has changed.
   [[nodiscard]] bool CanRestoreRun(const HotRun& run) const;
@@ -71,6 +83,19 @@ class PartitionLog {
   /// readable under the sync policy. kOs is reached on return. Errors: kUnavailable (staging full: Wal::AwaitRoom, then
   /// repeat; `batch` is untouched), kOutOfSpace, kCorruption (see RecoverFrame), kClosed, poison.
   Result<AppendedBatch> TryAppend(Buffer& batch);
+  /// What an append sets off: calls of those who waited for it, and the sync they wait for.
+  struct Effects {
+    std::vector<std::move_only_function<void()>> calls;
+    struct Sync {
+      WalPosition wal_end;
+      Offset end;
+    };
+    std::optional<Sync> sync;
+  };
+  /// The same for a caller who holds a lock of his own: he hands `effects` to Run once he has let go of it.
+  Result<AppendedBatch> TryAppend(Buffer& batch, Effects& effects);
+  /// Under no lock: the calls of others may come back to whoever appended.
+  void Run(Effects effects);
   /// The same with waiting for room, up to `deadline` (Clock::Monotonic).
   Result<AppendedBatch> Append(Buffer batch, std::chrono::nanoseconds deadline);
 
@@ -114,19 +139,22 @@ class PartitionLog {
   void AdvanceLogStart(Offset log_start);
   void SetEpoch(LeaderEpoch epoch);
   [[nodiscard]] LeaderEpoch epoch() const;
-  /// The oldest WAL position whose frame is needed: not yet in segments and not below log_start. None: nothing is.
+  /// The oldest WAL position that is needed: of a frame or of damage not yet in segments and not below log_start. None:
+  /// nothing is. A partition that could not be recovered needs everything: nobody knows what is its.
   [[nodiscard]] std::optional<WalPosition> OldestNeeded() const;
   /// The WAL dropped everything before `position`: hot_start moves.
   void OnRecycled(WalPosition position);
   /// Bytes in [tiered_end, log_end), durable or not (the uploader syncs first), and when the oldest of them was
   /// appended (wall ms; from batch timestamps after a restart). In whole stretches of the WAL index: up to 64 KiB too
-  /// many.
+  /// many, more if the memory of the index is short.
   struct Pending {
     std::uint64_t bytes = 0;
     std::int64_t oldest_ms = 0;
   };
   [[nodiscard]] Pending pending() const;
   [[nodiscard]] std::uint64_t hot_bytes() const;
+  /// Memory that tells where in the WAL the offsets lie.
+  [[nodiscard]] std::uint64_t index_bytes() const;
 
   /// Ends every wait with `error`; later appends and waits answer it too.
   void Interrupt(Error error);

@@ -12,10 +12,9 @@ namespace millrace {
 namespace {
 
 constexpr std::size_t kSlicesPerLock = 256;  // appenders wait no longer than these take to copy
-constexpr std::uint64_t kLargeStretchBytes = 128 << 10;
-constexpr std::int64_t kBlockBytes = 4096;  // of the WAL
+constexpr std::int64_t kBlockBytes = 4096;   // of the WAL
 constexpr int kBlocksTried = 64;
-constexpr std::uint64_t kSlackBytes = 64 << 10;  // a stretch, which the first entry may lie before the offset by
+constexpr std::uint64_t kPassOverBytes = 64 << 10;  // asked of the WAL at least while it is on the way to the offset
 
 std::uint64_t BytesOf(const HotBatches& read) { return read.tail_bytes + read.wal_bytes; }
 
@@ -68,20 +67,26 @@ std::optional<PartitionLog::State::WalPlan> PartitionLog::State::PlanWalRead(Off
 
   const std::size_t first = index.Find(next);
   plan.range.begin = index[first].begin;
-  for (const Place& place : places)
-    if (place.next == next && place.at >= plan.range.begin) plan.range.begin = place.at;
+  bool on_the_way = index[first].base < next;
+  for (const Place& place : places) {
+    if (place.next != next || place.at < plan.range.begin) continue;
+    plan.range.begin = place.at;
+    on_the_way = false;
+  }
+  if (on_the_way) plan.bytes_max = std::max(plan.bytes_max, kPassOverBytes);
 
   // Not past the first stretch that begins behind `stop`, nor far past the bytes asked for.
   const auto bytes_before = [&](std::size_t entry) MR_REQUIRES(mutex) {
     return entry < index.size() ? index[entry].bytes_before : index.bytes_total();
   };
+  const auto slack = static_cast<std::uint64_t>(index.stretch());  // which the first entry may lie before the offset by
   const std::size_t stop = std::max(index.FindAtOrAbove(plan.stop), first + 1);
   const std::uint64_t enough = bytes_left > UINT64_MAX / 2 ? UINT64_MAX / 2 : bytes_before(first) + bytes_left;
   std::size_t last = first + 1;
-  while (last < stop && bytes_before(last) <= enough + kSlackBytes) ++last;
+  while (last < stop && bytes_before(last) <= enough + slack) ++last;
   // A stretch beyond the ordinary is one large batch: one that will not fit is not read in vain.
   const auto is_large_and_too_much = [&](std::size_t entry) MR_REQUIRES(mutex) {
-    return bytes_before(entry + 1) > enough && bytes_before(entry + 1) - bytes_before(entry) >= kLargeStretchBytes;
+    return bytes_before(entry + 1) > enough && bytes_before(entry + 1) - bytes_before(entry) >= 2 * slack;
   };
   while (last > first + 1 && is_large_and_too_much(last - 1)) --last;
   if (last == first + 1 && anything_read && index[first].base == next && is_large_and_too_much(first))
@@ -180,7 +185,8 @@ Result<bool> PartitionLog::State::ReadFromWal(WalPlan plan, HotBatches& read, st
       read.batches.push_back(std::move(frame.payload));
     }
     plan.range.begin = frames->next;
-    plan.bytes_max = std::max<std::uint64_t>(bytes_max - std::min(bytes_max, BytesOf(read)), 1);
+    plan.bytes_max = std::max<std::uint64_t>(bytes_max - std::min(bytes_max, BytesOf(read)),
+                                             read.batches.empty() ? kPassOverBytes : 1);
     if (BytesOf(read) >= bytes_max && !read.batches.empty()) {
       RememberPlace(read.next, plan.range.begin);
       read.full = true;
@@ -239,6 +245,7 @@ Offset PartitionLog::FindHotByTime(Offset from, std::int64_t timestamp_ms) const
   State& s = *state_;
   MutexLock lock(s.mutex);
   const Offset visible_end = s.VisibleEnd();
+  while (const State::Hole* hole = s.HoleAt(from)) from = hole->end;  // no record of any time is there
   if (s.index.empty()) return from;
   for (std::size_t i = s.index.Find(from); i < s.index.size() && s.index[i].base < visible_end; ++i)
     if (s.index[i].timestamp_max_ms >= timestamp_ms) return std::max(from, s.index[i].base);

@@ -18,8 +18,10 @@ namespace millrace {
 //   gap, wholly below tiered_end                 covered by segments: the hot run begins behind it
 //   gap, and damage was found in it              lost: reads there are kCorruption, appends go on above
 //   gap without damage, overlap                  cannot be: the partition answers kCorruption
-//   damage behind the last frame                 it may have held batches of ours: as many offsets as it has bytes are
-//                                                given up, so that no offset is given twice and no loss is silent
+//   a damaged frame that names us                lost likewise; nobody else looks at it
+//   damage behind the last frame                 it may have held batches of ours: as many offsets as fit in its bytes
+//                                                are given up, so that no offset is given twice and no loss is silent;
+//                                                not if it held one frame, and another partition misses that one
 //   run ends below tiered_end                    the disk was lost or replaced: start at tiered_end
 
 Result<void> PartitionLog::State::Break(Error error) {
@@ -28,18 +30,38 @@ Result<void> PartitionLog::State::Break(Error error) {
 }
 
 void PartitionLog::State::AddHole(Offset begin, Offset end) {
-  MR_CHECK(recovery.damage && begin < end, begin.value(), end.value());
-  DamagedRange damage = *recovery.damage;
-  damage.partition = options.name;
-  damage.begin = begin;
-  damage.end = end;
-  holes.push_back({begin, end, std::move(damage)});
+  MR_CHECK(!recovery.damage.empty() && begin < end, begin.value(), end.value());
+  const WalDamage& first = recovery.damage.front().found;
+  Hole hole = {.begin = begin, .end = end, .damage = {}, .at = first.extent.begin};
+  hole.damage = {.partition = options.name,
+                 .begin = begin,
+                 .end = end,
+                 .place = first.file,
+                 .byte_begin = first.byte_begin,
+                 .byte_end = first.byte_end};
+  for (const Recovery::Damage& more : recovery.damage)
+    if (more.found.file == first.file) hole.damage.byte_end = std::max(hole.damage.byte_end, more.found.byte_end);
+  if (recovery.damage.size() == 1 && first.one_frame && !first.stream) recovery.explained.push_back(first.extent.begin);
+  holes.push_back(std::move(hole));
+}
+
+/// A frame of ours that is damaged tells how many offsets it held, or is counted like damage of which nobody knows
+/// whose it was: at most as many offsets as bytes behind the headers of a frame and of a batch.
+Offset PartitionLog::State::LostEnd(Offset log_end) const {
+  constexpr std::int64_t kOverhead = 56 + 61;
+  for (const Recovery::Damage& damage : recovery.damage) {
+    const std::int64_t bytes = damage.found.extent.end - damage.found.extent.begin;
+    const std::int64_t fits =
+        damage.found.extent.end <= damage.found.extent.begin ? 1 : std::max<std::int64_t>(bytes - kOverhead, 0);
+    log_end = log_end + damage.offsets.value_or(damage.found.stream ? std::max<std::int64_t>(fits, 1) : fits);
+  }
+  return log_end;
 }
 
 Result<void> PartitionLog::State::BridgeGap(Offset expected, Offset base) {
   const Offset tiered_end = offsets.tiered_end();
   const Offset uncovered = std::max(expected, tiered_end);
-  if (uncovered < base && !recovery.damage)
+  if (uncovered < base && recovery.damage.empty())
     return Break(Error(ErrorCode::kCorruption,
                        fmt::format("{}-{}: the WAL goes on at offset {} where {} was expected", options.name.topic,
                                    options.name.partition.value(), base.value(), expected.value()),
@@ -73,8 +95,7 @@ Result<void> PartitionLog::RecoverFrame(WalExtent extent, std::span<const std::b
                          "the partition takes no appends; `millrace inspect wal` shows the frames"));
   }
   recovery.run_end = view->end_offset();
-  recovery.damage.reset();
-  recovery.damage_bytes = 0;
+  recovery.damage.clear();
   const std::int64_t appended_ms = std::min(view->max_timestamp_ms(), s.clock.WallMs());
   s.index.Add(base, extent, batch.size(), view->max_timestamp_ms(), s.index.OpensStretch(extent.begin), appended_ms);
   return {};
@@ -84,14 +105,38 @@ void PartitionLog::RecoverDamage(const WalDamage& damage) {
   State& s = *state_;
   MutexLock lock(s.mutex);
   MR_CHECK(!s.recovery.finished);
-  const std::int64_t bytes = damage.extent.end - damage.extent.begin;
-  s.recovery.damage_bytes += bytes > 0 ? static_cast<std::uint64_t>(bytes) : 1;
-  if (!s.recovery.damage) {
-    s.recovery.damage =
-        DamagedRange{.place = damage.file, .byte_begin = damage.byte_begin, .byte_end = damage.byte_end};
-  } else if (s.recovery.damage->place == damage.file) {
-    s.recovery.damage->byte_end = std::max(s.recovery.damage->byte_end, damage.byte_end);
+  s.recovery.damage.push_back({damage, {}});
+}
+
+void PartitionLog::RecoverDamagedFrame(const WalDamage& damage, std::span<const std::byte> payload) {
+  State& s = *state_;
+  MutexLock lock(s.mutex);
+  State::Recovery& recovery = s.recovery;
+  MR_CHECK(!recovery.finished);
+  State::Recovery::Damage found{damage, {}};
+  // Any byte of it may be the wrong one: it is believed where it says what the frames before it say.
+  const Offset expected = s.LostEnd(recovery.run_end.value_or(s.offsets.tiered_end()));
+  if (const auto view = RecordBatchView::Parse(payload); view && view->size_bytes() == payload.size()) {
+    const std::int64_t count = view->end_offset() - view->base_offset();
+    if (view->base_offset() == expected && count == view->record_count()) found.offsets = count;
+    if (!recovery.run_end && view->end_offset() <= expected && count == view->record_count()) return;  // in segments
   }
+  recovery.damage.push_back(std::move(found));
+}
+
+std::vector<WalPosition> PartitionLog::FramesLostHere() const {
+  MutexLock lock(state_->mutex);
+  return state_->recovery.explained;
+}
+
+void PartitionLog::Acquit(std::span<const WalPosition> places) {
+  State& s = *state_;
+  MutexLock lock(s.mutex);
+  MR_CHECK(!s.recovery.finished);
+  if (Planted(Bug::kLogDamageSpreads)) return;
+  std::erase_if(s.recovery.damage, [&](const State::Recovery::Damage& damage) {
+    return !damage.found.stream && std::ranges::find(places, damage.found.extent.begin) != places.end();
+  });
 }
 
 Result<void> PartitionLog::FinishRecovery() {
@@ -111,24 +156,41 @@ Result<void> PartitionLog::FinishRecovery() {
     }
     if (Planted(Bug::kLogOffsetOffByOneAfterRecovery) && found.log_end > found.tiered_end)
       found.log_end = found.log_end - 1;
-    if (recovery.damage) {
-      const Offset end = found.log_end + static_cast<std::int64_t>(recovery.damage_bytes);
+    if (const Offset end = s.LostEnd(found.log_end); end > found.log_end) {
       s.AddHole(found.log_end, end);
       found.log_end = end;
     }
   }
   found.durable_end = found.log_end;
   s.offsets.Start(found);
+  for (const State::Hole& hole : s.holes) s.damage_found.push_back(hole.damage);
+  recovery.found_ms = s.holes.empty() ? 0 : s.clock.WallMs();
   s.index.CloseStretch();
   if (s.broken) return *s.broken;
   return {};
+}
+
+std::optional<Error> PartitionLog::broken() const {
+  MutexLock lock(state_->mutex);
+  return state_->broken;
+}
+
+std::vector<DamagedRange> PartitionLog::damage_found() const {
+  MutexLock lock(state_->mutex);
+  return state_->damage_found;
+}
+
+bool PartitionLog::damaged() const {
+  MutexLock lock(state_->mutex);
+  return !state_->damage_found.empty();
 }
 
 std::optional<HotRun> PartitionLog::SaveRun() const {
   const State& s = *state_;
   MutexLock lock(s.mutex);
   if (s.broken || !s.recovery.finished || !s.holes.empty()) return std::nullopt;
-  HotRun run = {.stream = s.options.stream, .begin = s.offsets.log_end(), .end = s.offsets.log_end(), .index = s.index};
+  HotRun run = {
+      .stream = s.options.stream, .begin = s.offsets.log_end(), .end = s.offsets.log_end(), .index = s.index.Copy()};
   if (!s.index.empty()) run.begin = s.index[0].base;
   return run;
 }
@@ -145,7 +207,7 @@ void PartitionLog::RestoreRun(HotRun run) {
   MR_CHECK(!s.recovery.finished && !s.recovery.run_end && run.begin <= run.end, run.begin.value(), run.end.value());
   s.recovery.run_begin = run.begin;
   s.recovery.run_end = run.end;
-  s.index = std::move(run.index);
+  s.index.Adopt(run.index);
 }
 
 }  // namespace millrace

@@ -156,6 +156,116 @@ TEST_F(PartitionLogRecoveryTest, RecyclingUpToAHoleKeepsIt) {
   EXPECT_EQ(log->offsets().hot_start, Offset(100));
 }
 
+TEST_F(PartitionLogRecoveryTest, ASearchByTimeStepsOverHoles) {
+  f.wal.Damage(FrameBegin(4));
+  auto log = f.Reopen(Row(0, 0), f.wal.end());
+  ASSERT_TRUE(log->FinishRecovery());
+  EXPECT_EQ(log->FindHotByTime(Offset(40), 0), Offset(50));
+  EXPECT_EQ(log->FindHotByTime(Offset(45), 1000), Offset(50));
+  EXPECT_LE(log->FindHotByTime(Offset(0), 1003), Offset(30));
+  auto alone = f.Open(WalStream(7), Row(0, 0));
+  const WalExtent extent{WalPosition(4096), WalPosition(4096 + 300)};
+  alone->RecoverDamage({.extent = extent, .file = "wal/1", .byte_begin = 8192, .byte_end = 8492, .reason = ""});
+  ASSERT_TRUE(alone->FinishRecovery());
+  EXPECT_EQ(alone->FindHotByTime(Offset(0), 0), alone->visible_end());
+}
+
+TEST_F(PartitionLogRecoveryTest, AHolePinsTheWalUntilASegmentSaysIt) {
+  f.wal.Damage(FrameBegin(4));
+  auto log = f.Reopen(Row(0, 0), f.wal.end());
+  ASSERT_TRUE(log->FinishRecovery());
+  log->AdvanceTieredEnd(Offset(40));
+  ASSERT_TRUE(log->OldestNeeded());
+  EXPECT_LE(*log->OldestNeeded(), FrameBegin(4));
+  EXPECT_TRUE(log->damaged());
+  ASSERT_EQ(log->damage_found().size(), 1U);
+  EXPECT_EQ(log->damage_found()[0].begin, Offset(40));
+  EXPECT_EQ(log->damage_found()[0].end, Offset(50));
+}
+
+TEST_F(PartitionLogRecoveryTest, AHoleWithoutAnyFrameBesideItPinsTheWalAndWantsToBeUploaded) {
+  auto log = f.Open(WalStream(7), Row(0, 0));
+  const WalExtent extent{WalPosition(4096), WalPosition(4096 + 300)};
+  log->RecoverDamage({.extent = extent, .file = "wal/1", .byte_begin = 8192, .byte_end = 8492, .reason = ""});
+  ASSERT_TRUE(log->FinishRecovery());
+  EXPECT_EQ(log->OldestNeeded(), extent.begin);
+  EXPECT_GT(log->pending().bytes, 0U);
+  EXPECT_EQ(log->ReadHot(Offset(0), Offset(1), 1).error().code(), ErrorCode::kCorruption);
+}
+
+TEST_F(PartitionLogRecoveryTest, ADamagedFrameOfOursMovesTheNextOffsetByWhatItHeld) {
+  const auto frames = f.wal.Frames(f.wal.end());
+  const auto& lost = frames[18];
+  auto log = f.Reopen(Row(0, 0), FrameBegin(9));
+  std::vector<std::byte> payload(lost.payload.bytes().begin(), lost.payload.bytes().end());
+  payload[100] ^= std::byte{1};
+  log->RecoverDamagedFrame(
+      {.extent = lost.extent, .file = "wal/1", .byte_begin = 1, .byte_end = 2, .reason = "", .stream = WalStream(7)},
+      payload);
+  ASSERT_TRUE(log->FinishRecovery());
+  EXPECT_THAT(Bounds(*log), ElementsAre(0, 0, 0, 100, 100));
+  EXPECT_EQ(log->ReadHot(Offset(90), Offset(100), 1).error().damage()->end, Offset(100));
+}
+
+TEST_F(PartitionLogRecoveryTest, ADamagedFrameOfOursThatLiesInSegmentsIsNoLoss) {
+  const auto frames = f.wal.Frames(f.wal.end());
+  auto log = f.Open(WalStream(7), Row(0, 10));
+  log->RecoverDamagedFrame({.extent = frames[0].extent, .file = "wal/1", .reason = "", .stream = WalStream(7)},
+                           frames[0].payload.bytes());
+  ASSERT_TRUE(log->FinishRecovery());
+  EXPECT_THAT(Bounds(*log), ElementsAre(0, 10, 10, 10, 10));
+  EXPECT_FALSE(log->damaged());
+}
+
+TEST_F(PartitionLogRecoveryTest, WhatAnotherPartitionMissesIsNotMissedHere) {
+  const WalDamage damage{.extent = {FrameBegin(4), FrameBegin(4) + 400},
+                         .file = "wal/1",
+                         .byte_begin = 1,
+                         .byte_end = 401,
+                         .reason = "",
+                         .stream = {},
+                         .one_frame = true};
+  const auto frames = f.wal.Frames(f.wal.end());
+  auto loser = f.Open(WalStream(7), Row(0, 0)), idle = f.Open(WalStream(8), Row(0, 0));
+  for (std::size_t i = 0; i < 20; i += 2) {
+    if (i == 8) {
+      loser->RecoverDamage(damage);
+      idle->RecoverDamage(damage);
+    } else {
+      ASSERT_TRUE(loser->RecoverFrame(frames[i].extent, frames[i].payload.bytes()));
+    }
+  }
+  const auto lost = loser->FramesLostHere();
+  EXPECT_THAT(lost, ElementsAre(FrameBegin(4)));
+  idle->Acquit(lost);
+  loser->Acquit(lost);
+  ASSERT_TRUE(idle->FinishRecovery());
+  ASSERT_TRUE(loser->FinishRecovery());
+  EXPECT_THAT(Bounds(*idle), ElementsAre(0, 0, 0, 0, 0));
+  EXPECT_FALSE(idle->damaged());
+  EXPECT_TRUE(loser->damaged());
+}
+
+TEST_F(PartitionLogRecoveryTest, NextOffsetsMoveNoFurtherThanWhatCouldFit) {
+  for (const std::int64_t bytes : {60, 117, 118, 400}) {
+    auto log = f.Open(WalStream(8), Row(0, 0));
+    log->RecoverDamage({.extent = {WalPosition(0), WalPosition(bytes)}, .file = "wal/1", .reason = "", .stream = {}});
+    ASSERT_TRUE(log->FinishRecovery());
+    EXPECT_EQ(log->offsets().log_end.value(), std::max<std::int64_t>(bytes - 117, 0));
+  }
+}
+
+TEST_F(PartitionLogRecoveryTest, ABrokenPartitionPinsTheWholeWal) {
+  auto log = f.Open(WalStream(7), Row(0, 0));
+  const auto frames = f.wal.Frames(f.wal.end());
+  ASSERT_TRUE(log->RecoverFrame(frames[0].extent, frames[0].payload.bytes()));
+  ASSERT_FALSE(log->RecoverFrame(frames[4].extent, frames[4].payload.bytes()));
+  ASSERT_FALSE(log->FinishRecovery());
+  EXPECT_EQ(log->OldestNeeded(), WalPosition(0));
+  ASSERT_TRUE(log->broken());
+  EXPECT_EQ(log->broken()->code(), ErrorCode::kCorruption);
+}
+
 TEST_F(PartitionLogRecoveryTest, GapWithoutDamageBreaksThePartition) {
   auto log = f.Open(WalStream(7), Row(0, 0));
   const auto frames = f.wal.Frames(f.wal.end());

@@ -45,6 +45,7 @@ struct PartitionLog::State final : TailOwner {
   struct Hole {
     Offset begin, end;
     DamagedRange damage;
+    WalPosition at;  // where the damage begins: evidence, until a segment says so
   };
   /// A stretch of WAL to read for offsets from `next` up to `stop`.
   struct WalPlan {
@@ -73,6 +74,8 @@ struct PartitionLog::State final : TailOwner {
   Result<void> Break(Error error) MR_REQUIRES(mutex);
   Result<void> BridgeGap(Offset expected, Offset base) MR_REQUIRES(mutex);
   void AddHole(Offset begin, Offset end) MR_REQUIRES(mutex);
+  /// Behind the last frame: as many offsets as the damage there can have held.
+  [[nodiscard]] Offset LostEnd(Offset log_end) const MR_REQUIRES(mutex);
 
   // Constant after construction.
   const Options options;
@@ -94,10 +97,11 @@ struct PartitionLog::State final : TailOwner {
   OffsetWaiters waiters MR_GUARDED_BY(mutex);
   std::size_t blocked_threads MR_GUARDED_BY(mutex) = 0;
   bool sync_asked MR_GUARDED_BY(mutex) = false;
-  std::optional<Error> sync_error MR_GUARDED_BY(mutex);  // of the last sync asked for
-  std::optional<Error> ended MR_GUARDED_BY(mutex);       // Interrupt
-  std::optional<Error> broken MR_GUARDED_BY(mutex);      // recovery found offsets that cannot be
-  std::vector<Hole> holes MR_GUARDED_BY(mutex);          // by offset
+  std::optional<Error> sync_error MR_GUARDED_BY(mutex);         // of the last sync asked for
+  std::optional<Error> ended MR_GUARDED_BY(mutex);              // Interrupt
+  std::optional<Error> broken MR_GUARDED_BY(mutex);             // recovery found offsets that cannot be
+  std::vector<Hole> holes MR_GUARDED_BY(mutex);                 // by offset
+  std::vector<DamagedRange> damage_found MR_GUARDED_BY(mutex);  // the same for good
   /// Where recent reads ended, so that the next in a sequence begins at its frame and not at the stretch's.
   struct Place {
     Offset next{-1};
@@ -109,8 +113,13 @@ struct PartitionLog::State final : TailOwner {
   struct Recovery {
     bool finished = false;
     std::optional<Offset> run_begin, run_end;  // of the frames that follow each other up to the last one
-    std::optional<DamagedRange> damage;        // since the last frame; offsets unset
-    std::uint64_t damage_bytes = 0;
+    struct Damage {
+      WalDamage found;
+      std::optional<std::int64_t> offsets;  // a damaged frame of ours: how many it held, if it can still be told
+    };
+    std::vector<Damage> damage;          // since the last frame
+    std::vector<WalPosition> explained;  // where single frames were lost that were ours
+    std::int64_t found_ms = 0;           // when a hole was found
   };
   Recovery recovery MR_GUARDED_BY(mutex);
 };

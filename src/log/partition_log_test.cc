@@ -86,6 +86,18 @@ TEST(PartitionLogTest, FailedAppendLeavesNoTrace) {
               ElementsAre(Pair(0, 2), Pair(2, 3)));
 }
 
+TEST(PartitionLogTest, WhatAnAppendSetsOffWaitsUntilItsCallerHasLetGoOfHisLock) {
+  LogFixture f(SyncPolicy::None());
+  int woken = 0;
+  f.log->AddWaiter(Offset(0), [&] { ++woken; });
+  Buffer batch = TestBatch(1);
+  PartitionLog::Effects effects;
+  ASSERT_TRUE(f.log->TryAppend(batch, effects));
+  EXPECT_EQ(woken, 0);
+  f.log->Run(std::move(effects));
+  EXPECT_EQ(woken, 1);
+}
+
 TEST(PartitionLogTest, AppendWaitsForRoomAndPoisonComesThrough) {
   LogFixture f;
   f.wal.SetStagingBytes(1000);

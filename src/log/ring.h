@@ -16,6 +16,9 @@ class Ring {
  public:
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
+  /// How many fit before the next doubling, to next_capacity().
+  [[nodiscard]] std::size_t capacity() const { return slots_.size(); }
+  [[nodiscard]] std::size_t next_capacity() const { return slots_.empty() ? kFirstSlots : slots_.size() * 2; }
   [[nodiscard]] T& operator[](std::size_t index) { return slots_[(first_ + index) & (slots_.size() - 1)]; }
   [[nodiscard]] const T& operator[](std::size_t index) const { return slots_[(first_ + index) & (slots_.size() - 1)]; }
   [[nodiscard]] T& front() { return (*this)[0]; }
@@ -24,7 +27,7 @@ class Ring {
   [[nodiscard]] const T& back() const { return (*this)[size_ - 1]; }
 
   void PushBack(T value) {
-    if (size_ == slots_.size()) Grow();
+    if (size_ == slots_.size()) MoveTo(next_capacity());
     (*this)[size_] = std::move(value);
     ++size_;
   }
@@ -37,6 +40,17 @@ class Ring {
   void Clear() {
     slots_ = {};
     first_ = size_ = 0;
+  }
+  /// Drops what lies at `size` and behind. Precondition: size <= size().
+  void Truncate(std::size_t size) {
+    MR_DCHECK(size <= size_);
+    while (size_ > size) (*this)[--size_] = T{};
+  }
+  /// To the fewest slots that hold what it holds.
+  void ShrinkToFit() {
+    std::size_t slots = size_ == 0 ? 0 : kFirstSlots;
+    while (slots < size_) slots *= 2;
+    if (slots < slots_.size()) MoveTo(slots);
   }
 
   /// Index of the first element for which `before` is false; elements are partitioned by it.
@@ -56,10 +70,10 @@ class Ring {
  private:
   static constexpr std::size_t kFirstSlots = 8, kKeptSlots = 32;
 
-  void Grow() {
-    std::vector<T> larger(slots_.empty() ? kFirstSlots : slots_.size() * 2);
-    for (std::size_t i = 0; i < size_; ++i) larger[i] = std::move((*this)[i]);
-    slots_ = std::move(larger);
+  void MoveTo(std::size_t slots) {
+    std::vector<T> moved(slots);
+    for (std::size_t i = 0; i < size_; ++i) moved[i] = std::move((*this)[i]);
+    slots_ = std::move(moved);
     first_ = 0;
   }
 

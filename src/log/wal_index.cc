@@ -1,31 +1,102 @@
 #include "log/wal_index.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
 namespace millrace {
 
-bool WalIndex::OpensStretch(WalPosition begin) const {
-  if (entries_.empty() || stretch_closed_) return true;
-  const Entry& last = entries_.back();
+namespace {
+
+constexpr int kDoublingsMax = 30;  // a stretch is longer than any WAL then
+
+}  // namespace
+
+WalIndex::~WalIndex() {
+  if (budget_ != nullptr) budget_->Give(taken_);
+}
+
+WalIndex& WalIndex::operator=(WalIndex&& other) noexcept {
+  WalIndex moved(std::move(other));
+  Swap(moved);
+  return *this;
+}
+
+void WalIndex::Swap(WalIndex& other) noexcept {
+  std::swap(entries_, other.entries_);
+  std::swap(end_, other.end_);
+  std::swap(bytes_total_, other.bytes_total_);
+  std::swap(stretch_closed_, other.stretch_closed_);
+  std::swap(doublings_, other.doublings_);
+  std::swap(kept_, other.kept_);
+  std::swap(budget_, other.budget_);
+  std::swap(taken_, other.taken_);
+}
+
+bool WalIndex::FarEnough(const Entry& last, WalPosition begin, std::uint64_t bytes_before) const {
   const std::int64_t distance = begin - last.begin;
-  if (distance < kStretch) return false;
-  return bytes_total_ - last.bytes_before >= kPayloadPerEntry || distance >= kStretchMax;
+  if (distance < stretch()) return false;
+  return bytes_before - last.bytes_before >= kPayloadPerEntry << doublings_ || distance >= kStretchMax << doublings_;
+}
+
+bool WalIndex::OpensStretch(WalPosition begin) const {
+  return entries_.empty() || stretch_closed_ || FarEnough(entries_.back(), begin, bytes_total_);
 }
 
 void WalIndex::Add(Offset base, WalExtent extent, std::uint64_t batch_bytes, std::int64_t timestamp_max_ms,
                    bool opens_stretch, std::int64_t now_ms) {
   MR_DCHECK(extent.begin >= end_, extent.begin.value(), end_.value());
   if (opens_stretch) {
-    entries_.PushBack({base, extent.begin, bytes_total_, timestamp_max_ms, now_ms});
     stretch_closed_ = false;
+    Push({base, extent.begin, bytes_total_, timestamp_max_ms, now_ms});
   } else {
     Entry& last = entries_.back();
     last.timestamp_max_ms = std::max(last.timestamp_max_ms, timestamp_max_ms);
   }
   bytes_total_ += batch_bytes;
   end_ = extent.end;
+}
+
+void WalIndex::Push(const Entry& entry) {
+  if (entries_.size() == entries_.capacity()) MakeRoom();
+  entries_.PushBack(entry);
+}
+
+void WalIndex::MakeRoom() {
+  const std::size_t slots = entries_.capacity(), more = entries_.next_capacity() - slots;
+  if (budget_ == nullptr || slots + more <= WalIndexBudget::kFreeSlots) return;
+  if (budget_->TryTake(more * sizeof(Entry), slots + more)) {
+    taken_ += more * sizeof(Entry);
+    return;
+  }
+  DropTooClose();  // stretches that were closed early stand close
+  // A quarter at least, so that the work is worth it.
+  while (entries_.size() > slots - slots / 4 && doublings_ < kDoublingsMax) {
+    ++doublings_;
+    DropTooClose();
+  }
+}
+
+void WalIndex::DropTooClose() {
+  const std::size_t needed = Find(kept_);
+  std::size_t kept = 0;
+  for (std::size_t i = 1; i < entries_.size(); ++i) {
+    const Entry entry = entries_[i];
+    if (i == needed || FarEnough(entries_[kept], entry.begin, entry.bytes_before)) {
+      entries_[++kept] = entry;
+    } else {
+      entries_[kept].timestamp_max_ms = std::max(entries_[kept].timestamp_max_ms, entry.timestamp_max_ms);
+    }
+  }
+  entries_.Truncate(kept + 1);
+}
+
+void WalIndex::Settle() {
+  if (entries_.size() <= entries_.capacity() / 4) entries_.ShrinkToFit();
+  if (counted_bytes() >= taken_) return;
+  budget_->Give(taken_ - counted_bytes());
+  taken_ = counted_bytes();
 }
 
 std::size_t WalIndex::Find(Offset offset) const {
@@ -51,8 +122,35 @@ WalIndex WalIndex::Restored(const std::vector<Entry>& entries, WalPosition end, 
   return index;
 }
 
+WalIndex WalIndex::Copy() const {
+  WalIndex copy;
+  copy.Adopt(*this);
+  return copy;
+}
+
+void WalIndex::Adopt(const WalIndex& other) {
+  MR_CHECK(entries_.empty() && bytes_total_ == 0, bytes_total_);
+  doublings_ = other.doublings_;
+  stretch_closed_ = other.stretch_closed_;
+  for (std::size_t i = 0; i < other.size(); ++i) Push(other[i]);
+  end_ = other.end_;
+  bytes_total_ = other.bytes_total_;
+}
+
 void WalIndex::DropBefore(WalPosition position) {
-  while (!entries_.empty() && entries_.front().begin < position) entries_.PopFront();
+  bool dropped = false;
+  for (; !entries_.empty() && entries_.front().begin < position; dropped = true) entries_.PopFront();
+  if (!dropped) return;
+  // Half the entries are enough now: as many again give the next stretches their former length.
+  if (entries_.empty()) doublings_ = 0;
+  if (doublings_ > 0 && entries_.size() <= entries_.capacity() / 2) --doublings_;
+  Settle();
+}
+
+void WalIndex::Clear() {
+  entries_.Clear();
+  doublings_ = 0;
+  Settle();
 }
 
 }  // namespace millrace

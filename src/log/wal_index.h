@@ -1,5 +1,9 @@
 // Where in the WAL a partition's offsets lie, sparsely: an entry for each stretch of about 64 KiB of WAL. A read by
 // offset begins at the entry before it and passes over less than a stretch.
+//
+// The entries of all partitions share a budget. An index that is full and may not grow makes room in itself: it doubles
+// what its stretches are to span and drops the entries that are too close then. So it always covers all of its
+// partition's WAL, evenly, in what memory there is (docs/adr/0027-memory-of-the-wal-index.md).
 #pragma once
 
 #include <cstddef>
@@ -8,17 +12,19 @@
 #include <vector>
 
 #include "log/ring.h"
+#include "log/wal_index_budget.h"
 #include "millrace/types.h"
 #include "wal/wal.h"
 
 namespace millrace {
 
-/// Not thread-safe. Memory: 40 bytes an entry, at least kPayloadPerEntry bytes of batches (or kStretchMax of WAL) each.
+/// Not thread-safe; the budget is shared. Memory: 40 bytes an entry, at least kPayloadPerEntry bytes of batches (or
+/// kStretchMax of WAL) each.
 class WalIndex {
  public:
   static constexpr std::int64_t kStretch = 64 << 10;
   static constexpr std::uint64_t kPayloadPerEntry = 512;  // a partition with few bytes gets few entries ...
-  static constexpr std::int64_t kStretchMax = 4 << 20;    // ... but no entry pins more of the WAL than this
+  static constexpr std::int64_t kStretchMax = 4 << 20;    // ... but while there is memory none pins more WAL than this
 
   struct Entry {
     Offset base;                    // of the first batch in the stretch
@@ -27,6 +33,13 @@ class WalIndex {
     std::int64_t timestamp_max_ms;  // over the stretch
     std::int64_t appended_ms;       // when the stretch began
   };
+
+  /// Without a budget, as one that only carries entries has none, it grows as it likes.
+  WalIndex() = default;
+  explicit WalIndex(WalIndexBudget& budget) : budget_(&budget) {}
+  ~WalIndex();
+  WalIndex(WalIndex&& other) noexcept { Swap(other); }
+  WalIndex& operator=(WalIndex&& other) noexcept;
 
   /// Whether a batch at `begin` opens a new stretch; the caller then knows the time to give to Add.
   [[nodiscard]] bool OpensStretch(WalPosition begin) const;
@@ -49,21 +62,50 @@ class WalIndex {
   [[nodiscard]] std::uint64_t bytes_held() const {
     return entries_.empty() ? 0 : bytes_total_ - entries_.front().bytes_before;
   }
+  /// What a stretch spans at least, at present.
+  [[nodiscard]] std::int64_t stretch() const { return kStretch << doublings_; }
+  /// Of its own memory.
+  [[nodiscard]] std::uint64_t memory_bytes() const { return entries_.capacity() * sizeof(Entry); }
+  /// The part of it that is counted: what lies beyond WalIndexBudget::kFreeSlots.
+  [[nodiscard]] std::uint64_t counted_bytes() const {
+    return entries_.capacity() <= WalIndexBudget::kFreeSlots
+               ? 0
+               : (entries_.capacity() - WalIndexBudget::kFreeSlots) * sizeof(Entry);
+  }
 
-  /// As it was before: `entries` ascend, the last one begins before `end`.
+  /// As it was before: `entries` ascend, the last one begins before `end`. Has no budget.
   static WalIndex Restored(const std::vector<Entry>& entries, WalPosition end, std::uint64_t bytes_total);
+  /// The same entries, without a budget.
+  [[nodiscard]] WalIndex Copy() const;
+  /// Takes over what `other` tells, as far as the budget allows. Precondition: empty, and nothing was ever added.
+  void Adopt(const WalIndex& other);
 
   /// Drops stretches that begin before `position`.
   void DropBefore(WalPosition position);
-  void Clear() { entries_.Clear(); }
+  void Clear();
   /// The next batch opens a stretch whatever its place.
   void CloseStretch() { stretch_closed_ = true; }
+  /// What lies at `offset` and above is needed: the stretch it is in begins where it begins, however short memory gets.
+  /// Joined with an earlier one, it would be dropped with it.
+  void Keep(Offset offset) { kept_ = offset; }
 
  private:
+  [[nodiscard]] bool FarEnough(const Entry& last, WalPosition begin, std::uint64_t bytes_before) const;
+  void Push(const Entry& entry);
+  void MakeRoom();
+  void DropTooClose();
+  /// Gives back what the entries do not take any more.
+  void Settle();
+  void Swap(WalIndex& other) noexcept;
+
   Ring<Entry> entries_;
   WalPosition end_;
   std::uint64_t bytes_total_ = 0;
   bool stretch_closed_ = false;
+  int doublings_ = 0;  // of the distances above
+  Offset kept_{0};
+  WalIndexBudget* budget_ = nullptr;
+  std::uint64_t taken_ = 0;  // of the budget
 };
 
 }  // namespace millrace

@@ -66,6 +66,7 @@ Result<void> MemoryMetadataStore::AlterTopic(TopicId topic, const TopicOptions& 
 }
 
 void MemoryMetadataStore::Release(const SegmentRow& segment, std::int64_t now_ms) {
+  if (segment.is_gap()) return;
   const auto object = objects_.find(segment.object);
   MR_CHECK(object != objects_.end() && object->second.references > 0);
   if (--object->second.references > 0) return;
@@ -157,15 +158,29 @@ std::vector<PartitionRow> MemoryMetadataStore::RowsOf(std::span<const SegmentCom
   return rows;
 }
 
+/// A gap names no object that would tell a second commit from the first; the row itself does.
+bool MemoryMetadataStore::HasGap(const SegmentRow& gap) const {
+  const auto partition = partitions_.find(gap.partition);
+  if (partition == partitions_.end()) return false;
+  const auto row = partition->second.segments.find(gap.base);
+  return row != partition->second.segments.end() && row->second.is_gap() && row->second.end == gap.end;
+}
+
 Result<std::vector<PartitionRow>> MemoryMetadataStore::CommitSegments(const ObjectRow& object,
                                                                       std::span<const SegmentCommit> segments) {
   MR_TRY(CheckCommit(object, segments));
   MutexLock lock(mutex_);
   MR_TRY(CheckOpen());
+  const bool only_gaps = OnlyGaps(segments);
   const auto found = objects_.find(object.id);
-  if (found == objects_.end()) return ObjectNotPrepared(object.id, "was not prepared");
-  if (found->second.row.state == ObjectState::kDeleting) return ObjectNotPrepared(object.id, "was given up");
-  if (found->second.row.state == ObjectState::kCommitted) return RowsOf(segments);
+  if (!only_gaps) {
+    if (found == objects_.end()) return ObjectNotPrepared(object.id, "was not prepared");
+    if (found->second.row.state == ObjectState::kDeleting) return ObjectNotPrepared(object.id, "was given up");
+    if (found->second.row.state == ObjectState::kCommitted) return RowsOf(segments);
+  } else if (std::ranges::all_of(
+                 segments, [&](const SegmentCommit& commit) MR_REQUIRES(mutex_) { return HasGap(commit.segment); })) {
+    return RowsOf(segments);
+  }
   // All checks before any change. A partition may have several segments in the object, one after the other.
   std::map<PartitionKey, PartitionRow> after;
   for (const SegmentCommit& commit : segments) {
@@ -176,10 +191,13 @@ Result<std::vector<PartitionRow>> MemoryMetadataStore::CommitSegments(const Obje
     MR_ASSIGN_OR_RETURN(before->second, ApplyCommit(before->second, commit));
   }
   for (const auto& [key, row] : after) partitions_[key].row = row;
+  std::uint64_t references = 0;
   for (const SegmentCommit& commit : segments) {
     partitions_[commit.segment.partition].segments.insert_or_assign(commit.segment.base, commit.segment);
+    references += commit.segment.is_gap() ? 0 : 1;
   }
-  found->second.references = segments.size();
+  if (only_gaps) return RowsOf(segments);
+  found->second.references = references;
   found->second.row.state = ObjectState::kCommitted;
   found->second.row.size_bytes = object.size_bytes;
   found->second.row.changed_ms = object.changed_ms;

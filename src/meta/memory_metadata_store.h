@@ -10,7 +10,7 @@
 namespace millrace {
 
 /// Safe from any thread.
-class MemoryMetadataStore final : public MetadataStore {
+class MemoryMetadataStore : public MetadataStore {
  public:
   Result<std::string> Identity() override;
   Result<void> SetIdentity(std::string_view identity) override;
@@ -48,6 +48,7 @@ class MemoryMetadataStore final : public MetadataStore {
   };
   Result<void> CheckOpen() const MR_REQUIRES(mutex_);
   void Release(const SegmentRow& segment, std::int64_t now_ms) MR_REQUIRES(mutex_);
+  [[nodiscard]] bool HasGap(const SegmentRow& gap) const MR_REQUIRES(mutex_);
   std::vector<PartitionRow> RowsOf(std::span<const SegmentCommit> segments) const MR_REQUIRES(mutex_);
 
   mutable Mutex mutex_;

@@ -343,6 +343,105 @@ TEST_P(MetadataConformanceTest, LogStartOnlyGrowsAndTakesSegmentsAndTieredEndAlo
   EXPECT_EQ(Bases(Key(topic), 0, 10), "55 ");
 }
 
+TEST_P(MetadataConformanceTest, TheTimeOfACommitIsKeptAndMayBeUnknown) {
+  const TopicRow topic = Topic("t");
+  const ObjectRow object = Object(1);
+  ASSERT_TRUE(store().PrepareObject(object));
+  SegmentCommit commits[] = {Segment(Key(topic), object, 0, 5), Segment(Key(topic), object, 5, 8)};
+  commits[1].segment.committed_ms = 1'700'000'000'123;
+  ASSERT_TRUE(store().CommitSegments(object, commits));
+  Reopen();
+  auto segments = store().Segments(Key(topic), Offset(0), 10);
+  ASSERT_TRUE(segments) << segments.error().ToString();
+  EXPECT_EQ(segments->at(0).committed_ms, 0);
+  EXPECT_EQ(segments->at(1), commits[1].segment);
+}
+
+TEST_P(MetadataConformanceTest, AGapLiesInTheRowOfSegmentsAndHasNoObject) {
+  const TopicRow topic = Topic("t");
+  const auto gap = [&](std::int64_t base, std::int64_t end, std::int32_t epoch = 0) {
+    SegmentCommit commit;
+    commit.segment.partition = Key(topic);
+    commit.segment.base = Offset(base);
+    commit.segment.end = Offset(end);
+    commit.segment.committed_ms = 77;
+    commit.epoch = LeaderEpoch(epoch);
+    return commit;
+  };
+  const auto commit_gap = [&](const SegmentCommit& commit) {
+    return store().CommitSegments({}, std::span(&commit, 1));
+  };
+  ASSERT_TRUE(Commit(Key(topic), 1, 0, 5));
+  EXPECT_EQ(Code(commit_gap(gap(6, 9))), "kOutOfRange");
+  EXPECT_EQ(Code(commit_gap(gap(5, 9, 3))), "kFenced");
+  EXPECT_EQ(Code(commit_gap(gap(5, 5))), "kInvalidArgument");
+  auto with_records = gap(5, 9);
+  with_records.segment.records = 4;
+  EXPECT_EQ(Code(commit_gap(with_records)), "kInvalidArgument");
+  auto rows = commit_gap(gap(5, 9));
+  ASSERT_TRUE(rows) << rows.error().ToString();
+  EXPECT_EQ(rows->at(0), (PartitionRow{Key(topic), LeaderEpoch(0), Offset(0), Offset(9), 2, 100}));
+  auto again = commit_gap(gap(5, 9));  // its answer was lost
+  ASSERT_TRUE(again) << again.error().ToString();
+  EXPECT_EQ(*again, *rows);
+  // Among the segments of an object.
+  const ObjectRow object = Object(2);
+  ASSERT_TRUE(store().PrepareObject(object));
+  const SegmentCommit gaps[] = {gap(9, 10), gap(10, 20)};
+  EXPECT_EQ(Code(store().CommitSegments(object, gaps)), "kInvalidArgument");
+  const SegmentCommit mixed[] = {Segment(Key(topic), object, 9, 12), gap(12, 20), Segment(Key(topic), object, 20, 22)};
+  ASSERT_TRUE(store().CommitSegments(object, mixed));
+  Reopen();
+  EXPECT_EQ(Bases(Key(topic), 0, 10), "0 5 9 12 20 ");
+  EXPECT_EQ(store().Segments(Key(topic), Offset(5), 1)->at(0), gap(5, 9).segment);
+  EXPECT_TRUE(store().Segments(Key(topic), Offset(13), 1)->at(0).is_gap());
+  EXPECT_FALSE(store().Segments(Key(topic), Offset(0), 1)->at(0).is_gap());
+  EXPECT_FALSE(*store().FindObject(ObjectId{}));
+  // It goes like any other, and nothing is given up for it.
+  EXPECT_EQ(store().AdvanceLogStart(Key(topic), LeaderEpoch(0), Offset(20), 7000)->segments, 1u);
+  EXPECT_EQ(StateOf(2), ObjectState::kCommitted);
+  ASSERT_TRUE(store().DeleteTopic(topic.id, 8000));
+  EXPECT_EQ(StateOf(2), ObjectState::kDeleting);
+  EXPECT_EQ(store().ObjectsIn(ObjectState::kDeleting, 9000, 10)->size(), 2u);
+}
+
+TEST_P(MetadataConformanceTest, ManySegmentsGoWithTheirTopicOrBelowTheLogStart) {
+  constexpr int kObjects = 30, kEach = 50;
+  for (const bool whole : {false, true}) {
+    const TopicRow topic = Topic(whole ? "goes" : "shrinks", 2);
+    const PartitionKey key = Key(topic, 1);
+    const int first = whole ? 100 : 0;
+    for (int n = 0; n < kObjects; ++n) {
+      const ObjectRow object = Object(static_cast<std::uint8_t>(first + n + 1));
+      ASSERT_TRUE(store().PrepareObject(object));
+      std::vector<SegmentCommit> commits;
+      for (int i = n * kEach; i < (n + 1) * kEach; ++i) commits.push_back(Segment(key, object, i, i + 1));
+      ASSERT_TRUE(store().CommitSegments(object, commits));
+    }
+    const PositionRow position{{"g", key}, Offset(3)};
+    ASSERT_TRUE(store().CommitPositions(std::span(&position, 1)));
+    if (whole) {
+      ASSERT_TRUE(store().DeleteTopic(topic.id, 7000));
+      EXPECT_EQ(Code(store().DeleteTopic(topic.id, 7000)), "kNotFound");
+      EXPECT_EQ(Code(store().Partitions(topic.id)), "kNotFound");
+      EXPECT_EQ(Bases(key, 0, 10), "kNotFound");
+    } else {
+      const std::int64_t start = kObjects * kEach - 20;
+      auto row = store().AdvanceLogStart(key, LeaderEpoch(0), Offset(start), 7000);
+      ASSERT_TRUE(row);
+      EXPECT_EQ(*row, (PartitionRow{key, LeaderEpoch(0), Offset(start), Offset(kObjects * kEach), 20, 2000}));
+      EXPECT_EQ(store().Segments(key, Offset(0), 1000)->size(), 20u);
+    }
+    Reopen();
+    for (int n = 0; n < kObjects; ++n) {
+      const auto id = static_cast<std::uint8_t>(first + n + 1);
+      const bool last = !whole && n == kObjects - 1;
+      EXPECT_EQ(StateOf(id), last ? ObjectState::kCommitted : ObjectState::kDeleting) << n;
+    }
+  }
+  EXPECT_EQ(store().Positions("g")->size(), 1u);
+}
+
 TEST_P(MetadataConformanceTest, SegmentsComeInPagesFromAnyOffset) {
   const TopicRow topic = Topic("t", 2);
   for (std::uint8_t n = 0; n < 50; ++n) {

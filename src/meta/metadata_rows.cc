@@ -56,15 +56,23 @@ Result<void> CheckTopicOptions(const TopicOptions& options, std::int32_t present
   return {};
 }
 
+bool OnlyGaps(std::span<const SegmentCommit> segments) {
+  return std::ranges::all_of(segments, [](const SegmentCommit& commit) { return commit.segment.is_gap(); });
+}
+
 Result<void> CheckCommit(const ObjectRow& object, std::span<const SegmentCommit> segments) {
   const auto refuse = [&](std::string_view why) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("commit of object {}: {}", ObjectIdText(object.id), why));
   };
-  if (segments.empty()) return refuse("no segment in it");
+  if (segments.empty() || (OnlyGaps(segments) && object.id != ObjectId{})) return refuse("no segment in it");
   for (const SegmentCommit& commit : segments) {
     const SegmentRow& segment = commit.segment;
-    if (segment.object != object.id) return refuse("a segment names another object");
     if (segment.base.value() < 0 || segment.end <= segment.base) return refuse("a segment holds no offset");
+    if (segment.is_gap()) {
+      if (segment.byte_begin != 0 || segment.records != 0) return refuse("a gap holds records");
+      continue;
+    }
+    if (segment.object != object.id) return refuse("a segment names another object");
     if (segment.byte_size == 0 || segment.byte_begin > object.size_bytes ||
         segment.byte_size > object.size_bytes - segment.byte_begin) {
       return refuse("a segment lies outside the object");

@@ -21,8 +21,10 @@ Error ObjectNotPrepared(const ObjectId& id, std::string_view why);
 
 /// kInvalidArgument: no partition, fewer than `present` partitions, negative retention.
 Result<void> CheckTopicOptions(const TopicOptions& options, std::int32_t present);
+/// Nothing but gaps: such a commit has no object.
+bool OnlyGaps(std::span<const SegmentCommit> segments);
 /// What a commit must satisfy whatever is stored: something to commit, each segment of this object, inside it, not
-/// empty. kInvalidArgument.
+/// empty, or a gap. kInvalidArgument.
 Result<void> CheckCommit(const ObjectRow& object, std::span<const SegmentCommit> segments);
 /// kFenced unless `epoch` is the partition's.
 Result<void> CheckEpoch(const PartitionRow& partition, LeaderEpoch epoch);

@@ -222,6 +222,7 @@ Result<void> SqliteDatabase::Transact(const std::function<Result<void>()>& body)
 }
 
 Result<void> SqliteDatabase::TransactOnce(const std::function<Result<void>()>& body) {
+  if (mark_) MR_TRY(mark_->WithdrawIfDoubtful());
   MR_TRY(Execute("BEGIN IMMEDIATE"));
   Result<void> outcome = body();
   if (outcome) outcome = Execute("COMMIT");
@@ -240,6 +241,7 @@ int SqliteDatabase::OnCommit(void* self, sqlite3*, const char*, int frames) {
 }
 
 Result<void> SqliteDatabase::Checkpoint() {
+  mark_->CheckpointBegins();
   int code = sqlite3_wal_checkpoint_v2(connection_, "main", SQLITE_CHECKPOINT_FULL, nullptr, nullptr);
   if (code != SQLITE_OK) return Failure(code);
   MR_TRY(mark_->Checkpointed());

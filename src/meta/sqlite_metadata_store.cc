@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
+#include <thread>
 
 #include "base/bugs.h"
 #include "base/try.h"
@@ -18,6 +20,12 @@ namespace millrace {
 namespace {
 
 constexpr std::string_view kIdentity = "identity", kNextTopic = "next_topic";
+/// Segments that one transaction removes: a few megabytes of pages, since each object's row lies on a page of its own.
+constexpr std::size_t kSegmentsAtOnce = 250;
+
+/// Between two transactions of one call. A thread that gives a mutex back and takes it at once keeps those out who have
+/// been waiting for it; this lets them have it first.
+void LetOthersIn() { std::this_thread::sleep_for(std::chrono::milliseconds(1)); }
 
 std::span<const std::byte> IdBytes(const ObjectId& id) { return std::as_bytes(std::span(id)); }
 
@@ -48,7 +56,11 @@ Result<std::unique_ptr<SqliteMetadataStore>> SqliteMetadataStore::Open(const std
   MR_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database,
                       SqliteDatabase::Open(path, file_system, SqlitePurpose::kServe));
   MR_TRY(MigrateSqlite(*database));
-  return std::unique_ptr<SqliteMetadataStore>(new SqliteMetadataStore(std::move(lock), std::move(database)));
+  MR_ASSIGN_OR_RETURN(const std::int64_t removals, database->QueryInteger("SELECT count(*) FROM removals"));
+  std::unique_ptr<SqliteMetadataStore> store(new SqliteMetadataStore(std::move(lock), std::move(database)));
+  MutexLock guard(store->mutex_);
+  store->removals_ = removals > 0;
+  return store;
 }
 
 Result<void> SqliteMetadataStore::Close() {
@@ -151,21 +163,71 @@ Result<void> SqliteMetadataStore::AlterTopic(TopicId topic, const TopicOptions& 
 }
 
 Result<void> SqliteMetadataStore::DeleteTopic(TopicId topic, std::int64_t now_ms) {
-  MutexLock lock(mutex_);
-  return database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
-    MR_ASSIGN_OR_RETURN(const std::optional<TopicRow> row, FindTopic(topic));
-    if (!row) return TopicNotFound(topic);
-    for (std::int32_t p = 0; p < row->options.partitions; ++p) {
-      MR_ASSIGN_OR_RETURN(PartitionRow partition, GetPartition({topic, PartitionId(p)}));
-      MR_TRY(DropSegments(partition, Offset(std::numeric_limits<std::int64_t>::max()), now_ms));
+  {
+    MutexLock lock(mutex_);
+    bool more = false;
+    MR_TRY(database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+      MR_ASSIGN_OR_RETURN(const std::optional<TopicRow> row, FindTopic(topic));
+      if (!row) return TopicNotFound(topic);
+      for (const char* sql : {"DELETE FROM partitions WHERE topic = ?", "DELETE FROM positions WHERE topic = ?",
+                              "DELETE FROM topics WHERE id = ?"}) {
+        MR_ASSIGN_OR_RETURN(SqliteStatement remove, database_->Prepare(sql));
+        MR_TRY(remove.Bind(topic.value()).Run());
+      }
+      MR_ASSIGN_OR_RETURN(more, DropSomeOf(topic, now_ms));
+      if (!more) return {};
+      MR_ASSIGN_OR_RETURN(SqliteStatement put, database_->Prepare("REPLACE INTO removals VALUES (?,?,?)"));
+      Bind(put, RemovalRow{topic, now_ms});
+      return put.Run();
+    }));
+    removals_ = removals_ || more;
+    if (!more) return {};
+  }
+  // The topic is gone. What fails from here on is done later.
+  for (;;) {
+    LetOthersIn();
+    MutexLock lock(mutex_);
+    if (auto more = RemoveSome(); !more || !*more) return {};
+  }
+}
+
+Result<bool> SqliteMetadataStore::RemoveSome() {
+  if (!removals_) return false;
+  bool more = false;
+  MR_TRY(database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
+    more = false;
+    RemovalRow removal;
+    {
+      MR_ASSIGN_OR_RETURN(SqliteStatement find, database_->Prepare("SELECT * FROM removals LIMIT 1"));
+      MR_ASSIGN_OR_RETURN(const bool found, find.Step());
+      if (!found) return {};
+      MR_ASSIGN_OR_RETURN(removal, ReadRemovalRow(*database_, find));
     }
-    for (const char* sql : {"DELETE FROM partitions WHERE topic = ?", "DELETE FROM positions WHERE topic = ?",
-                            "DELETE FROM topics WHERE id = ?"}) {
-      MR_ASSIGN_OR_RETURN(SqliteStatement remove, database_->Prepare(sql));
-      MR_TRY(remove.Bind(topic.value()).Run());
+    more = true;
+    MR_ASSIGN_OR_RETURN(const bool segments, DropSomeOf(removal.topic, removal.removed_ms));
+    if (segments) return {};
+    MR_ASSIGN_OR_RETURN(SqliteStatement remove, database_->Prepare("DELETE FROM removals WHERE topic = ?"));
+    return remove.Bind(removal.topic.value()).Run();
+  }));
+  removals_ = more;
+  return more;
+}
+
+Result<bool> SqliteMetadataStore::DropSomeOf(TopicId topic, std::int64_t now_ms) {
+  std::vector<SegmentRow> page;
+  {
+    MR_ASSIGN_OR_RETURN(SqliteStatement some,
+                        database_->Prepare("SELECT * FROM segments WHERE topic = ? ORDER BY partition, base LIMIT ?"));
+    some.Bind(topic.value()).Bind(static_cast<std::int64_t>(kSegmentsAtOnce));
+    for (;;) {
+      MR_ASSIGN_OR_RETURN(const bool found, some.Step());
+      if (!found) break;
+      MR_ASSIGN_OR_RETURN(const SegmentRow row, ReadSegmentRow(*database_, some));
+      page.push_back(row);
     }
-    return {};
-  });
+  }
+  for (const SegmentRow& segment : page) MR_TRY(DropSegment(segment, now_ms));
+  return page.size() == kSegmentsAtOnce;
 }
 
 Result<std::vector<TopicRow>> SqliteMetadataStore::Topics() {
@@ -232,46 +294,54 @@ Result<PartitionRow> SqliteMetadataStore::AcquireEpoch(const PartitionKey& parti
 
 Result<PartitionRow> SqliteMetadataStore::AdvanceLogStart(const PartitionKey& partition, LeaderEpoch epoch,
                                                           Offset log_start, std::int64_t now_ms) {
+  for (;;) {
+    MR_ASSIGN_OR_RETURN(const PartitionRow row, AdvanceSome(partition, epoch, log_start, now_ms));
+    if (row.log_start >= log_start) return row;
+    LetOthersIn();
+  }
+}
+
+Result<PartitionRow> SqliteMetadataStore::AdvanceSome(const PartitionKey& partition, LeaderEpoch epoch,
+                                                      Offset log_start, std::int64_t now_ms) {
   MutexLock lock(mutex_);
   PartitionRow row;
   MR_TRY(database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
     MR_ASSIGN_OR_RETURN(row, GetPartition(partition));
     MR_TRY(CheckEpoch(row, epoch));
-    row = ApplyLogStart(row, log_start);
-    if (!Planted(Bug::kTierRowsLeftBehind)) MR_TRY(DropSegments(row, row.log_start, now_ms));
+    MR_ASSIGN_OR_RETURN(const std::vector<SegmentRow> page, ReadSegments(partition, Offset(0), kSegmentsAtOnce));
+    const bool planted = Planted(Bug::kTierRowsLeftBehind);
+    const bool reaches = planted || page.size() < kSegmentsAtOnce || page.back().end >= log_start;
+    row = ApplyLogStart(row, reaches ? log_start : page.back().end);
+    for (const SegmentRow& segment : page) {
+      if (planted || segment.end > row.log_start) break;
+      MR_TRY(DropSegment(segment, now_ms));
+      row.segments -= 1;
+      row.segment_bytes -= segment.byte_size;
+    }
     return PutPartition(row);
   }));
   return row;
 }
 
-Result<void> SqliteMetadataStore::DropSegments(PartitionRow& row, Offset end, std::int64_t now_ms) {
-  constexpr std::size_t kAtOnce = 1000;
-  for (;;) {
-    MR_ASSIGN_OR_RETURN(const std::vector<SegmentRow> page, ReadSegments(row.key, Offset(0), kAtOnce));
-    for (const SegmentRow& segment : page) {
-      if (segment.end > end) return {};
-      {
-        MR_ASSIGN_OR_RETURN(SqliteStatement remove,
-                            database_->Prepare("DELETE FROM segments WHERE topic = ? AND partition = ? AND base = ?"));
-        remove.Bind(segment.partition.topic.value()).Bind(std::int64_t{segment.partition.partition.value()});
-        MR_TRY(remove.Bind(segment.base.value()).Run());
-      }
-      row.segments -= 1;
-      row.segment_bytes -= segment.byte_size;
-      MR_ASSIGN_OR_RETURN(const bool referred, IsReferred(segment.object));
-      if (referred) continue;
-      MR_ASSIGN_OR_RETURN(std::optional<ObjectRow> object, GetObject(segment.object));
-      if (!object) {
-        return Error(ErrorCode::kCorruption,
-                     fmt::format("metadata: {}: object {} of a segment of {} is missing", database_->path().string(),
-                                 ObjectIdText(segment.object), PartitionText(row.key)));
-      }
-      object->state = ObjectState::kDeleting;
-      object->changed_ms = now_ms;
-      MR_TRY(PutObject(*object));
-    }
-    if (page.size() < kAtOnce) return {};
+Result<void> SqliteMetadataStore::DropSegment(const SegmentRow& segment, std::int64_t now_ms) {
+  {
+    MR_ASSIGN_OR_RETURN(SqliteStatement remove,
+                        database_->Prepare("DELETE FROM segments WHERE topic = ? AND partition = ? AND base = ?"));
+    remove.Bind(segment.partition.topic.value()).Bind(std::int64_t{segment.partition.partition.value()});
+    MR_TRY(remove.Bind(segment.base.value()).Run());
   }
+  if (segment.is_gap()) return {};
+  MR_ASSIGN_OR_RETURN(const bool referred, IsReferred(segment.object));
+  if (referred) return {};
+  MR_ASSIGN_OR_RETURN(std::optional<ObjectRow> object, GetObject(segment.object));
+  if (!object) {
+    return Error(ErrorCode::kCorruption,
+                 fmt::format("metadata: {}: object {} of a segment of {} is missing", database_->path().string(),
+                             ObjectIdText(segment.object), PartitionText(segment.partition)));
+  }
+  object->state = ObjectState::kDeleting;
+  object->changed_ms = now_ms;
+  return PutObject(*object);
 }
 
 // Objects.
@@ -317,13 +387,24 @@ Result<void> SqliteMetadataStore::CommitPrepared(const ObjectRow& object, std::s
     MR_ASSIGN_OR_RETURN(const PartitionRow after, ApplyCommit(before, commit));
     MR_TRY(PutPartition(after));
     MR_ASSIGN_OR_RETURN(SqliteStatement put,
-                        database_->Prepare("REPLACE INTO segments VALUES (?,?,?,?,?,?,?,?,?,?,?)"));
+                        database_->Prepare("REPLACE INTO segments VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"));
     Bind(put, commit.segment);
     MR_TRY(put.Run());
   }
+  if (OnlyGaps(segments)) return {};
   ObjectRow row = object;
   row.state = ObjectState::kCommitted;
   return PutObject(row);
+}
+
+/// Gaps name no object that would tell a second commit from the first; their rows do.
+Result<bool> SqliteMetadataStore::HasGaps(std::span<const SegmentCommit> gaps) {
+  for (const SegmentCommit& commit : gaps) {
+    const SegmentRow& gap = commit.segment;
+    MR_ASSIGN_OR_RETURN(const std::vector<SegmentRow> found, ReadSegments(gap.partition, gap.base, 1));
+    if (found.empty() || !found[0].is_gap() || found[0].base != gap.base || found[0].end != gap.end) return false;
+  }
+  return true;
 }
 
 Result<std::vector<PartitionRow>> SqliteMetadataStore::CommitSegments(const ObjectRow& object,
@@ -333,13 +414,18 @@ Result<std::vector<PartitionRow>> SqliteMetadataStore::CommitSegments(const Obje
   std::vector<PartitionRow> rows;
   MR_TRY(database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
     rows.clear();
-    MR_ASSIGN_OR_RETURN(const std::optional<ObjectRow> present, GetObject(object.id));
-    if (!present) return ObjectNotPrepared(object.id, "was not prepared");
-    if (present->state == ObjectState::kDeleting) return ObjectNotPrepared(object.id, "was given up");
-    if (present->state == ObjectState::kPrepared) {
-      ObjectRow row = object;
-      row.key = present->key;
-      MR_TRY(CommitPrepared(row, segments));
+    if (OnlyGaps(segments)) {
+      MR_ASSIGN_OR_RETURN(const bool done, HasGaps(segments));
+      if (!done) MR_TRY(CommitPrepared(object, segments));
+    } else {
+      MR_ASSIGN_OR_RETURN(const std::optional<ObjectRow> present, GetObject(object.id));
+      if (!present) return ObjectNotPrepared(object.id, "was not prepared");
+      if (present->state == ObjectState::kDeleting) return ObjectNotPrepared(object.id, "was given up");
+      if (present->state == ObjectState::kPrepared) {
+        ObjectRow row = object;
+        row.key = present->key;
+        MR_TRY(CommitPrepared(row, segments));
+      }
     }
     for (const SegmentCommit& commit : segments) {
       auto row = GetPartition(commit.segment.partition);
@@ -357,6 +443,10 @@ Result<std::vector<PartitionRow>> SqliteMetadataStore::CommitSegments(const Obje
 Result<std::vector<ObjectRow>> SqliteMetadataStore::ObjectsIn(ObjectState state, std::int64_t changed_before_ms,
                                                               std::size_t max) {
   MutexLock lock(mutex_);
+  // Whoever looks for what is to be deleted moves on what a crash or a failure left of a topic's removal.
+  if (state == ObjectState::kDeleting) {
+    if (auto moved = RemoveSome(); !moved && moved.error().code() == ErrorCode::kCorruption) return moved.error();
+  }
   MR_ASSIGN_OR_RETURN(SqliteStatement all, database_->Prepare("SELECT * FROM objects WHERE state = ? AND changed_ms < ?"
                                                               " ORDER BY changed_ms, id LIMIT ?"));
   all.Bind(static_cast<std::int64_t>(state)).Bind(changed_before_ms);

@@ -4,7 +4,8 @@
 // under a mark that knows how far it was committed (SqliteWalMark), and a listing of segments under the bounds of its
 // partition's row. So a flipped bit gives the right answer or kCorruption.
 //
-// Threads: one connection, one mutex, and I/O under it: SQLite wants it so, and every call is one short transaction.
+// Threads: one connection, one mutex, and I/O under it: SQLite wants it so, and every transaction is short. What
+// touches many segments goes in several, and lets other callers in between.
 #pragma once
 
 #include <filesystem>
@@ -66,16 +67,24 @@ class SqliteMetadataStore final : public MetadataStore {
   Result<std::optional<ObjectRow>> GetObject(const ObjectId& id) MR_REQUIRES(mutex_);
   Result<void> PutObject(const ObjectRow& row) MR_REQUIRES(mutex_);
   Result<bool> IsReferred(const ObjectId& id) MR_REQUIRES(mutex_);
-  /// Removes segments of `partition` that end at or below `end`, counts them off `row`, and gives up objects that hold
-  /// none any more.
-  Result<void> DropSegments(PartitionRow& row, Offset end, std::int64_t now_ms) MR_REQUIRES(mutex_);
+  /// Removes one segment's row, and gives up its object if that holds none any more.
+  Result<void> DropSegment(const SegmentRow& segment, std::int64_t now_ms) MR_REQUIRES(mutex_);
+  /// Removes some of the segments of a topic that is gone. False: that were the last.
+  Result<bool> DropSomeOf(TopicId topic, std::int64_t now_ms) MR_REQUIRES(mutex_);
+  /// One transaction's worth of what topics left behind. False: nothing is left.
+  Result<bool> RemoveSome() MR_REQUIRES(mutex_);
+  /// Moves log_start up to `log_start`, or as far as one transaction reaches.
+  Result<PartitionRow> AdvanceSome(const PartitionKey& partition, LeaderEpoch epoch, Offset log_start,
+                                   std::int64_t now_ms) MR_EXCLUDES(mutex_);
   Result<std::vector<SegmentRow>> ReadSegments(const PartitionKey& partition, Offset from, std::size_t max)
       MR_REQUIRES(mutex_);
+  [[nodiscard]] Result<bool> HasGaps(std::span<const SegmentCommit> gaps) MR_REQUIRES(mutex_);
   Result<void> CommitPrepared(const ObjectRow& object, std::span<const SegmentCommit> segments) MR_REQUIRES(mutex_);
 
   Mutex mutex_;
   std::unique_ptr<FileLock> lock_ MR_GUARDED_BY(mutex_);
   const std::unique_ptr<SqliteDatabase> database_;  // guarded by mutex_
+  bool removals_ MR_GUARDED_BY(mutex_) = false;     // there may be some
 };
 
 }  // namespace millrace

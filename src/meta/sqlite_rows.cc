@@ -76,9 +76,10 @@ RowCrc CrcOf(const ObjectRow& row) {
       .Add(row.changed_ms);
 }
 
+/// The time of the commit came later: a row without one is hashed as it was before there was such a column.
 RowCrc CrcOf(const SegmentRow& row) {
-  return RowCrc(SqliteTable::kSegments)
-      .Add(row.partition.topic.value())
+  RowCrc crc(SqliteTable::kSegments);
+  crc.Add(row.partition.topic.value())
       .Add(std::int64_t{row.partition.partition.value()})
       .Add(row.base.value())
       .Add(row.end.value())
@@ -88,6 +89,8 @@ RowCrc CrcOf(const SegmentRow& row) {
       .Add(AsInteger(row.records))
       .Add(row.timestamp_min_ms)
       .Add(row.timestamp_max_ms);
+  if (row.committed_ms != 0) crc.Add(row.committed_ms);
+  return crc;
 }
 
 RowCrc CrcOf(const PositionRow& row) {
@@ -96,6 +99,10 @@ RowCrc CrcOf(const PositionRow& row) {
       .Add(row.key.partition.topic.value())
       .Add(std::int64_t{row.key.partition.partition.value()})
       .Add(row.position.value());
+}
+
+RowCrc CrcOf(const RemovalRow& row) {
+  return RowCrc(SqliteTable::kRemovals).Add(row.topic.value()).Add(row.removed_ms);
 }
 
 ObjectId ReadId(const SqliteStatement& statement, int column) {
@@ -183,7 +190,8 @@ void Bind(SqliteStatement& statement, const SegmentRow& row) {
       .Bind(AsInteger(row.records))
       .Bind(row.timestamp_min_ms)
       .Bind(row.timestamp_max_ms)
-      .Bind(CrcOf(row).value());
+      .Bind(CrcOf(row).value())
+      .Bind(row.committed_ms == 0 ? std::nullopt : std::optional(row.committed_ms));
 }
 
 void Bind(SqliteStatement& statement, const PositionRow& row) {
@@ -192,6 +200,10 @@ void Bind(SqliteStatement& statement, const PositionRow& row) {
       .Bind(std::int64_t{row.key.partition.partition.value()})
       .Bind(row.position.value())
       .Bind(CrcOf(row).value());
+}
+
+void Bind(SqliteStatement& statement, const RemovalRow& row) {
+  statement.Bind(row.topic.value()).Bind(row.removed_ms).Bind(CrcOf(row).value());
 }
 
 Result<StoreRow> ReadStoreRow(const SqliteDatabase& database, const SqliteStatement& statement) {
@@ -234,7 +246,8 @@ Result<ObjectRow> ReadObjectRow(const SqliteDatabase& database, const SqliteStat
 Result<SegmentRow> ReadSegmentRow(const SqliteDatabase& database, const SqliteStatement& statement) {
   const SegmentRow row{ReadKey(statement, 0),         Offset(statement.Integer(2)),  Offset(statement.Integer(3)),
                        ReadId(statement, 4),          AsCount(statement.Integer(5)), AsCount(statement.Integer(6)),
-                       AsCount(statement.Integer(7)), statement.Integer(8),          statement.Integer(9)};
+                       AsCount(statement.Integer(7)), statement.Integer(8),          statement.Integer(9),
+                       statement.Integer(11)};  // of a null: 0
   const RowCrc crc = CrcOf(row);
   if (crc.value() == statement.Integer(10)) return row;  // no text is built for a million good rows
   MR_TRY(CheckRow(database, crc, statement.Integer(10), "segment of " + PartitionText(row.partition)));
@@ -244,6 +257,12 @@ Result<SegmentRow> ReadSegmentRow(const SqliteDatabase& database, const SqliteSt
 Result<PositionRow> ReadPositionRow(const SqliteDatabase& database, const SqliteStatement& statement) {
   const PositionRow row{{std::string(AsText(statement.Blob(0))), ReadKey(statement, 1)}, Offset(statement.Integer(3))};
   MR_TRY(CheckRow(database, CrcOf(row), statement.Integer(4), "position in " + PartitionText(row.key.partition)));
+  return row;
+}
+
+Result<RemovalRow> ReadRemovalRow(const SqliteDatabase& database, const SqliteStatement& statement) {
+  const RemovalRow row{TopicId(statement.Integer(0)), statement.Integer(1)};
+  MR_TRY(CheckRow(database, CrcOf(row), statement.Integer(2), fmt::format("removal of topic {}", row.topic.value())));
   return row;
 }
 

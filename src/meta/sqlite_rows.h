@@ -23,7 +23,8 @@ enum class SqliteTable : std::uint8_t {
   kPartitions = 3,
   kObjects = 4,
   kSegments = 5,
-  kPositions = 6
+  kPositions = 6,
+  kRemovals = 7
 };
 
 class RowCrc {
@@ -45,7 +46,13 @@ struct StoreRow {
   std::string text;
 };
 
-// Bind appends all columns, CRC last, in the order of the table. Read takes them from column 0 on, in that order.
+/// A topic that is gone and whose segments are not all removed yet.
+struct RemovalRow {
+  TopicId topic;
+  std::int64_t removed_ms = 0;
+};
+
+// Bind appends all columns in the order of the table. Read takes them from column 0 on, in that order.
 // Errors of Read: kCorruption, naming file, table and row.
 void Bind(SqliteStatement& statement, const StoreRow& row);
 void Bind(SqliteStatement& statement, const TopicRow& row);
@@ -53,11 +60,13 @@ void Bind(SqliteStatement& statement, const PartitionRow& row);
 void Bind(SqliteStatement& statement, const ObjectRow& row);
 void Bind(SqliteStatement& statement, const SegmentRow& row);
 void Bind(SqliteStatement& statement, const PositionRow& row);
+void Bind(SqliteStatement& statement, const RemovalRow& row);
 Result<StoreRow> ReadStoreRow(const SqliteDatabase& database, const SqliteStatement& statement);
 Result<TopicRow> ReadTopicRow(const SqliteDatabase& database, const SqliteStatement& statement);
 Result<PartitionRow> ReadPartitionRow(const SqliteDatabase& database, const SqliteStatement& statement);
 Result<ObjectRow> ReadObjectRow(const SqliteDatabase& database, const SqliteStatement& statement);
 Result<SegmentRow> ReadSegmentRow(const SqliteDatabase& database, const SqliteStatement& statement);
 Result<PositionRow> ReadPositionRow(const SqliteDatabase& database, const SqliteStatement& statement);
+Result<RemovalRow> ReadRemovalRow(const SqliteDatabase& database, const SqliteStatement& statement);
 
 }  // namespace millrace

@@ -83,7 +83,18 @@ constexpr const char* kVersion2 = R"sql(
 CREATE INDEX objects_by_state ON objects (state, changed_ms, id);
 )sql";
 
-constexpr std::array<const char*, 2> kMigrations = {kVersion1, kVersion2};
+// When a segment was committed: rows that are there have null. What is left of topics that are gone.
+constexpr const char* kVersion3 = R"sql(
+ALTER TABLE segments ADD COLUMN committed_ms INTEGER;
+
+CREATE TABLE removals (
+  topic INTEGER NOT NULL PRIMARY KEY,
+  removed_ms INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+) STRICT;
+)sql";
+
+constexpr std::array<const char*, 3> kMigrations = {kVersion1, kVersion2, kVersion3};
 static_assert(kMigrations.size() == kSqliteSchemaVersion);
 
 }  // namespace

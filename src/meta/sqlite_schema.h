@@ -11,7 +11,7 @@
 
 namespace millrace {
 
-inline constexpr std::int64_t kSqliteSchemaVersion = 2;
+inline constexpr std::int64_t kSqliteSchemaVersion = 3;
 
 /// The statement lists that lead from version i to version i + 1.
 std::span<const char* const> SqliteMigrations();

@@ -39,11 +39,12 @@ Result<std::optional<SqliteWalExtent>> MeasureSqliteWal(FileSystem& file_system,
   const bool big_endian = (magic & 1) != 0;
   SqliteWalChecksum sum = SqliteWalChecksum{}.Over(std::span(header).first(kWalSumAt), big_endian);
   if ((magic & ~1u) != kWalMagic || sum != StoredSum(header.data() + kWalSumAt)) return std::optional(extent);
-  std::copy_n(header.begin() + kWalSaltsAt, extent.salts.size(), extent.salts.begin());
+  extent.salts.emplace();
+  std::copy_n(header.begin() + kWalSaltsAt, extent.salts->size(), extent.salts->begin());
   std::vector<std::byte> frame(kSqliteWalFrameBytes);
   for (std::uint64_t at = kSqliteWalHeaderBytes;; at += kSqliteWalFrameBytes) {
     MR_ASSIGN_OR_RETURN(const std::size_t read, (*file)->ReadAt(at, frame));
-    if (read < frame.size() || !std::equal(extent.salts.begin(), extent.salts.end(), frame.begin() + kFrameSaltsAt))
+    if (read < frame.size() || !std::equal(extent.salts->begin(), extent.salts->end(), frame.begin() + kFrameSaltsAt))
       break;
     const std::span<const std::byte> bytes(frame);
     sum = sum.Over(bytes.first(8), big_endian).Over(bytes.subspan(kSqliteWalFrameHeaderBytes), big_endian);
@@ -55,11 +56,15 @@ Result<std::optional<SqliteWalExtent>> MeasureSqliteWal(FileSystem& file_system,
 
 Result<std::unique_ptr<SqliteWalMark>> SqliteWalMark::Open(const std::filesystem::path& database,
                                                            FileSystem& file_system) {
-  std::unique_ptr<SqliteWalMark> mark(new SqliteWalMark(file_system, database.string() + "-wal"));
-  const std::filesystem::path path = database.string() + "-mark";
-  MR_ASSIGN_OR_RETURN(mark->file_, file_system.Open(path, {FileAccess::kReadWrite, FileCreation::kOpenOrCreate}));
+  std::unique_ptr<SqliteWalMark> mark(new SqliteWalMark(file_system, database));
+  MR_TRY(mark->OpenFile());
   MR_TRY(mark->CheckWal());
   return mark;
+}
+
+Result<void> SqliteWalMark::OpenFile() {
+  MR_ASSIGN_OR_RETURN(file_, file_system_.Open(path_, {FileAccess::kReadWrite, FileCreation::kOpenOrCreate}));
+  return {};
 }
 
 Result<void> SqliteWalMark::CheckWal() {
@@ -71,8 +76,9 @@ Result<void> SqliteWalMark::CheckWal() {
   const auto frames = GetLe<std::uint64_t>(mark.data() + kFramesAt);
   MR_ASSIGN_OR_RETURN(const std::optional<SqliteWalExtent> found, MeasureSqliteWal(file_system_, wal_));
   const SqliteWalExtent extent = found.value_or(SqliteWalExtent{});
-  const bool same_file = std::equal(extent.salts.begin(), extent.salts.end(), mark.begin() + kSaltsAt);
-  if (frames == 0) return found && same_file ? file_system_.Remove(wal_) : Result<void>();
+  const bool same_file =
+      extent.salts && std::equal(extent.salts->begin(), extent.salts->end(), mark.begin() + kSaltsAt);
+  if (frames == 0) return same_file ? file_system_.Remove(wal_) : Result<void>();
   const std::uint64_t valid = same_file ? extent.frames : 0;
   if (valid >= frames) return {};
   const std::uint64_t begin = same_file ? kSqliteWalHeaderBytes + valid * kSqliteWalFrameBytes : 0;
@@ -86,32 +92,40 @@ Result<void> SqliteWalMark::CheckWal() {
 Result<void> SqliteWalMark::Write(std::uint64_t frames) {
   std::array<std::byte, kMarkBytes> mark{};
   std::ranges::copy(AsBytes(kMagic), mark.begin());
-  if (salts_) std::ranges::copy(*salts_, mark.begin() + kSaltsAt);
+  // Read each time: SQLite begins the file anew whenever all of it has been taken in.
+  auto wal = file_system_.Open(wal_, {});
+  if (!wal && wal.error().code() != ErrorCode::kNotFound) return std::move(wal).error();
+  if (wal) {
+    std::array<std::byte, 8> salts{};
+    MR_ASSIGN_OR_RETURN(const std::size_t read, (*wal)->ReadAt(kWalSaltsAt, salts));
+    if (read == salts.size()) std::ranges::copy(salts, mark.begin() + kSaltsAt);
+  }
   PutLe(mark.data() + kFramesAt, frames);
   PutLe(mark.data() + kCrcAt, Crc32c(std::span(mark).first(kCrcAt)));
+  if (!file_) return Error(ErrorCode::kUnavailable, "metadata: the mark of the -wal file is withdrawn");
   return file_->WriteAt(0, mark);
 }
 
-Result<void> SqliteWalMark::ReadSalts() {
-  if (salts_) return {};
-  auto wal = file_system_.Open(wal_, {});
-  if (!wal) return wal.error().code() == ErrorCode::kNotFound ? Result<void>() : std::move(wal).error();
-  std::array<std::byte, 8> salts{};
-  MR_ASSIGN_OR_RETURN(const std::size_t read, (*wal)->ReadAt(kWalSaltsAt, salts));
-  if (read == salts.size()) salts_ = salts;
+Result<void> SqliteWalMark::Committed(std::uint64_t frames) { return Write(frames); }
+
+Result<void> SqliteWalMark::Checkpointed() {
+  MR_TRY(Write(0));
+  MR_TRY(file_->Sync());
+  doubtful_ = false;
   return {};
 }
 
-Result<void> SqliteWalMark::Committed(std::uint64_t frames) {
-  MR_TRY(ReadSalts());
-  return Write(frames);
-}
-
-Result<void> SqliteWalMark::Checkpointed() {
-  MR_TRY(ReadSalts());
-  MR_TRY(Write(0));
-  salts_.reset();
-  return file_->Sync();
+Result<void> SqliteWalMark::WithdrawIfDoubtful() {
+  if (!doubtful_) return {};
+  // Not written over: the file may be one whose sync failed.
+  file_.reset();
+  if (auto removed = file_system_.Remove(path_); !removed && removed.error().code() != ErrorCode::kNotFound) {
+    return removed.error().WithContext("withdrawing the mark of the metadata's -wal file");
+  }
+  MR_TRY(file_system_.SyncDirectory(path_.parent_path()));
+  MR_TRY(OpenFile());
+  doubtful_ = false;
+  return {};
 }
 
 }  // namespace millrace

@@ -27,9 +27,9 @@ namespace millrace {
 
 /// How much of a -wal file its checksums hold together.
 struct SqliteWalExtent {
-  std::array<std::byte, 8> salts{};
-  std::uint64_t frames = 0;      // valid ones, from the first on
-  std::uint64_t size_bytes = 0;  // of the file
+  std::optional<std::array<std::byte, 8>> salts;  // none: the header cannot be read, or is not one
+  std::uint64_t frames = 0;                       // valid ones, from the first on
+  std::uint64_t size_bytes = 0;                   // of the file
 };
 
 /// Nothing if there is no -wal file, or an empty one.
@@ -45,19 +45,26 @@ class SqliteWalMark {
 
   /// `frames` of the -wal file are committed. Not synced: a mark that is lost with the power promises less, never more.
   Result<void> Committed(std::uint64_t frames);
+  /// A checkpoint begins. From here on the -wal file may be begun anew, and what the mark says of it be untrue, until
+  /// the end of the checkpoint is written down or the mark is withdrawn.
+  void CheckpointBegins() { doubtful_ = true; }
   /// All of the -wal file is in the database file and synced there. Durable when this returns.
   Result<void> Checkpointed();
+  /// To be called before anything is written to the -wal file: a mark in doubt is removed, durably, and promises
+  /// nothing until the next commit. Does nothing else.
+  Result<void> WithdrawIfDoubtful();
 
  private:
-  SqliteWalMark(FileSystem& file_system, std::filesystem::path wal) : file_system_(file_system), wal_(std::move(wal)) {}
+  SqliteWalMark(FileSystem& file_system, const std::filesystem::path& database)
+      : file_system_(file_system), wal_(database.string() + "-wal"), path_(database.string() + "-mark") {}
+  Result<void> OpenFile();
   Result<void> Write(std::uint64_t frames);
   Result<void> CheckWal();
-  Result<void> ReadSalts();
 
   FileSystem& file_system_;
-  const std::filesystem::path wal_;
+  const std::filesystem::path wal_, path_;
   std::unique_ptr<File> file_;
-  std::optional<std::array<std::byte, 8>> salts_;  // of the -wal file as it is now, once known
+  bool doubtful_ = false;
 };
 
 }  // namespace millrace

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/limited_wait.h"
 
 namespace millrace {
 
@@ -11,6 +12,7 @@ namespace millrace {
 struct ArrivingChunks::Flight {
   ChunkFor whose = ChunkFor::kReader;
   std::optional<Result<ChunkPointer>> result;
+  bool others_try = false;  // what ended it is nobody else's error
   bool led = true;          // its leader is not done with it
   std::uint32_t holds = 0;  // of streams
 };
@@ -52,8 +54,8 @@ bool ArrivingChunks::IsComing(const ChunkKey& key) const {
   return found != flights_.end() && !found->second->result;
 }
 
-std::optional<Result<ArrivingChunks::Taken>> ArrivingChunks::Take(const ChunkKey& key, Clock& clock,
-                                                                  std::optional<std::chrono::nanoseconds> deadline) {
+std::optional<Result<ArrivingChunks::Taken>> ArrivingChunks::Take(const ChunkKey& key, Clock& clock) {
+  LimitedWait wait(mutex_, landed_, clock);
   MutexLock lock(mutex_);
   const auto found = flights_.find(key);
   if (found == flights_.end()) return std::nullopt;
@@ -61,22 +63,15 @@ std::optional<Result<ArrivingChunks::Taken>> ArrivingChunks::Take(const ChunkKey
   Taken taken;
   while (!flight->result) {
     taken.waited = true;
-    if (!deadline) {
-      landed_.Wait(mutex_);
-      continue;
-    }
-    const auto left = *deadline - clock.Monotonic();
-    if (left <= left.zero()) return Error(ErrorCode::kTimeout, "waiting for bytes that another reader fetches");
-    landed_.WaitFor(mutex_, left);
+    Result<void> waited = wait.For("bytes that another reader fetches", mutex_);
+    if (!waited) return std::move(waited).error();
   }
   if (*flight->result) {
     taken.chunk = **flight->result;
     return taken;
   }
-  // What befell the prefetcher is nobody's error, and another reader's deadline is not ours.
-  const Error& error = flight->result->error();
-  if (flight->whose == ChunkFor::kAhead || error.code() == ErrorCode::kTimeout) return std::nullopt;
-  return error;
+  if (flight->others_try) return std::nullopt;
+  return flight->result->error();
 }
 
 void ArrivingChunks::Arrive(const ChunkKey& key, ChunkPointer chunk) {
@@ -89,12 +84,20 @@ void ArrivingChunks::Arrive(const ChunkKey& key, ChunkPointer chunk) {
   landed_.NotifyAll();
 }
 
-void ArrivingChunks::Fail(const ChunkKey& key, const Error& error) {
+void ArrivingChunks::Fail(const ChunkKey& key, const Error& error) { End(key, error, IsOfOwnLimits(error)); }
+
+void ArrivingChunks::GiveUp(const ChunkKey& key) {
+  End(key, Error(ErrorCode::kUnavailable, "found elsewhere"), /*others_try=*/true);
+}
+
+void ArrivingChunks::End(const ChunkKey& key, const Error& error, bool others_try) {
   {
     MutexLock lock(mutex_);
     const auto found = flights_.find(key);
     MR_CHECK(found != flights_.end() && !found->second->result);
     found->second->result = error;
+    // What befell the prefetcher is nobody's error either.
+    found->second->others_try = others_try || found->second->whose == ChunkFor::kAhead;
     flights_.erase(found);
   }
   landed_.NotifyAll();

@@ -6,7 +6,6 @@
 //                        └──Fail──► absent (readers who wait for a reader's request get its error)
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -48,15 +47,15 @@ class ArrivingChunks {
     bool waited = false;
   };
   /// Waits for a chunk on its way. Nothing: it is not here, or no longer; look elsewhere, then try to lead. Errors: of
-  /// the reader who asked for it; kTimeout (deadline on Clock::Monotonic).
-  std::optional<Result<Taken>> Take(const ChunkKey& key, Clock& clock,
-                                    std::optional<std::chrono::nanoseconds> deadline);
+  /// the reader who asked for it; kTimeout, kClosed (the limits of this thread's RequestScope).
+  std::optional<Result<Taken>> Take(const ChunkKey& key, Clock& clock);
 
   void Arrive(const ChunkKey& key, ChunkPointer chunk);
-  /// Whoever else wants it tries himself, unless `error` ends a reader's request that others joined.
+  /// Whoever else wants it tries himself, unless `error` ends a reader's request that others joined, and is not of that
+  /// reader's own limits.
   void Fail(const ChunkKey& key, const Error& error);
   /// The leader found it elsewhere; who waits looks there too.
-  void GiveUp(const ChunkKey& key) { Fail(key, Error(ErrorCode::kTimeout, "found elsewhere")); }
+  void GiveUp(const ChunkKey& key);
   /// The leader needs it no longer: it is on disk, or used.
   void Done(const ChunkKey& key);
   void LetGo(const ChunkKey& key, Hold hold);
@@ -69,6 +68,7 @@ class ArrivingChunks {
     std::size_t operator()(const ChunkKey& key) const noexcept;
   };
   using Flights = std::unordered_map<ChunkKey, Hold, KeyHash>;
+  void End(const ChunkKey& key, const Error& error, bool others_try);
 
   mutable Mutex mutex_;
   CondVar landed_;

@@ -6,6 +6,7 @@
 
 #include "base/bugs.h"
 #include "base/check.h"
+#include "base/limited_wait.h"
 #include "base/try.h"
 #include "read/block_warmer.h"
 #include "read/prefetcher.h"
@@ -17,11 +18,6 @@ namespace {
 
 constexpr int kRetriesMax = 8;  // of lookups that data overtook
 
-std::optional<std::chrono::nanoseconds> DeadlineOf(const ReadLimits& limits, const Clock& clock) {
-  if (!limits.timeout) return std::nullopt;
-  return clock.Monotonic() + *limits.timeout;
-}
-
 }  // namespace
 
 BatchRead::BatchRead(PartitionLog& log, SegmentMap& segments, StreamTable& streams, ReadContext& context, Offset begin,
@@ -32,13 +28,14 @@ BatchRead::BatchRead(PartitionLog& log, SegmentMap& segments, StreamTable& strea
       context_(context),
       begin_(begin),
       limits_(limits),
-      deadline_(DeadlineOf(limits, context.clock)),
+      scope_(LimitsOf(limits, context.clock)),
       trace_{context.counters, context.clock, result_.explanation},
-      cold_(context, segments, trace_, deadline_),
+      cold_(context, segments, trace_),
       cursor_(begin) {}
 
 Result<BatchReadResult> BatchRead::Run() {
   Result<BatchReadResult> result = ReadOn();
+  if (result && stream_) result->explanation.Add(stream_->requests.Take());
   if (joined_stream_) LeaveStream(result.has_value());
   return result;
 }
@@ -76,7 +73,7 @@ Result<BatchReadResult> BatchRead::ReadOn() {
       continue;
     }
     if (!nothing_taken() && (bytes_left() == 0 || records_taken_ >= limits_.records_max)) break;
-    if (deadline_ && context_.clock.Monotonic() >= *deadline_ && !nothing_taken()) break;
+    if (!nothing_taken() && !WithinLimits(context_.clock, "a read")) break;
     MR_ASSIGN_OR_RETURN(const Next next, Step());
     if (next == Next::kStop) break;
   }
@@ -108,7 +105,9 @@ Result<BatchRead::Next> BatchRead::AwaitAcknowledged() {
   if (awaited_ || visible_end_ >= acknowledged_end_) return Next::kStop;
   if (!nothing_taken() && (bytes_left() == 0 || records_taken_ >= limits_.records_max)) return Next::kStop;
   awaited_ = true;
-  const Result<void> synced = trace_.Wait(WaitCause::kSync, [&] { return log_.AwaitAcknowledged(deadline_); });
+  std::optional<std::chrono::nanoseconds> deadline = RequestScope::Current().deadline;
+  if (deadline == kNever) deadline.reset();
+  const Result<void> synced = trace_.Wait(WaitCause::kSync, [&] { return log_.AwaitAcknowledged(deadline); });
   if (!synced) return OnError(synced.error());
   visible_end_ = log_.visible_end();
   return Next::kGoOn;
@@ -130,8 +129,7 @@ Result<BatchRead::Next> BatchRead::Step() {
   if (again) return Next::kGoOn;
   return OnDamage(
       Error(ErrorCode::kCorruption, fmt::format("{}-{}: offset {} is neither in the WAL nor in a segment",
-                                                log_.name().topic, log_.name().partition.value(), cursor_.value())),
-      visible_end_);
+                                                log_.name().topic, log_.name().partition.value(), cursor_.value())));
 }
 
 Result<BatchRead::Next> BatchRead::StepHot() {
@@ -144,7 +142,7 @@ Result<BatchRead::Next> BatchRead::StepHot() {
     }
     if (hot.error().code() != ErrorCode::kCorruption) return OnError(hot.error());
     const DamagedRange* damage = hot.error().damage();
-    if (!tiered || damage == nullptr) return OnDamage(hot.error(), visible_end_);
+    if (!tiered || damage == nullptr) return OnDamage(hot.error());
     cold_until_ = damage->end;  // segments have it
     return Next::kGoOn;
   }
@@ -182,24 +180,14 @@ Result<BatchRead::Next> BatchRead::StepCold() {
     return OnDamage(
         Error(ErrorCode::kCorruption, fmt::format("{}-{}: metadata names no segment for offset {}", log_.name().topic,
                                                   log_.name().partition.value(), cursor_.value()))
-            .WithDamage({.place = "metadata"}),
-        *found ? (**found).base : log_.offsets().tiered_end);
+            .WithDamage({.end = *found ? (**found).base : log_.offsets().tiered_end, .place = "metadata"}));
   }
   const SegmentRow row = **std::move(found);
+  if (row.is_gap()) return OnGap(row);
   JoinStream();
   const Result<std::shared_ptr<const OpenedSegment>> segment = cold_.Segment(row);
-  if (!segment && segment.error().code() == ErrorCode::kNotFound) {
-    const Result<bool> again = MovedMeanwhile();
-    if (!again) return OnError(again.error());
-    if (*again) return Next::kGoOn;
-    return OnDamage(
-        Error(ErrorCode::kCorruption, std::string(segment.error().message()),
-              "the object should be there; check the object store")
-            .WithDamage(
-                {.place = "object store", .byte_begin = row.byte_begin, .byte_end = row.byte_begin + row.byte_size}),
-        row.end);
-  }
-  if (!segment && segment.error().code() == ErrorCode::kCorruption) return OnDamage(segment.error(), row.end);
+  if (!segment && segment.error().code() == ErrorCode::kNotFound) return OnMissing(row, segment.error());
+  if (!segment && segment.error().code() == ErrorCode::kCorruption) return OnDamage(segment.error());
   if (!segment) return OnError(segment.error());
   const std::size_t block = (*segment)->index->FindBlock(cursor_);
   if (block < (*segment)->index->blocks().size()) return TakeBlocks(row, block, *segment);
@@ -225,18 +213,8 @@ Result<BatchRead::Next> BatchRead::TakeBlocks(const SegmentRow& row, std::size_t
       records_left + std::min({below, std::uint64_t{first.records}, UINT64_MAX - records_left});
   const Result<std::vector<ColdReader::Block>> read =
       cold_.Blocks(row, segment, first_block, {.raw_bytes = bytes_left(), .records = records});
-  if (!read && read.error().code() == ErrorCode::kNotFound) {
-    const Result<bool> again = MovedMeanwhile();
-    if (!again) return OnError(again.error());
-    if (*again) return Next::kGoOn;
-    return OnDamage(Error(ErrorCode::kCorruption, fmt::format("object {} is missing", segment->object_key),
-                          "the object should be there; check the object store")
-                        .WithDamage({.place = segment->object_key,
-                                     .byte_begin = row.byte_begin,
-                                     .byte_end = row.byte_begin + row.byte_size}),
-                    row.end);
-  }
-  if (!read && read.error().code() == ErrorCode::kCorruption) return OnDamage(read.error(), blocks[first_block].end);
+  if (!read && read.error().code() == ErrorCode::kNotFound) return OnMissing(row, read.error());
+  if (!read && read.error().code() == ErrorCode::kCorruption) return OnDamage(read.error());
   if (!read) return OnError(read.error());
 
   last_row_ = row;
@@ -279,11 +257,42 @@ Result<BatchRead::Next> BatchRead::Take(SharedBytes batch, std::uint64_t& source
   return Next::kGoOn;
 }
 
-Result<BatchRead::Next> BatchRead::OnDamage(const Error& error, Offset end_if_unknown) {
-  DamagedRange damage = error.damage() != nullptr ? *error.damage() : DamagedRange{};
+/// Lost for good, which metadata says in place of a segment.
+Result<BatchRead::Next> BatchRead::OnGap(const SegmentRow& row) {
+  if (Planted(Bug::kReadGapSteppedOver)) {
+    cursor_ = row.end;
+    return Next::kGoOn;
+  }
+  return OnDamage(Error(ErrorCode::kCorruption,
+                        fmt::format("{}-{}: offsets {} to {} are lost: the write-ahead log was damaged there before "
+                                    "they could be uploaded",
+                                    log_.name().topic, log_.name().partition.value(), cursor_.value(), row.end.value()),
+                        "read on from the range's end to skip it")
+                      .WithDamage({.end = row.end, .place = "metadata"}));
+}
+
+Result<BatchRead::Next> BatchRead::OnMissing(const SegmentRow& row, const Error& error) {
+  const Result<bool> again = MovedMeanwhile();
+  if (!again) return OnError(again.error());
+  if (*again) return Next::kGoOn;
+  // With another store than the log's own, all of its objects are missing: that is no damage to step over.
+  return OnError(Error(ErrorCode::kUnavailable,
+                       fmt::format("{}-{}: metadata names an object for offsets [{}, {}) that {} does not have: {}",
+                                   log_.name().topic, log_.name().partition.value(), row.base.value(), row.end.value(),
+                                   context_.objects.Describe(), error.message()),
+                       "is this the object store that the log was written to? If it is, and the object is lost for "
+                       "good, seek past these offsets"));
+}
+
+Result<BatchRead::Next> BatchRead::OnDamage(const Error& error) {
+  if (error.damage() == nullptr ||
+      error.damage()->end <= cursor_) {  // of the whole log, or of metadata: no way past it
+    if (!nothing_taken() || Planted(Bug::kReadErrorBecomesEmpty)) return Next::kStop;
+    return error;
+  }
+  DamagedRange damage = *error.damage();
   damage.partition = log_.name();
   damage.begin = cursor_;
-  if (damage.end <= cursor_) damage.end = std::max(end_if_unknown, cursor_ + 1);
   if (limits_.on_damage == OnDamage::kSkip) {
     context_.counters.corruptions.fetch_add(1, std::memory_order_relaxed);
     cursor_ = std::min(damage.end, std::max(visible_end_, cursor_));
@@ -297,7 +306,7 @@ Result<BatchRead::Next> BatchRead::OnDamage(const Error& error, Offset end_if_un
 }
 
 Result<BatchRead::Next> BatchRead::OnError(const Error& error) {
-  if (error.code() == ErrorCode::kCorruption) return OnDamage(error, visible_end_);
+  if (error.code() == ErrorCode::kCorruption) return OnDamage(error);
   if (!nothing_taken() || Planted(Bug::kReadErrorBecomesEmpty)) return Next::kStop;
   return error;
 }

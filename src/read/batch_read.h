@@ -8,6 +8,7 @@
 
 #include "log/partition_log.h"
 #include "millrace/engine.h"
+#include "millrace/request_scope.h"
 #include "read/cold_reader.h"
 #include "read/object_block_source.h"
 #include "read/partition_reader.h"
@@ -47,8 +48,12 @@ class BatchRead {
   std::uint64_t& CountOf(BlockOrigin origin);
   /// Takes the batch if it fits: kGoOn. Adds its bytes to `source`.
   Result<Next> Take(SharedBytes batch, std::uint64_t& source);
-  /// `error` is kCorruption at the cursor: stops before it, steps over it, or is the answer.
-  Result<Next> OnDamage(const Error& error, Offset end_if_unknown);
+  Result<Next> OnGap(const SegmentRow& row);
+  /// The store does not have an object that metadata names: another try, or an error that nobody may step over.
+  Result<Next> OnMissing(const SegmentRow& row, const Error& error);
+  /// `error` is kCorruption at the cursor: stops before it, is the answer, or, if it names a range of offsets, is
+  /// stepped over.
+  Result<Next> OnDamage(const Error& error);
   /// An error that is no damage: what was read before it is the answer, and the next read meets it.
   Result<Next> OnError(const Error& error);
   /// A segment that should be there is not: true if metadata or log_start has moved and another try makes sense.
@@ -66,7 +71,7 @@ class BatchRead {
   ReadContext& context_;
   const Offset begin_;
   const ReadLimits limits_;
-  const std::optional<std::chrono::nanoseconds> deadline_;
+  const RequestScope scope_;  // the deadline of this read, and the stop of whoever called
 
   BatchReadResult result_;
   ReadTrace trace_;

@@ -10,6 +10,7 @@
 
 #include "env/seeded_random.h"
 #include "env/sim_clock.h"
+#include "millrace/request_scope.h"
 #include "read/read_memory.h"
 #include "read/sharded_cache.h"
 
@@ -95,28 +96,34 @@ TEST(ShardedCacheTest, ShardsShareTheBudgetAndThreadsKeepIt) {
   EXPECT_EQ(stats.hits + stats.misses, 20'000u);
 }
 
+/// Of a reader whose deadline has come: at once or not at all.
+Result<ReadMemory::Reservation> ReserveNow(ReadMemory& memory, std::uint64_t bytes, SimClock& clock) {
+  const RequestScope hurried({.deadline = clock.Monotonic(), .stop = {}});
+  return memory.Reserve(bytes);
+}
+
 TEST(ReadMemoryTest, HoldsItsBudgetAndLetsAnOversizedOnePassAlone) {
   SimClock clock;
   ReadMemory memory(100, clock);
   {
-    const auto small = memory.Reserve(60, std::nullopt).value();
-    EXPECT_EQ(memory.Reserve(41, clock.Monotonic()).error().code(), ErrorCode::kTimeout);
-    EXPECT_EQ(memory.Reserve(1000, clock.Monotonic()).error().code(), ErrorCode::kTimeout);
-    const auto rest = memory.Reserve(40, clock.Monotonic()).value();
+    const auto small = memory.Reserve(60).value();
+    EXPECT_EQ(ReserveNow(memory, 41, clock).error().code(), ErrorCode::kTimeout);
+    EXPECT_EQ(ReserveNow(memory, 1000, clock).error().code(), ErrorCode::kTimeout);
+    const auto rest = ReserveNow(memory, 40, clock).value();
     EXPECT_EQ(memory.bytes(), 100u);
   }
-  const auto large = memory.Reserve(1000, clock.Monotonic()).value();
-  EXPECT_EQ(memory.Reserve(1, clock.Monotonic()).error().code(), ErrorCode::kTimeout);
+  const auto large = ReserveNow(memory, 1000, clock).value();
+  EXPECT_EQ(ReserveNow(memory, 1, clock).error().code(), ErrorCode::kTimeout);
   EXPECT_EQ(memory.bytes_peak(), 1000u);
 }
 
 TEST(ReadMemoryTest, ALargeOneIsNotOvertakenBySmallOnes) {
   SimClock clock;
   ReadMemory memory(100, clock);
-  std::optional<ReadMemory::Reservation> first = memory.Reserve(60, std::nullopt).value();
-  std::jthread large([&] { EXPECT_TRUE(memory.Reserve(80, std::nullopt)); });
+  std::optional<ReadMemory::Reservation> first = memory.Reserve(60).value();
+  std::jthread large([&] { EXPECT_TRUE(memory.Reserve(80)); });
   // Small ones fit until the large one stands in the queue; from then on they wait behind it.
-  while (memory.Reserve(10, clock.Monotonic())) std::this_thread::yield();
+  while (ReserveNow(memory, 10, clock)) std::this_thread::yield();
   EXPECT_FALSE(memory.TryReserve(1)) << "who is ahead passes nobody who waits";
   first.reset();
   large.join();
@@ -129,7 +136,7 @@ TEST(ReadMemoryTest, WhoIsAheadLeavesAQuarterToReaders) {
   std::optional<ReadMemory::Reservation> ahead = memory.TryReserve(75);
   EXPECT_TRUE(ahead);
   EXPECT_FALSE(memory.TryReserve(1));
-  EXPECT_TRUE(memory.Reserve(25, clock.Monotonic()));
+  EXPECT_TRUE(ReserveNow(memory, 25, clock));
   ahead.reset();
   EXPECT_FALSE(memory.TryReserve(76)) << "never more than its share, alone or not";
   EXPECT_FALSE(memory.TryReserve(UINT64_MAX));
@@ -142,7 +149,7 @@ TEST(ReadMemoryTest, WaitersGoOnWhenBytesComeBack) {
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
       for (int i = 0; i < 500; ++i) {
-        const auto held = memory.Reserve(30 + static_cast<std::uint64_t>(i % 70), std::nullopt).value();
+        const auto held = memory.Reserve(30 + static_cast<std::uint64_t>(i % 70)).value();
         EXPECT_LE(memory.bytes(), 100u);
       }
     });

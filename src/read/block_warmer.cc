@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "env/thread_pool.h"
+#include "millrace/request_scope.h"
 #include "read/cold_reader.h"
 
 namespace millrace {
@@ -70,11 +71,12 @@ void BlockWarmer::Warm(SegmentMap& segments, const SegmentRow& row, const std::s
   }
   if (working_) return;
   if (!thread_) thread_ = ThreadPool::Start({.threads = 1, .queue_max = 1}).value_or(nullptr);
-  working_ = thread_ && thread_->TrySubmit([this](std::stop_token) { Work(); });
+  working_ = thread_ && thread_->TrySubmit([this](const std::stop_token& stop) { Work(stop); });
   if (!working_) wishes_.clear();
 }
 
-void BlockWarmer::Work() {
+void BlockWarmer::Work(const std::stop_token& stop) {
+  const RequestScope scope({.stop = stop});
   for (;;) {
     Wish wish;
     {
@@ -88,7 +90,7 @@ void BlockWarmer::Work() {
     if (run == BlockRun{}) continue;
     ReadExplanation ignored;
     ReadTrace trace{context_.counters, context_.clock, ignored};
-    ColdReader(context_, *wish.segments, trace, std::nullopt).Warm(wish.row, wish.segment, run);
+    ColdReader(context_, *wish.segments, trace).Warm(wish.row, wish.segment, run);
     wish.done_end = run.end;
     MutexLock lock(mutex_);
     const bool newer = std::ranges::find(wishes_, wish.segment, &Wish::segment) != wishes_.end();

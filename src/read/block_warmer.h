@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <stop_token>
 
 #include "base/mutex.h"
 #include "millrace/metadata_store.h"
@@ -52,7 +53,7 @@ class BlockWarmer {
   };
   /// What is missing of the `reads` reads behind the reader, as much as one request takes; empty if nothing is.
   [[nodiscard]] BlockRun Missing(const Wish& wish, std::uint64_t reads) const;
-  void Work();
+  void Work(const std::stop_token& stop);
 
   ReadContext& context_;
   const std::uint64_t window_bytes_max_;

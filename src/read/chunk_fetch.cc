@@ -6,6 +6,7 @@
 
 #include "base/bugs.h"
 #include "base/check.h"
+#include "base/limited_wait.h"
 #include "base/try.h"
 
 namespace millrace {
@@ -42,8 +43,8 @@ void ChunkFetch::Release(const Error& error) {
   }
 }
 
-std::vector<FetchedBlock> ChunkFetch::Check(ObjectBlockSource& store, BlockRun chunk,
-                                            std::span<SharedBytes> parts) const {
+Result<std::vector<FetchedBlock>> ChunkFetch::Check(ObjectBlockSource& store, BlockRun chunk,
+                                                    std::span<SharedBytes> parts) const {
   std::vector<FetchedBlock> checked;
   for (std::size_t number = chunk.first; number < chunk.end; ++number) {
     const SegmentBlock& block = order_.segment->index->blocks()[number];
@@ -61,6 +62,7 @@ std::vector<FetchedBlock> ChunkFetch::Check(ObjectBlockSource& store, BlockRun c
     }
     // Once more, past everything on the way.
     Result<SharedBytes> again = store.Fetch({block.byte_begin, block.stored_bytes});
+    if (!again && IsOfOwnLimits(again.error())) return std::move(again).error();
     if (again) good = CheckBlock(block, *again);
     if (again && !good) again = good.error();
     if (!again && again.error().code() == ErrorCode::kCorruption)
@@ -80,8 +82,8 @@ Result<void> ChunkFetch::Run(ReadTrace& trace, std::vector<ReadMemory::Reservati
   }
   std::vector<std::uint64_t> lengths;  // a block that is kept keeps no other in memory
   for (const SegmentBlock& block : blocks.subspan(first, end - first)) lengths.push_back(block.stored_bytes);
-  ObjectBlockSource store(context_.objects, {order_.segment->object_key, order_.row.byte_begin, order_.row.byte_size},
-                          trace, order_.whose);
+  ObjectBlockSource store(context_, {order_.segment->object_key, order_.row.byte_begin, order_.row.byte_size}, trace,
+                          order_.whose);
   auto parts = store.FetchParts(blocks[first].byte_begin, lengths);
   if (!parts && parts.error().code() == ErrorCode::kCorruption)  // too short: it may have been cut on the way
     parts = store.FetchParts(blocks[first].byte_begin, lengths);
@@ -93,7 +95,12 @@ Result<void> ChunkFetch::Run(ReadTrace& trace, std::vector<ReadMemory::Reservati
   }
   for (const BlockRun& chunk : order_.chunks) {
     auto checked = Check(store, chunk, std::span(*parts).subspan(chunk.first - first, chunk.end - chunk.first));
-    auto fetched = std::make_shared<FetchedChunk>(chunk, std::move(checked), order_.whose, context_.counters);
+    if (!checked) {
+      arrived_.clear();
+      Release(checked.error());
+      return checked.error();
+    }
+    auto fetched = std::make_shared<FetchedChunk>(chunk, *std::move(checked), order_.whose, context_.counters);
     if (!reserved.empty()) fetched->Own(std::move(reserved[arrived_.size()]));
     arrived_.push_back(std::move(fetched));
   }

@@ -60,7 +60,8 @@ class ChunkFetch {
   void Release(const Error& error);
 
  private:
-  std::vector<FetchedBlock> Check(ObjectBlockSource& store, BlockRun chunk, std::span<SharedBytes> parts) const;
+  /// Errors: of this reader's own limits, while a damaged block is asked for again.
+  Result<std::vector<FetchedBlock>> Check(ObjectBlockSource& store, BlockRun chunk, std::span<SharedBytes> parts) const;
   [[nodiscard]] ChunkKey Key(BlockRun chunk) const { return KeyOf(order_.row, *order_.segment, chunk); }
 
   ReadContext& context_;

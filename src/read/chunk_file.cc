@@ -116,6 +116,7 @@ Result<void> WriteChunkFile(FileSystem& file_system, const std::filesystem::path
 
 Result<std::vector<SharedBytes>> ReadChunkFile(FileSystem& file_system, const ChunkFile& chunk, const ChunkKey& key,
                                                std::span<const ByteRange> ranges) {
+  if (chunk.file_bytes < kChunkHeaderBytes) return Damaged(chunk.path, "shorter than its header");
   const std::uint64_t payload_bytes = chunk.file_bytes - kChunkHeaderBytes;
   for (const ByteRange& range : ranges) {
     if (range.offset > payload_bytes || range.length > payload_bytes - range.offset)

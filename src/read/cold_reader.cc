@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/bugs.h"
+#include "base/limited_wait.h"
 #include "base/try.h"
 #include "read/prefetcher.h"
 #include "read/read_memory.h"
@@ -59,9 +60,10 @@ Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
       block = *std::move(found);
     } else if (!cache_.block_flights.TryLead(key)) {
       origin = BlockOrigin::kObjectStore;
-      block = trace_.Wait(WaitCause::kShared, [&] { return cache_.block_flights.Await(key); });
+      block = trace_.Wait(WaitCause::kShared, [&] { return cache_.block_flights.Await(key, context_.clock); });
       if (!block) continue;  // landed just now
-      if (!*block && context_.warmer != nullptr && !std::exchange(tried_again, true))
+      const bool goes_on = !*block && WithinLimits(context_.clock, "a block");
+      if (goes_on && context_.warmer != nullptr && !std::exchange(tried_again, true))
         continue;  // it may be the warmer's
       trace_.CountShared();
     } else if (auto landed = cache_.blocks.Peek(key)) {
@@ -163,8 +165,7 @@ Result<ColdReader::BlockPointer> ColdReader::OpenVerified(const Place& place, st
   if (opened || opened.error().code() != ErrorCode::kCorruption) return opened;
   if (stored.origin == BlockOrigin::kSegmentCache) return opened;
   if (context_.segment_cache == nullptr) {  // once more, past everything on the way
-    ObjectBlockSource source(context_.objects, {place.segment.object_key, place.row.byte_begin, place.row.byte_size},
-                             trace_);
+    ObjectBlockSource source(context_, {place.segment.object_key, place.row.byte_begin, place.row.byte_size}, trace_);
     opened = open(source.Fetch({block.byte_begin, block.stored_bytes}));
     if (opened || opened.error().code() != ErrorCode::kCorruption) return opened;
   }
@@ -179,8 +180,7 @@ ColdReader::Stored ColdReader::FromStore(const Place& place, BlockRun run) {
     lengths.push_back(place.blocks[number].stored_bytes);
     in_flight_bytes += std::uint64_t{place.blocks[number].stored_bytes} + place.blocks[number].raw_bytes;
   }
-  ObjectBlockSource source(context_.objects, {place.segment.object_key, place.row.byte_begin, place.row.byte_size},
-                           trace_);
+  ObjectBlockSource source(context_, {place.segment.object_key, place.row.byte_begin, place.row.byte_size}, trace_);
   auto reserved = Reserve(in_flight_bytes);
   auto parts = reserved ? source.FetchParts(place.blocks[run.first].byte_begin, lengths)
                         : Result<std::vector<SharedBytes>>(reserved.error());
@@ -210,7 +210,7 @@ ColdReader::Stored ColdReader::FromChunks(const Place& place, BlockRun run) {
 std::optional<ColdReader::Stored> ColdReader::FromArriving(const Place& place, BlockRun run, const ChunkKey& key) {
   if (cache_.chunks.IsComing(key)) Outran(place.blocks[run.first]);
   const std::chrono::nanoseconds begun = context_.clock.Monotonic();
-  auto taken = cache_.chunks.Take(key, context_.clock, deadline_);
+  auto taken = cache_.chunks.Take(key, context_.clock);
   if (!taken) return std::nullopt;
   Stored stored;
   if (!*taken || (**taken).waited) trace_.CountWait(WaitCause::kShared, context_.clock.Monotonic() - begun);
@@ -310,9 +310,9 @@ void ColdReader::KeepFetched(const Place& place, ChunkFetch& fetch, std::size_t 
 
 Result<ReadMemory::Reservation> ColdReader::Reserve(std::uint64_t bytes) {
   if (context_.prefetcher == nullptr)
-    return trace_.Wait(WaitCause::kMemory, [&] { return context_.memory.Reserve(bytes, deadline_); });
+    return trace_.Wait(WaitCause::kMemory, [&] { return context_.memory.Reserve(bytes); });
   const Prefetcher::Yielding yielding(*context_.prefetcher, bytes);  // what came ahead makes room
-  return trace_.Wait(WaitCause::kMemory, [&] { return context_.memory.Reserve(bytes, deadline_); });
+  return trace_.Wait(WaitCause::kMemory, [&] { return context_.memory.Reserve(bytes); });
 }
 
 void ColdReader::Outran(const SegmentBlock& block) {

@@ -6,7 +6,6 @@
 //                                  └─► far store: their chunk, on its way or here ahead ─► disk cache ─► ranged request
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,18 +26,13 @@ struct ReadStream;
 
 enum class BlockOrigin { kBlockCache, kSegmentCache, kObjectStore, kFetchedAhead };
 
-/// For one read of one partition, on one thread.
+/// For one read of one partition, on one thread, within the limits of its RequestScope.
 class ColdReader {
  public:
   static constexpr std::uint64_t kRequestBytesMax = 1 << 20;  // to a near store: neighbouring blocks in one request
 
-  ColdReader(ReadContext& context, SegmentMap& segments, ReadTrace& trace,
-             std::optional<std::chrono::nanoseconds> deadline)
-      : context_(context),
-        cache_(context.blocks.state()),
-        trace_(trace),
-        deadline_(deadline),
-        opener_(context, segments, trace, deadline) {}
+  ColdReader(ReadContext& context, SegmentMap& segments, ReadTrace& trace)
+      : context_(context), cache_(context.blocks.state()), trace_(trace), opener_(context, segments, trace) {}
 
   /// The read goes on where an earlier one ended: it takes the caches' lane for streams, and what follows it is fetched
   /// ahead. `stream`: null without a prefetcher.
@@ -106,7 +100,6 @@ class ColdReader {
   ReadContext& context_;
   BlockCache::State& cache_;
   ReadTrace& trace_;
-  const std::optional<std::chrono::nanoseconds> deadline_;
   SegmentOpener opener_;
   bool goes_on_ = false;
   std::shared_ptr<ReadStream> stream_;

@@ -23,10 +23,12 @@ class DiskPause {
     until_ = clock_.Monotonic().count() + pause;
     next_ = std::min(2 * pause, std::int64_t{kLongest.count()});
   }
-  void OnSuccess() {
-    if (until_.load() == 0) return;
+  /// True: it had failed before.
+  bool OnSuccess() {
+    if (until_.load() == 0) return false;
     until_ = 0;
     next_ = kFirst.count();
+    return true;
   }
 
  private:

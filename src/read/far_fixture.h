@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -13,18 +14,21 @@
 #include <utility>
 #include <vector>
 
+#include "base/limited_wait.h"
 #include "base/mutex.h"
 #include "env/faulty_file_system.h"
 #include "env/sim_file_system.h"
 #include "read/prefetcher.h"
 #include "read/read_fixture.h"
+#include "read/request_threads.h"
 #include "read/segment_cache.h"
 
 namespace millrace {
 
 inline constexpr std::uint64_t kMebibyte = 1 << 20;
 
-/// Passes on to a store, noting what was asked of it; while shut, gets wait. Each get takes `delay` of simulated time.
+/// Passes on to a store, noting what was asked of it; while shut, gets wait, whatever the limits of their callers, or
+/// within them. Each get takes `delay` of simulated time.
 class CountingStore final : public ObjectStore {
  public:
   explicit CountingStore(ObjectStore& inner) : inner_(inner) {}
@@ -36,13 +40,20 @@ class CountingStore final : public ObjectStore {
     MutexLock lock(mutex_);
     asked_.emplace_back(key, range);
     changed_.NotifyAll();
+    if (obeys_ != nullptr && shut_) return Obey(key, range);
     while (shut_) changed_.Wait(mutex_);
     if (failures_ > 0) {
       --failures_;
+      ++failed_;
       return Error(ErrorCode::kUnavailable, "503");
     }
     if (clock_ != nullptr) clock_->Advance(delay_);
     return inner_.Get(key, range);
+  }
+  Result<std::vector<SharedBytes>> PrefetchParts(std::string_view key, std::uint64_t offset,
+                                                 std::span<const std::uint64_t> lengths) override {
+    ++ahead_;
+    return GetParts(key, offset, lengths);
   }
   Result<ObjectDescription> Head(std::string_view key) override { return inner_.Head(key); }
   Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override {
@@ -68,6 +79,8 @@ class CountingStore final : public ObjectStore {
     MutexLock lock(mutex_);
     failures_ = count;
   }
+  /// From now on a get that waits ends with the limits of its caller.
+  void ObeyLimits(SimClock& clock) { obeys_ = &clock; }
   void Delay(SimClock& clock, std::chrono::nanoseconds delay) {
     clock_ = &clock;
     delay_ = delay;
@@ -79,6 +92,19 @@ class CountingStore final : public ObjectStore {
   [[nodiscard]] std::uint64_t bytes() const {
     MutexLock lock(mutex_);
     return Sum();
+  }
+  /// Of the gets, those for bytes nobody waited for.
+  [[nodiscard]] std::size_t ahead() const { return ahead_; }
+  /// Gets that failed as told.
+  [[nodiscard]] int failed() const {
+    MutexLock lock(mutex_);
+    return failed_;
+  }
+  [[nodiscard]] std::vector<ReadExplanation::Range> ranges() const {
+    MutexLock lock(mutex_);
+    std::vector<ReadExplanation::Range> ranges;
+    for (const auto& [key, range] : asked_) ranges.push_back({key, range.offset, range.length});
+    return ranges;
   }
   /// Bytes that came more than once.
   [[nodiscard]] std::uint64_t bytes_again() const {
@@ -97,9 +123,22 @@ class CountingStore final : public ObjectStore {
   void Forget() {
     MutexLock lock(mutex_);
     asked_.clear();
+    ahead_ = 0;
   }
 
  private:
+  Result<SharedBytes> Obey(std::string_view key, ByteRange range) MR_REQUIRES(mutex_) {
+    mutex_.Unlock();
+    Result<void> within;
+    {
+      LimitedWait wait(mutex_, changed_, *obeys_);
+      MutexLock lock(mutex_);
+      while (shut_ && within) within = wait.For("the store", mutex_);
+    }
+    mutex_.Lock();
+    if (!within) return std::move(within).error();
+    return inner_.Get(key, range);
+  }
   [[nodiscard]] std::uint64_t Sum() const MR_REQUIRES(mutex_) {
     std::uint64_t sum = 0;
     for (const auto& [key, range] : asked_) sum += range.length;
@@ -111,7 +150,9 @@ class CountingStore final : public ObjectStore {
   CondVar changed_;
   std::vector<std::pair<std::string, ByteRange>> asked_ MR_GUARDED_BY(mutex_);
   bool shut_ MR_GUARDED_BY(mutex_) = false;
-  int failures_ MR_GUARDED_BY(mutex_) = 0;
+  int failures_ MR_GUARDED_BY(mutex_) = 0, failed_ MR_GUARDED_BY(mutex_) = 0;
+  std::atomic<std::size_t> ahead_{0};
+  SimClock* obeys_ = nullptr;
   SimClock* clock_ = nullptr;
   std::chrono::nanoseconds delay_{};
 };
@@ -137,10 +178,12 @@ struct FarFixture {
         prefetcher(f.context, {.threads = options.threads}) {
     f.context.segment_cache = disk.get();
     if (options.prefetch) f.context.prefetcher = &prefetcher;
+    f.context.requests = &requests;
     Reopen();
   }
   ~FarFixture() {
     prefetcher.Close();
+    requests.Close();
     EXPECT_EQ(f.blocks.state().chunks.count(), 0u);
     f.partition.reader.reset();
     EXPECT_EQ(f.memory.bytes(), 0u);
@@ -197,6 +240,7 @@ struct FarFixture {
   ReadFixture f;
   std::unique_ptr<SegmentCache> disk;
   Prefetcher prefetcher;
+  RequestThreads requests{f.clock};
   std::uint64_t stored_bytes = 0, peak_memory = 0;
   Offset end;
 };

@@ -4,15 +4,22 @@
 
 #include <algorithm>
 
+#include "base/deadline.h"
 #include "base/try.h"
+#include "read/request_threads.h"
 #include "store/metered_object_store.h"
 
 namespace millrace {
 
 void ReadTrace::CountRequest(const std::string& object, ByteRange range) {
-  ++explanation.requests;
-  explanation.cost_usd += RequestPrices{}.get_usd;
-  explanation.ranges.push_back({object, range.offset, range.length});
+  ReadExplanation request;
+  request.requests = 1;
+  request.cost_usd = RequestPrices{}.get_usd;
+  request.ranges.push_back({object, range.offset, range.length});
+  if (ahead != nullptr)
+    ahead->Add(request);
+  else
+    explanation.Add(request);
   counters.requests.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -49,6 +56,19 @@ Error ObjectBlockSource::Damaged(ByteRange in_object, std::string_view why) cons
       .WithDamage({.place = place_.object, .byte_begin = in_object.offset, .byte_end = end});
 }
 
+Result<std::vector<SharedBytes>> ObjectBlockSource::Request(std::uint64_t offset,
+                                                            std::span<const std::uint64_t> lengths) {
+  ObjectStore& objects = context_.objects;
+  if (whose_ == ChunkFor::kAhead) return objects.PrefetchParts(place_.object, offset, lengths);
+  // A store may know no deadlines: then somebody else waits for it.
+  if (context_.requests == nullptr || RequestScope::Current().deadline == kNever)
+    return objects.GetParts(place_.object, offset, lengths);
+  return context_.requests->Run(
+      [&objects, object = place_.object, offset, own = std::vector(lengths.begin(), lengths.end())] {
+        return objects.GetParts(object, offset, own);
+      });
+}
+
 Result<SharedBytes> ObjectBlockSource::Fetch(ByteRange range) {
   MR_ASSIGN_OR_RETURN(std::vector<SharedBytes> parts, FetchParts(range.offset, {&range.length, 1}));
   return std::move(parts.front());
@@ -61,10 +81,8 @@ Result<std::vector<SharedBytes>> ObjectBlockSource::FetchParts(std::uint64_t off
   if (offset > place_.byte_size || in_object.length > place_.byte_size - offset)
     return Damaged(in_object, "beyond the segment's end");
   trace_.CountRequest(place_.object, in_object);
-  Result<std::vector<SharedBytes>> parts = trace_.Wait(WaitCause::kStore, [&] {
-    return whose_ == ChunkFor::kAhead ? objects_.PrefetchParts(place_.object, in_object.offset, lengths)
-                                      : objects_.GetParts(place_.object, in_object.offset, lengths);
-  });
+  Result<std::vector<SharedBytes>> parts =
+      trace_.Wait(WaitCause::kStore, [&] { return Request(in_object.offset, lengths); });
   if (!parts && parts.error().code() == ErrorCode::kOutOfRange)
     return Damaged(in_object, "the object ends before them");
   if (!parts) return parts;

@@ -12,6 +12,7 @@
 #include "millrace/object_store.h"
 #include "read/fetched_chunk.h"
 #include "read/partition_reader.h"
+#include "read/requests_ahead.h"
 #include "segment/block_source.h"
 
 namespace millrace {
@@ -24,6 +25,7 @@ struct ReadTrace {
   ReadCounters& counters;
   Clock& clock;
   ReadExplanation& explanation;
+  RequestsAhead* ahead = nullptr;  // not null: the requests are told of by the reads they are made for
 
   void CountRequest(const std::string& object, ByteRange range);
   void CountShared();
@@ -38,6 +40,7 @@ struct ReadTrace {
   void CountWait(WaitCause cause, std::chrono::nanoseconds time);
 };
 
+/// Requests end with the limits of this thread's RequestScope.
 /// Bytes [byte_begin, byte_begin + byte_size) of one object, addressed from byte_begin. For one read on one thread.
 class ObjectBlockSource final : public BlockSource {
  public:
@@ -45,8 +48,8 @@ class ObjectBlockSource final : public BlockSource {
     std::string object;
     std::uint64_t byte_begin = 0, byte_size = 0;
   };
-  ObjectBlockSource(ObjectStore& objects, Place place, ReadTrace& trace, ChunkFor whose = ChunkFor::kReader)
-      : objects_(objects), place_(std::move(place)), trace_(trace), whose_(whose) {}
+  ObjectBlockSource(ReadContext& context, Place place, ReadTrace& trace, ChunkFor whose = ChunkFor::kReader)
+      : context_(context), place_(std::move(place)), trace_(trace), whose_(whose) {}
 
   /// kCorruption names the object and the range within it.
   Result<SharedBytes> Fetch(ByteRange range) override;
@@ -54,9 +57,10 @@ class ObjectBlockSource final : public BlockSource {
   Result<std::vector<SharedBytes>> FetchParts(std::uint64_t offset, std::span<const std::uint64_t> lengths);
 
  private:
+  Result<std::vector<SharedBytes>> Request(std::uint64_t offset, std::span<const std::uint64_t> lengths);
   Error Damaged(ByteRange in_object, std::string_view why) const;
 
-  ObjectStore& objects_;
+  ReadContext& context_;
   const Place place_;
   ReadTrace& trace_;
   const ChunkFor whose_;

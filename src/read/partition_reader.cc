@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/deadline.h"
+#include "base/limited_wait.h"
 #include "base/try.h"
 #include "log/partition_log.h"
 #include "read/batch_read.h"
@@ -23,6 +25,11 @@ struct PartitionReader::State {
   Result<Offset> Candidate(Offset from, std::int64_t timestamp_ms);
 };
 
+RequestLimits LimitsOf(const ReadLimits& limits, const Clock& clock) {
+  if (!limits.timeout) return {};
+  return {.deadline = DeadlineAfter(clock.Monotonic(), *limits.timeout), .stop = {}};
+}
+
 PartitionReader::PartitionReader(PartitionLog& log, SegmentMap& segments, ReadContext& context)
     : state_(std::make_unique<State>(log, segments, context)) {}
 
@@ -33,12 +40,14 @@ Result<BatchReadResult> PartitionReader::ReadBatches(Offset begin, const ReadLim
 }
 
 Result<ReadResult> PartitionReader::Read(Offset begin, const ReadLimits& limits) {
+  const RequestScope scope(LimitsOf(limits, state_->context.clock));
   MR_ASSIGN_OR_RETURN(BatchReadResult batches, ReadBatches(begin, limits));
   Offset read_to = batches.next;
   MR_ASSIGN_OR_RETURN(ReadResult result, DecodeBatches(std::move(batches), begin, limits, state_->log.name()));
   // Batches whose records have all been compacted away hold nothing; go on until something comes or the end.
   while (result.records.empty() && limits.records_max > 0 && result.next > begin &&
          result.next < result.high_watermark && result.skipped.empty()) {
+    MR_TRY(WithinLimits(state_->context.clock, "records that were not compacted away"));
     begin = result.next;
     MR_ASSIGN_OR_RETURN(batches, ReadBatches(begin, limits));
     read_to = batches.next;
@@ -52,6 +61,8 @@ void PartitionReader::WillGoOn(Offset read_to, Offset next) { state_->streams.Mo
 
 void PartitionReader::Abandon(Offset next) { state_->streams.Abandon(next); }
 
+Clock& PartitionReader::clock() const { return state_->context.clock; }
+
 const TopicPartition& PartitionReader::name() const { return state_->log.name(); }
 
 Result<Offset> PartitionReader::State::Candidate(Offset from, std::int64_t timestamp_ms) {
@@ -61,7 +72,7 @@ Result<Offset> PartitionReader::State::Candidate(Offset from, std::int64_t times
     if (row && row->base < hot_start) {
       ReadExplanation ignored;
       ReadTrace trace{context.counters, context.clock, ignored};
-      ColdReader cold(context, segments, trace, std::nullopt);
+      ColdReader cold(context, segments, trace);
       MR_ASSIGN_OR_RETURN(const std::shared_ptr<const OpenedSegment> segment, cold.Segment(*row));
       // Earlier segments have no such time; in this one, blocks before the one found have none either.
       const std::span<const SegmentBlock> blocks = segment->index->blocks();
@@ -79,6 +90,7 @@ Result<Offset> PartitionReader::OffsetForTime(std::int64_t timestamp_ms) {
   constexpr std::uint64_t kScanBytes = 64 << 10;
   Offset at = state_->log.offsets().log_start;
   while (true) {
+    MR_TRY(WithinLimits(state_->context.clock, "a record of that time"));
     Result<Offset> candidate = state_->Candidate(at, timestamp_ms);
     if (!candidate) {
       const Offset log_start = state_->log.offsets().log_start;

@@ -10,11 +10,13 @@
 #include "millrace/engine.h"
 #include "millrace/object_store.h"
 #include "millrace/options.h"
+#include "millrace/request_scope.h"
 #include "millrace/result.h"
 
 namespace millrace {
 
 class BlockCache;
+class RequestThreads;
 class BlockWarmer;
 class PartitionLog;
 class Prefetcher;
@@ -40,7 +42,11 @@ struct ReadContext {
   SegmentCache* segment_cache = nullptr;  // none: objects are as near as a cache would be
   Prefetcher* prefetcher = nullptr;       // none: nothing is fetched ahead
   BlockWarmer* warmer = nullptr;          // none: near blocks are read when they are wanted
+  RequestThreads* requests = nullptr;     // none: a reader makes his requests himself, however long they take
 };
+
+/// Until when a read waits for anything: as `limits` say, from now on.
+RequestLimits LimitsOf(const ReadLimits& limits, const Clock& clock);
 
 /// Every call says where it begins; all that is kept between calls is what to fetch ahead. Safe from any thread.
 class PartitionReader {
@@ -51,8 +57,8 @@ class PartitionReader {
   /// Whole batches from the one containing `begin` (or the next one, over a gap), up to `limits.bytes_max` (at least
   /// one batch; none at the visible end). Shape: contiguous, ascending, each slice one whole RecordBatch v2,
   /// CRC-verified. Errors: kOutOfRange with bounds (begin < log_start or > visible end), kUnavailable (store; retry),
-  /// kCorruption with damage(), kTimeout. Under OnDamage::kSkip damaged ranges are stepped over and listed in
-  /// `skipped`.
+  /// kCorruption with damage(), kTimeout, kClosed (the caller's RequestScope was told to stop). Under OnDamage::kSkip
+  /// damaged ranges are stepped over and listed in `skipped`; an error that names no range ends the read all the same.
   Result<BatchReadResult> ReadBatches(Offset begin, const ReadLimits& limits);
   /// The same decoded: the first record is the first with offset >= begin; records_max cuts exactly.
   Result<ReadResult> Read(Offset begin, const ReadLimits& limits);
@@ -63,6 +69,7 @@ class PartitionReader {
   /// Nobody goes on at `next`, where a read ended: what was fetched ahead for it goes.
   void Abandon(Offset next);
   [[nodiscard]] const TopicPartition& name() const;
+  [[nodiscard]] Clock& clock() const;
 
  private:
   struct State;

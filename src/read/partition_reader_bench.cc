@@ -63,7 +63,7 @@ struct Bench {
       MR_CHECK(log->Append(*BuildRecordBatch(records, {}), clock.Monotonic() + std::chrono::seconds(60)));
     }
     MR_CHECK(log->Sync({}));
-    segments = std::make_unique<SegmentMap>(metadata, PartitionKey{TopicId(1), PartitionId(0)});
+    segments = std::make_unique<SegmentMap>(metadata, PartitionKey{TopicId(1), PartitionId(0)}, clock);
     reader = std::make_unique<PartitionReader>(*log, *segments, context);
   }
   ~Bench() {

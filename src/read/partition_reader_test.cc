@@ -195,12 +195,68 @@ TEST(PartitionReaderTest, DamagedIndexAndMissingObjectAreErrorsAndNotTheEnd) {
   EXPECT_EQ(error.damage()->place, object);
   EXPECT_EQ(error.damage()->begin, Offset(3));
   EXPECT_EQ(error.damage()->end, Offset(10));
-  ASSERT_TRUE(f.store.Delete(object));
-  error = f.partition.reader->Read(Offset(3), {}).error();
-  EXPECT_EQ(error.code(), ErrorCode::kCorruption);
-  EXPECT_EQ(error.damage()->end, Offset(10));
   EXPECT_EQ(f.partition.reader->Read(Offset(3), {.on_damage = OnDamage::kSkip})->next, Offset(20));
+  // An object that is not there may be in another store: the error names the place and the offsets, and nobody steps
+  // over it by asking to skip damage.
+  ASSERT_TRUE(f.store.Delete(object));
+  for (const OnDamage on_damage : {OnDamage::kFail, OnDamage::kSkip}) {
+    error = f.partition.reader->Read(Offset(3), {.on_damage = on_damage}).error();
+    EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
+    EXPECT_EQ(error.damage(), nullptr);
+    EXPECT_THAT(error.ToString(), testing::HasSubstr("[0, 10)"));
+    EXPECT_THAT(error.ToString(), testing::HasSubstr(f.store.Describe()));
+  }
+  EXPECT_EQ(f.partition.reader->Read(Offset(10), {})->records.size(), 10u);
   EXPECT_EQ(f.memory.bytes(), 0u);
+}
+
+TEST(PartitionReaderTest, AGapIsDamageWithItsRangeAndAsksTheStoreForNothing) {
+  ReadFixture f;
+  for (int i = 0; i < 3; ++i) {
+    f.AppendNumbered(10);
+    if (i == 1)
+      f.UploadGap(f.partition, Offset(20));
+    else
+      f.Upload();
+  }
+  f.Recycle();
+  PartitionReader& reader = *f.partition.reader;
+  EXPECT_EQ(reader.Read(Offset(0), {.bytes_max = UINT64_MAX})->next, Offset(10));
+  const std::uint64_t requests = f.counters.requests;
+  for (const int begin : {10, 13}) {
+    const Error error = reader.Read(Offset(begin), {}).error();
+    EXPECT_EQ(error.code(), ErrorCode::kCorruption);
+    ASSERT_NE(error.damage(), nullptr);
+    EXPECT_EQ(error.damage()->partition, (TopicPartition{"orders", PartitionId(0)}));
+    EXPECT_EQ(error.damage()->begin, Offset(begin));
+    EXPECT_EQ(error.damage()->end, Offset(20));
+  }
+  EXPECT_EQ(f.counters.requests, requests);
+  const ReadResult skipped = reader.Read(Offset(5), {.bytes_max = UINT64_MAX, .on_damage = OnDamage::kSkip}).value();
+  EXPECT_EQ(skipped.next, Offset(30));
+  EXPECT_EQ(skipped.records.size(), 15u);
+  ASSERT_EQ(skipped.skipped.size(), 1u);
+  EXPECT_EQ(skipped.skipped[0].begin, Offset(10));
+  EXPECT_EQ(reader.OffsetForTime(1'000'012).value(), Offset(20));
+  EXPECT_EQ(reader.OffsetForTime(0).value(), Offset(0));
+  f.Trim(f.partition, Offset(12));
+  EXPECT_EQ(reader.OffsetForTime(0).value(), Offset(20));
+}
+
+TEST(PartitionReaderTest, SegmentsThatMetadataLacksAreARangeToSkip) {
+  ReadFixture f;
+  f.AppendNumbered(10);
+  f.Upload();
+  f.Recycle();
+  f.AppendNumbered(10);
+  const SegmentRow first = **f.partition.segments->Find(Offset(0));
+  f.partition.segments->DropBelow(first.end);
+  for (const OnDamage on_damage : {OnDamage::kFail, OnDamage::kSkip}) {
+    const auto read = f.partition.reader->Read(Offset(3), {.on_damage = on_damage});
+    EXPECT_EQ(read.has_value(), on_damage == OnDamage::kSkip);  // from 3 to the segments' end: the range is known
+    if (!read) EXPECT_EQ(read.error().damage()->end, Offset(10));
+    if (read) EXPECT_EQ(read->skipped.front().end, Offset(10));
+  }
 }
 
 TEST(PartitionReaderTest, DamagedWalFrameBelowTieredEndIsReadFromItsSegment) {

@@ -7,8 +7,10 @@
 
 #include <atomic>
 #include <thread>
+#include <tuple>
 
 #include "read/far_fixture.h"
+#include "store/metered_object_store.h"
 
 namespace millrace {
 namespace {
@@ -21,7 +23,39 @@ TEST(PrefetchTest, ScanFetchesEveryByteOnceAndUsesWhatCameAhead) {
   EXPECT_GE(far.used() * 100, far.stored_bytes * 80);
   EXPECT_LE(far.wasted() * 20, far.used());
   EXPECT_GE(read.prefetched * 100, read.bytes.object_store * 80);
-  EXPECT_LE(read.requests, 3u);  // the reader's own: the first index, the first chunks
+  EXPECT_LE(far.counting.gets() - far.counting.ahead(), 3u);  // the reader's own: the first index, the first chunks
+}
+
+TEST(PrefetchTest, ReadsTellOfEveryRequestMadeForThemAheadOrNot) {
+  for (const std::size_t threads : {0u, 4u}) {
+    FarFixture far({.threads = threads, .block_cache_bytes = 64 * kMebibyte});
+    far.MakeSegments(2, 4 * kMebibyte);
+    const ReadExplanation read = far.Scan(Offset(0), far.end, 512 << 10);
+    if (threads == 0) EXPECT_GT(far.counting.ahead(), 2u);
+    EXPECT_EQ(read.requests, far.counting.gets());
+    EXPECT_EQ(far.f.counters.requests, far.counting.gets());
+    EXPECT_NEAR(read.cost_usd, RequestPrices{}.get_usd * static_cast<double>(far.counting.gets()), 1e-12);
+    const auto sorted = [](std::vector<ReadExplanation::Range> ranges) {
+      std::vector<std::tuple<std::string, std::uint64_t, std::uint64_t>> all;
+      for (const auto& range : ranges) all.emplace_back(range.object, range.offset, range.length);
+      std::ranges::sort(all);
+      return all;
+    };
+    EXPECT_EQ(sorted(read.ranges), sorted(far.counting.ranges()));
+  }
+}
+
+TEST(PrefetchTest, AScanOverASegmentThatIsPartlyOnDiskIsFetchedAheadAsOneThatIsNot) {
+  FarFixture far({.disk_bytes = 128 * kMebibyte, .block_cache_bytes = 64 * kMebibyte});
+  far.MakeSegments(1, 16 * kMebibyte);
+  const std::int64_t chunk = static_cast<std::int64_t>(kMebibyte / FarFixture::kRecordBytes);
+  for (std::int64_t i = 4; i < 16; i += 4)  // one chunk in four, by readers here and there
+    ASSERT_TRUE(far.f.partition.reader->Read(Offset(i * chunk + chunk / 2), {.records_max = 1}));
+  far.counting.Forget();
+  far.Reopen();
+  far.Scan(Offset(0), far.end);
+  EXPECT_LE(far.counting.gets() - far.counting.ahead(), 2u) << "requests the reader had to make himself";
+  EXPECT_EQ(far.counting.bytes_again(), 0u);
 }
 
 TEST(PrefetchTest, WithoutAnyCacheTheScanStillFetchesOnce) {
@@ -100,7 +134,9 @@ TEST(PrefetchTest, WindowCrossesIntoTheNextSegmentBeforeTheReader) {
   FarFixture far({.block_cache_bytes = 64 * kMebibyte});
   far.MakeSegments(6, 3 * kMebibyte);
   const ReadExplanation read = far.Scan(Offset(0), far.end);
-  EXPECT_LE(read.requests, 3u);  // no index and no first chunk of a later segment is the reader's own request
+  // No index and no first chunk of a later segment is the reader's own request.
+  EXPECT_LE(far.counting.gets() - far.counting.ahead(), 3u);
+  EXPECT_EQ(read.requests, far.counting.gets());
   EXPECT_LE(far.counting.bytes_again(), 6 * FarFixture::kTailBytes);
 }
 
@@ -186,6 +222,28 @@ TEST(PrefetchTest, DamageInTheStoreIsNamedAndWhatLiesAroundItIsRead) {
   EXPECT_GT(error->damage()->byte_end, 2 * kMebibyte);
 }
 
+TEST(PrefetchTest, ScanThatSkipsAGapIsFetchedAheadOnBothSidesOfIt) {
+  FarFixture far;
+  far.MakeSegments(1, 8 * kMebibyte);
+  far.f.AppendNumbered(10);
+  const Offset gap_end = far.end + 10;
+  far.f.UploadGap(far.f.partition, gap_end);
+  far.MakeSegments(1, 8 * kMebibyte);
+  std::size_t skipped = 0;
+  std::uint64_t ahead_before_gap = 0;
+  for (Offset at(0); at < far.end;) {
+    const auto read = far.f.partition.reader->Read(at, {.on_damage = OnDamage::kSkip});
+    ASSERT_TRUE(read) << read.error().ToString();
+    skipped += read->skipped.size();
+    at = read->next;
+    if (skipped == 0) ahead_before_gap = far.used();
+    far.RunPrefetch();
+  }
+  EXPECT_EQ(skipped, 1u);
+  EXPECT_GT(ahead_before_gap, 0u);
+  EXPECT_GT(far.used(), ahead_before_gap);
+}
+
 TEST(PrefetchTest, FailedPrefetchFailsNoRead) {
   FarFixture far({.block_cache_bytes = 64 * kMebibyte});
   far.MakeSegments(2, 8 * kMebibyte);
@@ -199,6 +257,8 @@ TEST(PrefetchTest, FailedPrefetchFailsNoRead) {
     far.RunPrefetch();
     far.counting.FailNext(0);
   }
+  EXPECT_GE(far.counting.failed(), 3) << "requests ahead that failed";
+  EXPECT_GT(far.used(), 0u) << "those behind the failed ones came ahead all the same";
 }
 
 TEST(PrefetchTest, SeekAndCloseLetGoOfWhatCameAhead) {
@@ -219,20 +279,43 @@ TEST(PrefetchTest, StreamsTooManyToKeepTakeTheOldestOnesMemory) {
   FarFixture far({.block_cache_bytes = 64 * kMebibyte});
   far.MakeSegments(1, 64 * kMebibyte);
   const std::int64_t apart = far.end.value() / 100;
+  std::uint64_t held_by_one = 0, held_by_64 = 0, most = 0;
   for (int i = 0; i < 100; ++i) {
     far.Scan(Offset(i * apart), Offset(i * apart + apart / 2), 256 << 10);
     EXPECT_LE(far.f.memory.bytes(), 256 * kMebibyte / 2);
+    most = std::max(most, far.f.memory.bytes());
+    if (i == 0) held_by_one = far.f.memory.bytes();
+    if (i == 63) held_by_64 = far.f.memory.bytes();
   }
+  EXPECT_GT(held_by_one, 0u);
+  EXPECT_GT(held_by_64, 8 * held_by_one) << "each stream holds what came ahead of it";
+  // The streams that were given up hold nothing: what is there is of the last 64.
+  std::uint64_t given_up = 0;
+  for (int i = 0; i < 36; ++i) {
+    const std::uint64_t before = far.f.memory.bytes();
+    for (int back = 0; back < 128; ++back) far.f.partition.reader->Abandon(Offset(i * apart + apart / 2 + back));
+    given_up += before - far.f.memory.bytes();
+  }
+  EXPECT_EQ(given_up, 0u);
+  EXPECT_GT(far.wasted(), 0u);
 }
 
 TEST(PrefetchTest, ReaderThatNeedsTheMemoryGetsIt) {
   FarFixture far({.memory_bytes = 16 * kMebibyte});
   far.MakeSegments(1, 32 * kMebibyte);
   far.Scan(Offset(0), Offset(3000));
-  EXPECT_GT(far.f.memory.bytes(), 0u);
-  const auto read = far.f.partition.reader->Read(Offset(6000), {.bytes_max = 16 * kMebibyte});
-  ASSERT_TRUE(read);
-  EXPECT_GT(read->records.size(), 500u);
+  EXPECT_GT(far.f.memory.bytes(), 4 * kMebibyte);
+  EXPECT_EQ(far.wasted(), 0u);
+  // He waits for nobody: all of the budget but his own request is held by what came ahead.
+  auto others = far.f.memory.Reserve(far.f.memory.bytes_max() - far.f.memory.bytes());
+  const auto read = far.f.partition.reader->Read(Offset(6000), {.bytes_max = kMebibyte});
+  ASSERT_TRUE(read) << read.error().ToString();
+  EXPECT_GT(read->records.size(), 200u);
+  EXPECT_GT(far.wasted(), 0u) << "what came ahead of the other stream went for him";
+  others->Release();
+  const auto large = far.f.partition.reader->Read(Offset(6000), {.bytes_max = 16 * kMebibyte});
+  ASSERT_TRUE(large);
+  EXPECT_GT(large->records.size(), 500u);
   EXPECT_LE(far.f.memory.bytes_peak(), 16 * kMebibyte);
 }
 
@@ -248,7 +331,7 @@ TEST(PrefetchTest, RequestThatFindsNoMemoryComesWholeAndInItsTurnOnceThereIsSome
   };
   far.counting.Forget();
   for (int i = 0; i < 12; ++i) read();  // all of it was at hand; a request fits in again
-  auto others = far.f.memory.Reserve(far.f.memory.bytes_max() - far.f.memory.bytes(), std::nullopt);
+  auto others = far.f.memory.Reserve(far.f.memory.bytes_max() - far.f.memory.bytes());
   ASSERT_TRUE(others);
   EXPECT_FALSE(far.prefetcher.FetchOnce());
   EXPECT_EQ(far.counting.gets(), 0u);

@@ -34,9 +34,10 @@ void Prefetcher::Close() {
     pool = std::move(pool_);
   }
   LetGo(std::move(holds));
+  StopRunning(nullptr);
   if (pool) pool->Close();
   MutexLock lock(mutex_);
-  while (running_ > 0) idle_.Wait(mutex_);
+  while (!running_.empty()) idle_.Wait(mutex_);
 }
 
 void Prefetcher::LetGo(Holds holds) {
@@ -73,8 +74,20 @@ void Prefetcher::Cancel(const StreamPointer& stream) {
 
 void Prefetcher::End(const StreamPointer& stream) {
   Cancel(stream);
+  StopRunning(stream.get());
   MutexLock lock(mutex_);
-  while (stream->running > 0) idle_.Wait(mutex_);
+  while (std::ranges::find(running_, stream.get(), &Running::stream) != running_.end()) idle_.Wait(mutex_);
+}
+
+/// Of `stream`, or all. A store's answer to a stop may be anything, so no lock is held.
+void Prefetcher::StopRunning(const ReadStream* stream) {
+  std::vector<Running> running;
+  {
+    MutexLock lock(mutex_);
+    running = running_;
+  }
+  for (Running& one : running)
+    if (stream == nullptr || one.stream == stream) one.stop.request_stop();
 }
 
 Prefetcher::Yielding::Yielding(Prefetcher& prefetcher, std::uint64_t bytes) : prefetcher_(prefetcher) {
@@ -256,6 +269,7 @@ bool Prefetcher::AskForNextRequest(const StreamPointer& stream) {
     near = IsNear(s.current, chunk) || OthersAsked(s, KeyOf(s.current.row, *s.current.opened, chunk), hold);
     if (near && !task.chunks.empty()) {
       if (hold) arriving_.LetGo(KeyOf(s.current.row, *s.current.opened, chunk), std::move(hold));
+      near = false;  // the chunks before it are not: they are a request, and this one is the next round's
       break;
     }
     if (!near) task.chunks.push_back(chunk);

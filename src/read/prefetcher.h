@@ -13,6 +13,7 @@
 #include <deque>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "base/mutex.h"
@@ -47,7 +48,7 @@ class Prefetcher {
   void Outrun(const std::shared_ptr<ReadStream>& stream, Offset at);
   /// Nobody goes on there: what is queued is not fetched, what came is dropped.
   void Cancel(const std::shared_ptr<ReadStream>& stream);
-  /// The same, and what is under way for it has ended when this returns.
+  /// The same, and what is under way for it is told to stop and has ended when this returns.
   void End(const std::shared_ptr<ReadStream>& stream);
 
   /// While it lives, a reader waits for `bytes` of memory: if they are not free, what came ahead is dropped.
@@ -67,7 +68,7 @@ class Prefetcher {
   bool FetchOnce();
   /// Lets go of what came for streams without a read for kIdleMax, so that a quiet engine holds nothing.
   void DropIdle();
-  /// Refuses more, waits for requests under way, and lets go of everything. May be called again.
+  /// Refuses more, tells requests under way to stop, waits for them, and lets go of everything. May be called again.
   void Close();
 
  private:
@@ -77,6 +78,10 @@ class Prefetcher {
     ReadStream::Segment segment;
     std::vector<BlockRun> chunks;  // none: open the segment behind this one
     std::vector<std::uint64_t> tickets;
+  };
+  struct Running {
+    const ReadStream* stream = nullptr;
+    std::stop_source stop;
   };
   struct Released {
     ChunkKey key;
@@ -96,6 +101,7 @@ class Prefetcher {
   void Deactivate(const StreamPointer& stream, Holds& holds) MR_REQUIRES(mutex_);
   void DeactivateIdle(std::chrono::nanoseconds now, Holds& holds) MR_REQUIRES(mutex_);
   void LetGo(Holds holds);
+  void StopRunning(const ReadStream* stream) MR_EXCLUDES(mutex_);
   void WakePool() MR_EXCLUDES(mutex_);
 
   void FetchNext(const Task& task);
@@ -119,9 +125,9 @@ class Prefetcher {
   std::deque<Task> queue_ MR_GUARDED_BY(mutex_);
   std::vector<StreamPointer> active_ MR_GUARDED_BY(mutex_);
   std::unique_ptr<ThreadPool> pool_ MR_GUARDED_BY(mutex_);
-  std::size_t running_ MR_GUARDED_BY(mutex_) = 0;      // calls of FetchOnce
-  std::size_t yielding_ MR_GUARDED_BY(mutex_) = 0;     // readers that wait for memory
-  std::size_t unannounced_ MR_GUARDED_BY(mutex_) = 0;  // tasks the pool was not told of
+  std::vector<Running> running_ MR_GUARDED_BY(mutex_);  // calls of FetchOnce
+  std::size_t yielding_ MR_GUARDED_BY(mutex_) = 0;      // readers that wait for memory
+  std::size_t unannounced_ MR_GUARDED_BY(mutex_) = 0;   // tasks the pool was not told of
   std::uint64_t last_ticket_ MR_GUARDED_BY(mutex_) = 0;
   bool closed_ MR_GUARDED_BY(mutex_) = false;
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "millrace/request_scope.h"
 #include "read/prefetcher.h"
 #include "read/segment_map.h"
 
@@ -9,34 +10,34 @@ namespace millrace {
 
 bool Prefetcher::FetchOnce() {
   Task task;
+  std::stop_source stop;
   {
     MutexLock lock(mutex_);
     if (closed_ || queue_.empty()) return false;
     task = std::move(queue_.front());
     queue_.pop_front();
-    ++running_;
-    ++task.stream->running;
+    running_.push_back({.stream = task.stream.get(), .stop = stop});
   }
+  const RequestScope scope({.stop = stop.get_token()});
   bool room = true;
   if (task.chunks.empty())
     FetchNext(task);
   else
     room = FetchChunks(task);
   MutexLock lock(mutex_);
-  --running_;
-  --task.stream->running;
+  std::erase_if(running_, [&](const Running& running) { return running.stop == stop; });
   idle_.NotifyAll();
   return room;
 }
 
 void Prefetcher::FetchNext(const Task& task) {
   ReadExplanation ignored;
-  ReadTrace trace{context_.counters, context_.clock, ignored};
+  ReadTrace trace{context_.counters, context_.clock, ignored, &task.stream->requests};
   SegmentMap& segments = task.stream->segments;
   const auto row = segments.Find(task.segment.row.end);
   std::shared_ptr<const OpenedSegment> opened;
-  if (row && *row) {
-    auto result = SegmentOpener(context_, segments, trace, std::nullopt, ChunkFor::kAhead).Open(**row);
+  if (row && *row && !(**row).is_gap()) {  // a gap has nothing to fetch
+    auto result = SegmentOpener(context_, segments, trace, ChunkFor::kAhead).Open(**row);
     if (result) opened = *std::move(result);
   }
   {
@@ -117,7 +118,7 @@ void Prefetcher::FetchLed(const Task& task, std::vector<std::size_t>& led,
                           std::vector<ReadMemory::Reservation>& reserved) {
   if (led.empty()) return;
   ReadExplanation ignored;
-  ReadTrace trace{context_.counters, context_.clock, ignored};
+  ReadTrace trace{context_.counters, context_.clock, ignored, &task.stream->requests};
   ChunkFetch::Order order{.row = task.segment.row,
                           .segment = task.segment.opened,
                           .chunks = {},

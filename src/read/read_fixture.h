@@ -62,7 +62,7 @@ struct ReadFixture {
                                             .sync = options.sync};
     made.log = std::make_unique<PartitionLog>(log_options, made.row, wal, tail_cache, clock);
     (void)made.log->FinishRecovery();
-    made.segments = std::make_unique<SegmentMap>(metadata, made.row.key);
+    made.segments = std::make_unique<SegmentMap>(metadata, made.row.key, clock);
     made.reader = std::make_unique<PartitionReader>(*made.log, *made.segments, context);
     return made;
   }
@@ -115,6 +115,18 @@ struct ReadFixture {
     return object.key;
   }
   std::string Upload() { return Upload(partition, Offset(INT64_MAX)); }
+  /// Commits [tiered_end, end) as lost.
+  void UploadGap(ReadablePartition& of, Offset end) {
+    (void)of.log->Sync({});
+    SegmentCommit commit;
+    commit.segment.partition = of.row.key;
+    commit.segment.base = of.log->offsets().tiered_end;
+    commit.segment.end = end;
+    commit.epoch = of.row.epoch;
+    if (!metadata.CommitSegments({}, {&commit, 1})) return;
+    of.segments->Add(commit.segment);
+    of.log->AdvanceTieredEnd(end);
+  }
   /// Drops from the WAL and the tail what is in segments; the fixture's other partitions need not agree.
   void Recycle(ReadablePartition& of) {
     const WalPosition end = wal.end();  // before the question: what is appended from now on lies past it

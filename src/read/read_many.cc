@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/limited_wait.h"
 #include "env/for_each.h"
 #include "log/partition_log.h"
 #include "read/decode_batches.h"
@@ -70,6 +71,11 @@ bool KeepWhatFits(OneRead& read, std::uint64_t& bytes_left, bool& any_kept, std:
 
 std::vector<Result<ReadResult>> ReadMany(std::span<const PartitionRead> reads, const ReadLimits& limits,
                                          ThreadPool& pool) {
+  if (reads.empty()) return {};
+  // One deadline for all rounds, on whichever thread of the pool they run.
+  Clock& clock = reads.front().reader->clock();
+  const RequestScope scope(LimitsOf(limits, clock));
+  const RequestLimits caller = RequestScope::Current();
   std::vector<OneRead> all;
   for (const PartitionRead& read : reads)
     all.push_back({.reader = read.reader, .begin = read.begin, .all = {}, .round = {}, .read_to = {}});
@@ -80,8 +86,9 @@ std::vector<Result<ReadResult>> ReadMany(std::span<const PartitionRead> reads, c
     std::vector<OneRead*> open;
     for (OneRead& read : all)
       if (!read.over) open.push_back(&read);
-    if (open.empty() || (any_kept && bytes_left == 0)) break;
+    if (open.empty() || (any_kept && (bytes_left == 0 || !WithinLimits(clock, "more")))) break;
     ForEach(open.size(), &pool, [&](std::size_t i) {
+      const RequestScope same(caller);
       OneRead& read = *open[i];
       ReadLimits own = limits;
       own.bytes_max = std::max<std::uint64_t>(bytes_left / open.size(), 1);

@@ -20,7 +20,8 @@ struct PartitionRead {
 
 /// One result for each read, in the order asked; a failure of one hides nobody else's records. `limits.bytes_max`
 /// bounds all of them together, at batch borders; the first in order that has records returns at least one batch.
-/// `limits.records_max` and `timeout` hold for each. Runs on `pool` and on the calling thread; blocks.
+/// `limits.records_max` holds for each, `timeout` for all of them together. Runs on `pool` and on the calling thread;
+/// blocks.
 std::vector<Result<ReadResult>> ReadMany(std::span<const PartitionRead> reads, const ReadLimits& limits,
                                          ThreadPool& pool);
 

@@ -4,6 +4,7 @@
 
 #include "base/bugs.h"
 #include "base/check.h"
+#include "base/limited_wait.h"
 
 namespace millrace {
 
@@ -47,24 +48,21 @@ void ReadMemory::LeaveQueue(std::uint64_t ticket) {
   changed_.NotifyAll();
 }
 
-Result<ReadMemory::Reservation> ReadMemory::Reserve(std::uint64_t bytes,
-                                                    std::optional<std::chrono::nanoseconds> deadline) {
+Result<ReadMemory::Reservation> ReadMemory::Reserve(std::uint64_t bytes) {
+  {
+    MutexLock lock(mutex_);
+    if (waiting_.empty() && Fits(bytes)) return Take(bytes);
+  }
+  LimitedWait wait(mutex_, changed_, clock_);
   MutexLock lock(mutex_);
-  if (waiting_.empty() && Fits(bytes)) return Take(bytes);
   const std::uint64_t ticket = next_ticket_++;
   waiting_.push_back(ticket);
   while (waiting_.front() != ticket || !Fits(bytes)) {
-    if (!deadline) {
-      changed_.Wait(mutex_);
-      continue;
-    }
-    const auto left = *deadline - clock_.Monotonic();
-    if (left <= std::chrono::nanoseconds::zero()) {
-      LeaveQueue(ticket);
-      return Error(ErrorCode::kTimeout, "waiting for room in the memory budget of reads",
-                   "raise read_memory_max or read fewer partitions at once");
-    }
-    changed_.WaitFor(mutex_, left);
+    const Result<void> waited = wait.For("room in the memory budget of reads", mutex_);
+    if (waited) continue;
+    LeaveQueue(ticket);
+    return Error(waited.error().code(), std::string(waited.error().message()),
+                 "raise read_memory_max or read fewer partitions at once");
   }
   LeaveQueue(ticket);
   return Take(bytes);

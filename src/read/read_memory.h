@@ -2,7 +2,6 @@
 // or handed on.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -40,8 +39,8 @@ class ReadMemory {
 
   /// Waits until `bytes` fit, first come, first served: a large one is not overtaken by small ones. More than the whole
   /// budget passes alone, when nothing else is in flight. Callers hold no other reservation that waits for this one.
-  /// Errors: kTimeout (deadline on Clock::Monotonic).
-  Result<Reservation> Reserve(std::uint64_t bytes, std::optional<std::chrono::nanoseconds> deadline);
+  /// Errors: kTimeout, kClosed (the limits of this thread's RequestScope).
+  Result<Reservation> Reserve(std::uint64_t bytes);
   /// For whoever is ahead of readers: never waits, passes nobody who does, and leaves a quarter of the budget free.
   std::optional<Reservation> TryReserve(std::uint64_t bytes);
 

@@ -13,13 +13,14 @@
 #include "millrace/metadata_store.h"
 #include "read/arriving_chunks.h"
 #include "read/block_cache_state.h"
+#include "read/requests_ahead.h"
 #include "read/stream_window.h"
 
 namespace millrace {
 
 class SegmentMap;
 
-/// Guarded by the prefetcher's mutex.
+/// Guarded by the prefetcher's mutex, but for `requests`.
 struct ReadStream {
   explicit ReadStream(SegmentMap& map) : segments(map) {}
 
@@ -39,6 +40,7 @@ struct ReadStream {
   };
 
   SegmentMap& segments;
+  RequestsAhead requests;
   StreamWindow window;
   Segment current;           // where the frontier is; not opened: the stream has not begun
   std::size_t frontier = 0;  // number of the first block not asked for
@@ -48,8 +50,7 @@ struct ReadStream {
   std::uint64_t ahead_bytes = 0, coming_bytes = 0;  // of what is asked for
   Offset grows_from;                                // the reader must get here before the window doubles again
   std::chrono::nanoseconds used_at{};
-  bool active = false;      // known to the prefetcher, counts for the shares
-  std::size_t running = 0;  // tasks under way for it
+  bool active = false;  // known to the prefetcher, counts for the shares
 };
 
 }  // namespace millrace

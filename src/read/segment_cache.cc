@@ -12,7 +12,9 @@ SegmentCache::~SegmentCache() { MR_CHECK(state_->gate.closed()); }
 
 std::unique_ptr<SegmentCache> SegmentCache::Open(SegmentCacheOptions options, FileSystem& file_system, Clock& clock) {
   auto state = std::make_unique<State>(std::move(options), file_system, clock);
-  state->on = state->TakeOver();
+  const auto taken_over = state->TakeOver();
+  state->on = taken_over && state->options.bytes_max > 0;
+  if (!taken_over) state->off_failure = {.error = taken_over.error(), .since_ms = clock.WallMs(), .times = 1};
   return std::unique_ptr<SegmentCache>(new SegmentCache(std::move(state)));
 }
 
@@ -39,7 +41,7 @@ std::optional<std::vector<SharedBytes>> SegmentCache::Read(const ChunkKey& key, 
   Result<std::vector<SharedBytes>> parts = ReadChunkFile(state.disk, file, key, ranges);
   const bool disk_failed =
       !parts && parts.error().code() != ErrorCode::kCorruption && parts.error().code() != ErrorCode::kNotFound;
-  if (disk_failed) state.OnFailure(state.read_pause);
+  if (disk_failed) state.OnFailure(state.read_pause, parts.error());
 
   std::vector<State::Leaving> leaving;
   {
@@ -53,7 +55,7 @@ std::optional<std::vector<SharedBytes>> SegmentCache::Read(const ChunkKey& key, 
     }
     if (state.table.Unpin(slot)) leaving.push_back({slot, name});
   }
-  if (parts) state.read_pause.OnSuccess();
+  if (parts) state.OnSuccess(state.read_pause);
   state.Remove(leaving, State::IfItStays::kLeftover);
   if (!parts) return std::nullopt;
   return *std::move(parts);
@@ -148,11 +150,11 @@ bool SegmentCache::Admit(Admission admission, std::span<const SharedBytes> piece
     written = write();
   }
   if (!written) {
-    state.OnFailure(state.write_pause);
+    state.OnFailure(state.write_pause, written.error());
     admission.has_file_ = true;  // what there is of the file goes with its room
     return false;
   }
-  state.write_pause.OnSuccess();
+  state.OnSuccess(state.write_pause);
   {
     MutexLock lock(state.mutex);
     state.table.Arrive(admission.slot_);
@@ -175,6 +177,9 @@ SegmentCacheStats SegmentCache::Stats() const {
   stats.bytes_max = state_->options.bytes_max;
   stats.entries = state_->table.entries();
   stats.available = state_->on && !state_->read_pause.active() && !state_->write_pause.active();
+  stats.failure = state_->off_failure     ? state_->off_failure
+                  : state_->write_failure ? state_->write_failure
+                                          : state_->read_failure;
   return stats;
 }
 

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,6 +36,8 @@ struct SegmentCacheOptions {
   std::filesystem::path directory;    // what is foreign in its folder `chunks` is removed
   std::uint64_t bytes_max = 1 << 30;  // of all files, those being written included; 0: no cache
   EvictionPolicy eviction = EvictionPolicy::kS3Fifo;
+  /// Called each time the disk fails, under no lock, by whoever met it; not for what Open meets: Stats tells that.
+  std::function<void(const BackgroundFailure&)> on_failure;
 };
 
 /// For whom: hits and misses count only readers; who is ahead of readers is counted apart.
@@ -43,9 +46,10 @@ enum class Lookup { kReader, kPrefetch };
 struct SegmentCacheStats : CacheStats {
   std::uint64_t prefetch_hits = 0, prefetch_misses = 0;  // lookups by the prefetcher
   std::uint64_t prefetch_used_bytes = 0,
-                prefetch_wasted_bytes = 0;  // of prefetched chunks: first read by a reader; or gone unread
-  std::uint64_t failures = 0;               // I/O errors of the cache's disk
-  bool available = false;                   // false: off, or paused after a failure
+                prefetch_wasted_bytes = 0;   // of prefetched chunks: first read by a reader; or gone unread
+  std::uint64_t failures = 0;                // I/O errors of the cache's disk
+  bool available = false;                    // false: off, or paused after a failure
+  std::optional<BackgroundFailure> failure;  // while it lasts: why it is off, or left alone
 };
 
 /// Safe from any thread; calls block on the local disk; no I/O under its lock. Nothing it does fails a read.

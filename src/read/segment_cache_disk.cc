@@ -4,20 +4,21 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/try.h"
 #include "read/segment_cache_state.h"
 
 namespace millrace {
 
-bool SegmentCache::State::TakeOver() {
-  if (options.bytes_max > 0 && !disk.CreateDirectories(chunks)) return false;
+Result<void> SegmentCache::State::TakeOver() {
+  if (options.bytes_max > 0) MR_TRY(disk.CreateDirectories(chunks));
   const auto listed = disk.List(chunks);
-  if (!listed) return false;
-  auto lock_file = disk.Lock(options.directory / "lock", "");
-  if (!lock_file) return false;  // another engine's
+  if (!listed && options.bytes_max == 0) return {};  // nothing is there, and nothing shall be
+  if (!listed) return listed.error();
+  MR_ASSIGN_OR_RETURN(auto lock_file, disk.Lock(options.directory / "lock", ""));  // or it is another engine's
 
   std::unordered_map<ChunkName, std::uint64_t, ChunkNameHash> found;
   MutexLock lock(mutex);  // nobody else knows of it yet: it delays no one
-  held = *std::move(lock_file);
+  held = std::move(lock_file);
   for (const DirectoryEntry& entry : *listed) {
     const std::optional<ChunkName> name = entry.is_directory ? std::nullopt : ChunkName::Parse(entry.name);
     if (name && entry.size_bytes > kChunkHeaderBytes && entry.size_bytes <= table.bytes_max()) {
@@ -51,7 +52,7 @@ bool SegmentCache::State::TakeOver() {
       table.Return(slot);
     }
   }
-  return options.bytes_max > 0;
+  return {};
 }
 
 void SegmentCache::State::WriteOrderIfDue() {
@@ -72,19 +73,22 @@ void SegmentCache::State::WriteOrderNow() {
     places = table.Places();
     arrivals_since_order = 0;
   }
-  if (!WriteOrder(disk, order, places, OrderRoom(options.bytes_max) / 2)) OnFailure(write_pause);
+  if (const auto written = WriteOrder(disk, order, places, OrderRoom(options.bytes_max) / 2); !written)
+    OnFailure(write_pause, written.error());
 }
 
-bool SegmentCache::State::RemoveFile(const std::filesystem::path& path) {
-  const Result<void> removed = disk.Remove(path);
-  return removed || removed.error().code() == ErrorCode::kNotFound;
+Result<void> SegmentCache::State::RemoveFile(const std::filesystem::path& path) {
+  Result<void> removed = disk.Remove(path);
+  if (!removed && removed.error().code() == ErrorCode::kNotFound) return {};
+  return removed;
 }
 
 std::vector<bool> SegmentCache::State::RemoveFiles(const std::vector<Leaving>& leaving) {
   std::vector<bool> gone;
   for (const Leaving& one : leaving) {
-    gone.push_back(RemoveFile(PathOf(one.name)));
-    if (!gone.back()) OnFailure(write_pause);
+    const auto removed = RemoveFile(PathOf(one.name));
+    gone.push_back(removed.has_value());
+    if (!removed) OnFailure(write_pause, removed.error());
   }
   return gone;
 }
@@ -117,12 +121,12 @@ std::optional<SegmentCache::State::Room> SegmentCache::State::TakeRoomOf(std::ve
 
 void SegmentCache::State::Withdraw(ChunkTable::Slot slot, const ChunkName& name, bool has_file) {
   const std::filesystem::path part = PartOf(name);
-  const bool gone = !has_file || RemoveFile(part);
-  if (!gone) OnFailure(write_pause);
+  const Result<void> removed = has_file ? RemoveFile(part) : Result<void>();
+  if (!removed) OnFailure(write_pause, removed.error());
   MutexLock lock(mutex);
   const std::uint64_t bytes = table.at(slot).file_bytes;
   table.Forget(slot);
-  if (gone) return;
+  if (removed) return;
   leftovers.push_back({part.filename().string(), bytes});  // its room is still taken
   table.CountLeftover(bytes);
 }
@@ -180,10 +184,12 @@ void SegmentCache::State::RetryLeftovers() {
   }
   std::unordered_set<std::string> gone;
   for (const Leftover& leftover : tried) {
-    if (!RemoveFile(chunks / leftover.file)) break;
+    if (const auto removed = RemoveFile(chunks / leftover.file); !removed) {
+      OnFailure(write_pause, removed.error());
+      break;
+    }
     gone.insert(leftover.file);
   }
-  if (gone.size() < tried.size()) OnFailure(write_pause);
   MutexLock lock(mutex);
   retrying_leftovers = false;
   std::vector<Leftover> left;
@@ -220,10 +226,25 @@ void SegmentCache::State::Heal() {
     if (!there.contains(name.ToString())) DropNamed(name);
 }
 
-void SegmentCache::State::OnFailure(DiskPause& pause) {
+void SegmentCache::State::OnFailure(DiskPause& pause, const Error& error) {
   pause.OnFailure();
+  BackgroundFailure told{.error = error, .since_ms = clock.WallMs(), .times = 1};
+  {
+    MutexLock lock(mutex);
+    ++stats.failures;
+    auto& row = &pause == &read_pause ? read_failure : write_failure;
+    if (row) told = {.error = error, .since_ms = row->since_ms, .times = row->times + 1};
+    row = told;
+  }
+  if (!options.on_failure) return;
+  CheckNoMutexHeld();
+  options.on_failure(told);
+}
+
+void SegmentCache::State::OnSuccess(DiskPause& pause) {
+  if (!pause.OnSuccess()) return;
   MutexLock lock(mutex);
-  ++stats.failures;
+  (&pause == &read_pause ? read_failure : write_failure).reset();
 }
 
 }  // namespace millrace

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <fstream>
 #include <thread>
+#include <vector>
 
 #include "env/faulty_file_system.h"
 #include "env/posix_file_system.h"
@@ -139,6 +140,40 @@ TEST(SegmentCacheFaultTest, S8ADiskThatStaysBadIsLeftAloneAndTriedAgain) {
   EXPECT_TRUE(fixture.Put(3, 1000));
   EXPECT_TRUE(fixture.cache->Stats().available);
   EXPECT_EQ(fixture.cache->Stats().bytes, fixture.Look().bytes);
+}
+
+TEST(SegmentCacheFaultTest, AFailingDiskIsToldWithItsErrorAndSinceWhenUntilItWorksAgain) {
+  SegmentCacheFixture fixture(10'000);
+  fixture.cache->Close();
+  std::vector<std::uint64_t> told;
+  fixture.options.on_failure = [&](const BackgroundFailure& failure) { told.push_back(failure.times); };
+  fixture.Open();
+  ASSERT_TRUE(fixture.Put(1, 1000));
+  EXPECT_FALSE(fixture.cache->Stats().failure);
+  const std::int64_t since_ms = fixture.clock.WallMs();
+  fixture.disk.SetCapacity(0);
+  EXPECT_FALSE(fixture.Put(2, 1000));
+  fixture.clock.Advance(std::chrono::minutes(1));
+  EXPECT_TRUE(fixture.Get(1)) << "reading works, and ends no row of failed writes";
+  EXPECT_FALSE(fixture.Put(2, 1000));
+  const auto failure = fixture.cache->Stats().failure;
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->error.code(), ErrorCode::kOutOfSpace);
+  EXPECT_NE(failure->error.message().find(fixture.options.directory.native()), std::string_view::npos);
+  EXPECT_EQ(failure->since_ms, since_ms);
+  EXPECT_EQ(failure->times, 2u);
+  EXPECT_EQ(told, (std::vector<std::uint64_t>{1, 2}));
+  fixture.disk.SetCapacity(std::nullopt);
+  fixture.clock.Advance(std::chrono::minutes(1));
+  EXPECT_TRUE(fixture.Put(2, 1000));
+  EXPECT_FALSE(fixture.cache->Stats().failure);
+  fixture.disk.SetFaultPlan([](SimOperation operation, const std::filesystem::path&, std::uint64_t) {
+    return operation == SimOperation::kRead ? std::optional(SimFault{}) : std::nullopt;
+  });
+  EXPECT_FALSE(fixture.Get(1));
+  ASSERT_TRUE(fixture.cache->Stats().failure);
+  EXPECT_EQ(fixture.cache->Stats().failure->error.code(), ErrorCode::kUnavailable);
+  fixture.disk.SetFaultPlan(nullptr);
 }
 
 TEST(SegmentCacheFaultTest, S8AFullDiskKeepsWhatIsThereAndLeavesNothingHalf) {
@@ -315,6 +350,8 @@ TEST_F(SegmentCacheRealDiskTest, WhereItCannotBeMadeItIsOff) {
   }
   const auto off = SegmentCache::Open({.directory = root_.path() / "file" / "cache"}, disk_, clock_);
   EXPECT_FALSE(off->Stats().available);
+  ASSERT_TRUE(off->Stats().failure);
+  EXPECT_NE(off->Stats().failure->error.message().find("cache"), std::string_view::npos);
   EXPECT_FALSE(off->Read(NumberedKey(1), {}, Lookup::kReader));
   EXPECT_FALSE(off->Reserve({.key = NumberedKey(1), .bytes = 10}));
   off->Close();

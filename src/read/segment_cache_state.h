@@ -30,6 +30,7 @@ struct SegmentCache::State {
         chunks(options.directory / "chunks"),
         order(options.directory / "order"),
         disk(file_system),
+        clock(clock),
         read_pause(clock),
         write_pause(clock),
         table(options.eviction, options.bytes_max - OrderRoom(options.bytes_max)) {}
@@ -46,8 +47,8 @@ struct SegmentCache::State {
     std::uint64_t bytes = 0;
   };
 
-  /// segment_cache_disk.cc: takes over what is on the disk; false: the cache is off.
-  bool TakeOver();
+  /// segment_cache_disk.cc: takes over what is on the disk; an error: the cache is off.
+  Result<void> TakeOver();
   void WriteOrderIfDue();
   void WriteOrderNow();
 
@@ -55,8 +56,8 @@ struct SegmentCache::State {
   [[nodiscard]] std::filesystem::path PartOf(const ChunkName& name) const {
     return chunks / (name.ToString() + ".part");
   }
-  /// True: it is not there any more.
-  bool RemoveFile(const std::filesystem::path& path);
+  /// Success: it is not there any more.
+  Result<void> RemoveFile(const std::filesystem::path& path);
   /// Removes the files, then does the accounts.
   void Remove(const std::vector<Leaving>& leaving, IfItStays if_it_stays) MR_EXCLUDES(mutex);
   std::vector<bool> RemoveFiles(const std::vector<Leaving>& leaving) MR_EXCLUDES(mutex);
@@ -82,13 +83,16 @@ struct SegmentCache::State {
   void CountHit(ChunkTable::Slot slot, Lookup lookup) MR_REQUIRES(mutex);
   /// The folder may have been deleted under us: makes it again, and forgets what went with it.
   void Heal() MR_EXCLUDES(mutex);
-  void OnFailure(DiskPause& pause) MR_EXCLUDES(mutex);
+  void OnFailure(DiskPause& pause, const Error& error) MR_EXCLUDES(mutex);
+  void OnSuccess(DiskPause& pause) MR_EXCLUDES(mutex);
 
   // Constant after Open.
   const SegmentCacheOptions options;
   const std::filesystem::path chunks, order;
   FileSystem& disk;
+  Clock& clock;
   bool on = false;
+  std::optional<BackgroundFailure> off_failure;  // it is off for good
 
   // Own synchronization.
   Gate gate;
@@ -98,6 +102,7 @@ struct SegmentCache::State {
   ChunkTable table MR_GUARDED_BY(mutex);
   std::vector<Leftover> leftovers MR_GUARDED_BY(mutex);
   SegmentCacheStats stats MR_GUARDED_BY(mutex);  // what only grows
+  std::optional<BackgroundFailure> read_failure MR_GUARDED_BY(mutex), write_failure MR_GUARDED_BY(mutex);
   std::uint64_t arrivals_since_order MR_GUARDED_BY(mutex) = 0;
   bool writing_order MR_GUARDED_BY(mutex) = false;
   bool retrying_leftovers MR_GUARDED_BY(mutex) = false;

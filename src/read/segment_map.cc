@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limited_wait.h"
 #include "base/mutex.h"
 #include "base/try.h"
 #include "read/segment_table.h"
@@ -18,8 +19,8 @@ constexpr std::size_t kPageRows = 10'000;
 }  // namespace
 
 struct SegmentMap::State {
-  State(MetadataStore& metadata, const PartitionKey& partition)
-      : metadata(metadata), partition(partition), table(partition) {}
+  State(MetadataStore& metadata, const PartitionKey& partition, Clock& clock)
+      : metadata(metadata), partition(partition), clock(clock), table(partition) {}
 
   /// Loads what metadata has from the table's end on; one thread at a time, the others wait for it.
   Result<void> Load(bool again) MR_EXCLUDES(mutex);
@@ -28,9 +29,11 @@ struct SegmentMap::State {
 
   MetadataStore& metadata;
   const PartitionKey partition;
+  Clock& clock;
   mutable Mutex mutex;
   CondVar load_ended;
   bool loaded MR_GUARDED_BY(mutex) = false, loading MR_GUARDED_BY(mutex) = false;
+  bool came_meanwhile MR_GUARDED_BY(mutex) = false;  // a commit that the page being fetched may not have
   std::uint64_t loads MR_GUARDED_BY(mutex) = 0;
   Offset dropped_below MR_GUARDED_BY(mutex);
   SegmentTable table MR_GUARDED_BY(mutex);
@@ -48,12 +51,14 @@ bool SegmentMap::State::Take(const std::vector<SegmentRow>& page) {
 
 Result<void> SegmentMap::State::Load(bool again) {
   Offset from;
+  LimitedWait wait(mutex, load_ended, clock);
   {
     MutexLock lock(mutex);
     const std::uint64_t loads_before = loads;
-    while (loading) load_ended.Wait(mutex);
+    while (loading) MR_TRY(wait.For("the list of segments, which another thread loads", mutex));
     if (loaded && (!again || loads != loads_before)) return {};  // somebody else did it meanwhile
     loading = true;
+    came_meanwhile = false;
     from = table.empty() ? dropped_below : table.end();
   }
   for (bool afresh = false;;) {
@@ -74,6 +79,9 @@ Result<void> SegmentMap::State::Load(bool again) {
     } else if (page->size() == kPageRows) {
       from = page->back().end;
       continue;
+    } else if (std::exchange(came_meanwhile, false)) {
+      from = table.empty() ? dropped_below : table.end();
+      continue;
     }
     if (result) {
       loaded = true;
@@ -85,8 +93,8 @@ Result<void> SegmentMap::State::Load(bool again) {
   }
 }
 
-SegmentMap::SegmentMap(MetadataStore& metadata, const PartitionKey& partition)
-    : state_(std::make_unique<State>(metadata, partition)) {}
+SegmentMap::SegmentMap(MetadataStore& metadata, const PartitionKey& partition, Clock& clock)
+    : state_(std::make_unique<State>(metadata, partition, clock)) {}
 
 SegmentMap::~SegmentMap() = default;
 
@@ -117,10 +125,16 @@ Result<std::string> SegmentMap::ObjectKey(const ObjectId& object) {
 void SegmentMap::Add(const SegmentRow& segment) {
   MutexLock lock(state_->mutex);
   SegmentTable& table = state_->table;
-  if (!state_->loaded || segment.end <= state_->dropped_below) return;
+  if (segment.end <= state_->dropped_below) return;
+  if (!state_->loaded) {
+    state_->came_meanwhile = true;
+    return;
+  }
   if (!table.empty() && segment.base != table.end()) {
     if (segment.end <= table.end()) return;  // known
-    state_->loaded = false;                  // others came in between: the next lookup asks metadata for them
+    // Others came in between: the next lookup asks metadata for them, or the load that goes on does.
+    state_->loaded = false;
+    state_->came_meanwhile = true;
     return;
   }
   table.Append(segment);

@@ -6,9 +6,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include "env/seeded_random.h"
+#include "env/sim_clock.h"
 #include "read/segment_table.h"
 
 namespace millrace {
@@ -131,16 +133,19 @@ class CountingStore final : public MetadataStore {
     std::vector<SegmentRow> page;
     for (const SegmentRow& row : rows)
       if (row.end > from && page.size() < max && row.partition == partition) page.push_back(row);
+    if (after_query) std::exchange(after_query, nullptr)();
     return page;
   }
   std::atomic<int> queries{0};
   std::vector<SegmentRow> rows;
+  std::function<void()> after_query;  // once
 };
 
 TEST(SegmentMapTest, LoadsOnceInPagesAndAsksNoMore) {
   CountingStore store;
   store.rows = Rows(1, 25'000);
-  SegmentMap map(store, kKey);
+  SimClock clock;
+  SegmentMap map(store, kKey, clock);
   std::vector<std::jthread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] { EXPECT_EQ(map.Find(store.rows[20'000].base).value(), store.rows[20'000]); });
@@ -157,7 +162,8 @@ TEST(SegmentMapTest, FollowsCommitsAndLogStart) {
   CountingStore store;
   const std::vector<SegmentRow> rows = Rows(2, 10);
   store.rows.assign(rows.begin(), rows.begin() + 3);
-  SegmentMap map(store, kKey);
+  SimClock clock;
+  SegmentMap map(store, kKey, clock);
   map.Add(rows[0]);  // not loaded yet: metadata has it
   EXPECT_EQ(map.Find(rows[2].base).value(), rows[2]);
   map.Add(rows[3]);
@@ -174,10 +180,58 @@ TEST(SegmentMapTest, FollowsCommitsAndLogStart) {
   EXPECT_EQ(map.Find(Offset(0)).value(), rows[5]);
 }
 
+TEST(SegmentMapTest, ACommitDuringTheFirstLoadIsFoundByTimeAndOffset) {
+  CountingStore store;
+  const std::vector<SegmentRow> rows = Rows(2, 5);
+  store.rows.assign(rows.begin(), rows.begin() + 3);
+  SimClock clock;
+  SegmentMap map(store, kKey, clock);
+  store.after_query = [&] {  // the page is on its way to the map
+    store.rows.push_back(rows[3]);
+    map.Add(rows[3]);
+  };
+  EXPECT_EQ(map.Find(rows[0].base).value(), rows[0]);
+  EXPECT_EQ(store.queries, 2);
+  EXPECT_EQ(map.FindByTime(rows[3].timestamp_max_ms).value(), rows[3]);
+  EXPECT_EQ(map.Find(rows[3].base).value(), rows[3]);
+  EXPECT_EQ(store.queries, 2) << "and no more is asked for";
+  map.Add(rows[4]);
+  EXPECT_EQ(map.FindByTime(rows[4].timestamp_max_ms).value(), rows[4]);
+}
+
+TEST(SegmentTableTest, AGapIsFoundByOffsetAndNeverByTime) {
+  std::vector<SegmentRow> rows = Rows(2, 3);
+  rows[1].object = {};
+  rows[1].byte_begin = rows[1].byte_size = rows[1].records = 0;
+  rows[1].timestamp_min_ms = rows[1].timestamp_max_ms = 0;
+  SegmentTable table(kKey);
+  for (const SegmentRow& row : rows) table.Append(row);
+  ASSERT_TRUE(table.Find(rows[1].base));
+  EXPECT_TRUE(table.Find(rows[1].base)->is_gap());
+  EXPECT_EQ(table.FindByTime(0, rows[1].base), rows[2]);
+  EXPECT_EQ(table.FindByTime(INT64_MIN, rows[1].base), rows[2]);
+}
+
+TEST(SegmentMapTest, ACommitBehindAnotherNodesDuringALoadIsNotTakenForLoaded) {
+  CountingStore store;
+  const std::vector<SegmentRow> rows = Rows(2, 6);
+  store.rows.assign(rows.begin(), rows.begin() + 3);
+  SimClock clock;
+  SegmentMap map(store, kKey, clock);
+  ASSERT_TRUE(map.Find(Offset(0)));
+  store.after_query = [&] {
+    store.rows = rows;
+    map.Add(rows[5]);
+  };
+  ASSERT_TRUE(map.Refresh());
+  EXPECT_EQ(map.FindByTime(rows[5].timestamp_max_ms).value(), rows[5]);
+}
+
 TEST(SegmentMapTest, LogStartPastTheEndBeginsAFreshList) {
   CountingStore store;
   store.rows = Rows(2, 3);
-  SegmentMap map(store, kKey);
+  SimClock clock;
+  SegmentMap map(store, kKey, clock);
   ASSERT_TRUE(map.Find(Offset(0)));
   store.rows = Rows(3, 2, 1'000'000);  // log_start and tiered_end moved on together
   map.Add(store.rows[0]);
@@ -189,7 +243,8 @@ TEST(SegmentMapTest, HoleIsCorruptionAndAFailedLoadIsTriedAgain) {
   const std::vector<SegmentRow> rows = Rows(2, 10);
   store.rows = rows;
   store.rows.erase(store.rows.begin() + 4);
-  SegmentMap map(store, kKey);
+  SimClock clock;
+  SegmentMap map(store, kKey, clock);
   EXPECT_EQ(map.Find(Offset(0)).error().code(), ErrorCode::kCorruption);
   EXPECT_EQ(map.Find(Offset(0)).error().code(), ErrorCode::kCorruption);
   store.rows = rows;

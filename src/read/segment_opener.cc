@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/bugs.h"
+#include "base/limited_wait.h"
 #include "base/try.h"
 #include "read/read_memory.h"
 #include "read/segment_cache.h"
@@ -63,13 +64,14 @@ Result<std::shared_ptr<const OpenedSegment>> SegmentOpener::Open(const SegmentRo
     return loaded;
   };
   const std::chrono::nanoseconds begun = trace_.clock.Monotonic();
-  auto flight = cache_.segment_flights.Run(key, load);
+  auto flight = cache_.segment_flights.Run(key, context_.clock, load);
   if (flight.shared) {
     trace_.CountShared();
     trace_.CountWait(WaitCause::kShared, trace_.clock.Monotonic() - begun);
-    // What befell the prefetcher, or another reader's deadline, is no error of ours.
-    if (!flight.result && whose_ == ChunkFor::kReader && context_.prefetcher != nullptr)
-      flight = cache_.segment_flights.Run(key, load);
+    // What befell the prefetcher is no error of ours.
+    const bool goes_on = !flight.result && WithinLimits(context_.clock, "a segment's index");
+    if (goes_on && whose_ == ChunkFor::kReader && context_.prefetcher != nullptr)
+      flight = cache_.segment_flights.Run(key, context_.clock, load);
   }
   return std::move(flight.result);
 }
@@ -89,9 +91,9 @@ Result<std::shared_ptr<const OpenedSegment>> SegmentOpener::Parse(const SegmentR
 Result<std::shared_ptr<const OpenedSegment>> SegmentOpener::Load(const SegmentRow& row) {
   MR_ASSIGN_OR_RETURN(const std::string object, segments_.ObjectKey(row.object));
   MR_ASSIGN_OR_RETURN(const auto reserved, trace_.Wait(WaitCause::kMemory, [&] {
-    return context_.memory.Reserve(TailGuess(row.byte_size), deadline_);
+    return context_.memory.Reserve(TailGuess(row.byte_size));
   }));
-  ObjectBlockSource store(context_.objects, {object, row.byte_begin, row.byte_size}, trace_, whose_);
+  ObjectBlockSource store(context_, {object, row.byte_begin, row.byte_size}, trace_, whose_);
   const ChunkKey key{row.object, row.byte_begin, kTailChunk};
   const Lookup lookup = whose_ == ChunkFor::kAhead ? Lookup::kPrefetch : Lookup::kReader;
   if (SegmentCache* cache = context_.segment_cache) {

@@ -2,9 +2,7 @@
 // stands in both. Also the names under which a segment's parts stand in the caches.
 #pragma once
 
-#include <chrono>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "millrace/metadata_store.h"
@@ -30,17 +28,12 @@ inline ChunkKey KeyOf(const SegmentRow& row, const OpenedSegment& segment, Block
 /// For one thread.
 class SegmentOpener {
  public:
-  SegmentOpener(ReadContext& context, SegmentMap& segments, ReadTrace& trace,
-                std::optional<std::chrono::nanoseconds> deadline, ChunkFor whose = ChunkFor::kReader)
-      : context_(context),
-        cache_(context.blocks.state()),
-        segments_(segments),
-        trace_(trace),
-        deadline_(deadline),
-        whose_(whose) {}
+  SegmentOpener(ReadContext& context, SegmentMap& segments, ReadTrace& trace, ChunkFor whose = ChunkFor::kReader)
+      : context_(context), cache_(context.blocks.state()), segments_(segments), trace_(trace), whose_(whose) {}
 
   /// Errors: kNotFound (the object is gone), kCorruption (twice fetched, twice wrong; names object and bytes),
-  /// kUnavailable. Cost: nothing, or one metadata query and one GET (two for an index beyond the guess).
+  /// kUnavailable; kTimeout, kClosed (the limits of this thread's RequestScope). Cost: nothing, or one metadata query
+  /// and one GET (two for an index beyond the guess).
   Result<std::shared_ptr<const OpenedSegment>> Open(const SegmentRow& row);
 
  private:
@@ -54,7 +47,6 @@ class SegmentOpener {
   BlockCache::State& cache_;
   SegmentMap& segments_;
   ReadTrace& trace_;
-  const std::optional<std::chrono::nanoseconds> deadline_;
   const ChunkFor whose_;
 };
 

@@ -116,8 +116,10 @@ std::optional<SegmentRow> SegmentTable::FindByTime(std::int64_t timestamp_ms, Of
   for (; chunk < chunks_.size(); ++chunk, row = chunk < chunks_.size() ? chunks_[chunk]->first : 0) {
     const Chunk& at = *chunks_[chunk];
     if (at.timestamp_max_ms < timestamp_ms) continue;
-    for (; row < at.rows.size(); ++row)
-      if (at.rows[row].timestamp_max_ms() >= timestamp_ms) return Unpack(chunk, row);
+    for (; row < at.rows.size(); ++row) {
+      if (at.rows[row].timestamp_max_ms() < timestamp_ms) continue;
+      if (const SegmentRow found = Unpack(chunk, row); !found.is_gap()) return found;
+    }
   }
   return std::nullopt;
 }

@@ -27,8 +27,8 @@ class SegmentTable {
   void Append(const SegmentRow& row);
   /// The segment with base <= offset < end, the first one for what lies below; nothing past the last.
   [[nodiscard]] std::optional<SegmentRow> Find(Offset offset) const;
-  /// The first segment that ends above `from` and whose timestamp_max_ms is at or past `timestamp_ms`. Cost: one step
-  /// for each chunk of 512.
+  /// The first segment, no gap, that ends above `from` and whose timestamp_max_ms is at or past `timestamp_ms`. Cost:
+  /// one step for each chunk of 512.
   [[nodiscard]] std::optional<SegmentRow> FindByTime(std::int64_t timestamp_ms, Offset from) const;
   /// Drops segments that end at or below `offset`.
   void DropBelow(Offset offset);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "base/try.h"
@@ -49,13 +50,19 @@ Result<RecordBatchView> ValidateBatch(std::span<const std::byte> bytes, const Ba
 
   MR_ASSIGN_OR_RETURN(const SharedBytes raw, RawRecords(view, nullptr, limits.batch_bytes_max));
   std::uint64_t largest = 0;
+  std::int64_t latest_ms = std::numeric_limits<std::int64_t>::min();
   // As many strictly ascending deltas as offsets: none is left out.
-  MR_TRY(WalkRecords(view, raw, [&](const RawRecord& record, std::int64_t) {
+  MR_TRY(WalkRecords(view, raw, [&](const RawRecord& record, std::int64_t timestamp_ms) {
+    latest_ms = std::max(latest_ms, timestamp_ms);
     largest = std::max(largest, PayloadBytes(record));
     return true;
   }));
   if (largest > limits.record_bytes_max)
     return OverLimit("a record", largest, "record_bytes_max", limits.record_bytes_max);
+  if (!view.log_append_time() && latest_ms > view.max_timestamp_ms())
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("record batch: the header's maximum timestamp is {}, a record's is {}",
+                             view.max_timestamp_ms(), latest_ms));
   return view;
 }
 

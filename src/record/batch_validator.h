@@ -15,10 +15,10 @@ struct BatchLimits {
   std::uint64_t batch_bytes_max = 16 << 20;  // as sent, and again when inflated
 };
 
-/// `bytes` is exactly one batch as a producer sent it: offset deltas are 0, 1, 2, … without gaps. Its base offset,
-/// epoch and maximum timestamp are not judged. Errors: kCorruption (CRC, lengths, counts, deltas),
-/// kInvalidArgument (limits), kUnsupported (transactional, control). Cost: one pass for the CRC, one over the records
-/// (inflated if compressed, under a cap).
+/// `bytes` is exactly one batch as a producer sent it: offset deltas are 0, 1, 2, … without gaps. Its base offset
+/// and epoch are not judged; its maximum timestamp is at least that of each record, for a search by time goes by it.
+/// Errors: kCorruption (CRC, lengths, counts, deltas), kInvalidArgument (limits, maximum timestamp), kUnsupported
+/// (transactional, control). Cost: one pass for the CRC, one over the records (inflated if compressed, under a cap).
 Result<RecordBatchView> ValidateBatch(std::span<const std::byte> bytes, const BatchLimits& limits);
 
 }  // namespace millrace

@@ -195,6 +195,19 @@ TEST(RecordBatchTest, LimitsAreExactAndNamed) {
   EXPECT_EQ(ValidationError(Built(records), {.batch_bytes_max = size - 1}), ErrorCode::kInvalidArgument);
 }
 
+TEST(RecordBatchTest, AMaximumTimestampBelowARecordsIsRefused) {
+  for (const Compression codec : kCodecs) {
+    const SharedBytes batch =
+        Built(std::vector<Record>{{.timestamp_ms = 100}, {.timestamp_ms = 50}, {.timestamp_ms = 70}}, codec);
+    EXPECT_TRUE(ValidateBatch(batch, {}));
+    EXPECT_EQ(ValidationError(Forged(batch, layout::kMaxTimestamp, std::int64_t{99})), ErrorCode::kInvalidArgument);
+    EXPECT_TRUE(ValidateBatch(Forged(batch, layout::kMaxTimestamp, std::int64_t{101}), {}));
+    const SharedBytes stamped = Forged(Forged(batch, layout::kMaxTimestamp, std::int64_t{9}), layout::kAttributes,
+                                       static_cast<std::int16_t>(layout::kLogAppendTime | static_cast<int>(codec)));
+    EXPECT_TRUE(ValidateBatch(stamped, {})) << "every record has the log's time";
+  }
+}
+
 TEST(RecordBatchTest, TimestampsTooFarApartAreRefused) {
   const std::vector<Record> records = {{.timestamp_ms = std::numeric_limits<std::int64_t>::max()},
                                        {.timestamp_ms = std::numeric_limits<std::int64_t>::min()}};

@@ -1,6 +1,6 @@
 #include "store/aws_credential_chain.h"
 
-#include "base/try.h"
+#include "base/limited_wait.h"
 #include "store/aws_network_sources.h"
 #include "store/aws_static_sources.h"
 
@@ -27,8 +27,11 @@ Result<AwsCredentials> AwsCredentialChain::Fetch() {
   if (chosen) return chosen->Get();
   for (const auto& source : sources_) {
     auto found = source->Get();
-    // The last one is the network of a cloud: elsewhere it does not answer, which is no news.
-    const bool absent = !found && (found.error().code() == ErrorCode::kNotFound || source == sources_.back());
+    // Whoever gave up waiting has not found that there are none.
+    if (auto limit = found ? std::nullopt : LimitReached(clock_, "credentials")) return *std::move(limit);
+    // The last one is the network of a cloud: what is wrong there for good is no news elsewhere.
+    const bool absent = !found && (found.error().code() == ErrorCode::kNotFound ||
+                                   (source == sources_.back() && !found.error().retryable()));
     if (absent) continue;
     if (found) {
       MutexLock lock(mutex_);
@@ -45,26 +48,28 @@ Result<AwsCredentials> AwsCredentialChain::Fetch() {
 Result<AwsCredentials> AwsCredentialChain::Get() {
   {
     MutexLock lock(mutex_);
-    while (renewing_) renewed_.Wait(mutex_);
     if (IsFresh(clock_.WallMs())) return *kept_;
-    renewing_ = true;
+  }
+  return renewal_.Run("credentials", [this] { return Renewed(); });
+}
+
+Result<AwsCredentials> AwsCredentialChain::Renewed() {
+  {
+    MutexLock lock(mutex_);
+    if (IsFresh(clock_.WallMs())) return *kept_;  // by whoever was here just before
   }
   Result<AwsCredentials> fetched = Fetch();
   const std::int64_t now_ms = clock_.WallMs();
-  {
-    MutexLock lock(mutex_);
-    renewing_ = false;
-    if (fetched) {
-      kept_ = *fetched;
-      if (!kept_->expires_ms) kept_->expires_ms = now_ms + kRenewBeforeMs + kKeepMs;
-      refused_ = false;
-      retry_ms_ = now_ms + kRenewAgainMs;
-    } else if (kept_ && !refused_ && now_ms < *kept_->expires_ms) {
-      retry_ms_ = now_ms + kRenewAgainMs;
-      fetched = *kept_;
-    }
+  MutexLock lock(mutex_);
+  if (fetched) {
+    kept_ = *fetched;
+    if (!kept_->expires_ms) kept_->expires_ms = now_ms + kRenewBeforeMs + kKeepMs;
+    refused_ = false;
+    retry_ms_ = now_ms + kRenewAgainMs;
+  } else if (kept_ && !refused_ && now_ms < *kept_->expires_ms) {
+    retry_ms_ = now_ms + kRenewAgainMs;
+    return *kept_;
   }
-  renewed_.NotifyAll();
   return fetched;
 }
 
@@ -81,6 +86,7 @@ std::shared_ptr<AwsCredentialSource> DefaultAwsCredentials(const AwsSurroundings
       std::make_shared<EnvironmentCredentials>(surroundings),
       std::make_shared<WebIdentityCredentials>(surroundings, region, transport, clock),
       std::make_shared<ProfileCredentials>(surroundings),
+      std::make_shared<ContainerCredentials>(surroundings, transport, clock),
       std::make_shared<InstanceCredentials>(surroundings, transport, clock)};
   return std::make_shared<AwsCredentialChain>(std::move(sources), clock);
 }

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "env/sim_clock.h"
+#include "millrace/request_scope.h"
 #include "store/aws_credential_chain.h"
 #include "store/aws_static_sources.h"
 #include "store/fake_http_transport.h"
@@ -148,6 +149,110 @@ TEST_F(AwsCredentialsTest, TheMachinesRoleIsAskedForWithATokenFirst) {
   variables_["AWS_EC2_METADATA_DISABLED"] = "true";
   EXPECT_EQ(Told(*Chain()), "kInvalidArgument");
   EXPECT_TRUE(transport_->sent().empty());
+}
+
+TEST_F(AwsCredentialsTest, AMetadataServiceWithoutTokensIsAskedWithout) {
+  answer_ = [](const auto& sent) -> Result<FakeAnswer> {
+    if (sent.method == HttpMethod::kPut) return FakeAnswer{404, {}, ""};
+    EXPECT_EQ(sent.Header("x-aws-ec2-metadata-token"), "");
+    if (sent.target.ends_with('/')) return FakeAnswer{200, {}, "role"};
+    return FakeAnswer{200,
+                      {},
+                      "{\"AccessKeyId\":\"v1\",\"SecretAccessKey\":\"canary-s\",\"Token\":\"canary-t\","
+                      "\"Expiration\":\"2026-01-01T06:00:00Z\"}"};
+  };
+  EXPECT_EQ(Told(*Chain()), "v1 canary-s canary-t");
+}
+
+TEST_F(AwsCredentialsTest, AMetadataServiceThatIsThereIsGivenTimeAndItsTroubleIsNoAbsence) {
+  answer_ = [&](const auto& sent) -> Result<FakeAnswer> {
+    EXPECT_GE(*sent.deadline - clock_.Monotonic(), std::chrono::seconds(5));
+    return FakeAnswer{503, {}, ""};
+  };
+  const auto busy = Chain()->Get();
+  EXPECT_EQ(busy.error().code(), ErrorCode::kUnavailable);
+  EXPECT_TRUE(busy.error().retryable());
+}
+
+TEST_F(AwsCredentialsTest, WhoGivesUpHasNotFoundThatThereAreNone) {
+  answer_ = [&](const auto& sent) -> Result<FakeAnswer> {
+    clock_.Advance(*sent.deadline - clock_.Monotonic());
+    return Error(ErrorCode::kTimeout, "silence");
+  };
+  const auto chain = Chain();
+  const RequestScope scope({.deadline = clock_.Monotonic() + std::chrono::milliseconds(300)});
+  EXPECT_EQ(Told(*chain), "kTimeout");
+  EXPECT_EQ(transport_->sent().size(), 1u);
+}
+
+TEST_F(AwsCredentialsTest, AContainersAgentIsAsked) {
+  const std::string lent =
+      "{\"AccessKeyId\":\"pod\",\"SecretAccessKey\":\"canary-s\",\"Token\":\"canary-t\","
+      "\"Expiration\":\"2026-01-01T06:00:00Z\"}";
+  std::string host, target, authorization;
+  answer_ = [&](const auto& sent) -> Result<FakeAnswer> {
+    host = sent.host;
+    target = sent.target;
+    authorization = sent.Header("authorization");
+    return FakeAnswer{200, {}, lent};
+  };
+  variables_["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://169.254.170.23/v1/credentials?a=b";
+  variables_["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = "/token";
+  EXPECT_EQ(Told(*Chain()), "kUnavailable");  // no file
+  files_["/token"] = "canary-file\n";
+  EXPECT_EQ(Told(*Chain()), "pod canary-s canary-t");
+  EXPECT_EQ(host + target + " " + authorization, "169.254.170.23/v1/credentials?a=b canary-file");
+  files_["/token"] = "canary\nx-injected: canary";
+  EXPECT_EQ(Told(*Chain()), "kInvalidArgument");
+  variables_.erase("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+  variables_["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = "canary-text";
+  variables_["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = "/v2/credentials/1";
+  EXPECT_EQ(Told(*Chain()), "pod canary-s canary-t");
+  EXPECT_EQ(host + target + " " + authorization, "169.254.170.2/v2/credentials/1 canary-text");
+  answer_ = [](const auto&) { return FakeAnswer{403, {}, "canary"}; };
+  EXPECT_EQ(Told(*Chain()), "kUnavailable");
+}
+
+TEST_F(AwsCredentialsTest, NoStrangerIsAskedForAContainersCredentials) {
+  for (const char* uri : {"http://example.org/x", "http://169.254.169.254/x", "ftp://127.0.0.1/x", "http://10.0.0.1/x",
+                          "http://localhost.example.org/", "http://127.0.0.1 /", "nothing"}) {
+    variables_["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = uri;
+    EXPECT_EQ(Told(*Chain()), "kInvalidArgument") << uri;
+    EXPECT_TRUE(transport_->sent().empty()) << uri;
+  }
+}
+
+TEST_F(AwsCredentialsTest, TheTokenServiceOfAChineseRegionIsInChina) {
+  variables_["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/token";
+  variables_["AWS_ROLE_ARN"] = "arn:aws-cn:iam::1:role/r";
+  files_["/token"] = "canary";
+  transport_ = std::make_shared<FakeHttpTransport>([](const FakeHttpTransport::Sent& sent) -> Result<FakeAnswer> {
+    EXPECT_EQ(sent.host, "sts.cn-north-1.amazonaws.com.cn");
+    return FakeAnswer{200, {}, StsXml("cn", "2026-01-01T01:00:00Z")};
+  });
+  EXPECT_EQ(Told(*DefaultAwsCredentials(Machine(), "cn-north-1", transport_, clock_)), "cn canary-s canary-t");
+}
+
+TEST_F(AwsCredentialsTest, RegionEndpointAndAuthoritiesAreThoseOfEnvironmentOrProfile) {
+  EXPECT_EQ(RegionFrom(Machine()) + EndpointFrom(Machine(), "S3") + CaFileFrom(Machine()), "");
+  files_["/home/u/.aws/config"] =
+      "[default]\nregion = eu-central-1\n[profile far]\nregion=ap-south-1\nendpoint_url=http://p:1\nca_bundle=/p.pem\n";
+  EXPECT_EQ(RegionFrom(Machine()), "eu-central-1");
+  variables_["AWS_PROFILE"] = "far";
+  variables_["SSL_CERT_FILE"] = "/s.pem";
+  EXPECT_EQ(RegionFrom(Machine()), "ap-south-1");
+  EXPECT_EQ(EndpointFrom(Machine(), "S3"), "http://p:1");
+  EXPECT_EQ(CaFileFrom(Machine()), "/p.pem");
+  variables_["AWS_DEFAULT_REGION"] = "us-west-1";
+  variables_["AWS_ENDPOINT_URL"] = "http://e:1";
+  variables_["AWS_CA_BUNDLE"] = "/a.pem";
+  EXPECT_EQ(RegionFrom(Machine()), "us-west-1");
+  EXPECT_EQ(EndpointFrom(Machine(), "S3"), "http://e:1");
+  EXPECT_EQ(CaFileFrom(Machine()), "/a.pem");
+  variables_["AWS_ENDPOINT_URL_S3"] = "http://s3:1";
+  EXPECT_EQ(EndpointFrom(Machine(), "S3"), "http://s3:1");
+  variables_["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true";
+  EXPECT_EQ(EndpointFrom(Machine(), "S3"), "");
 }
 
 TEST_F(AwsCredentialsTest, NoneAnywhereSaysWhereToPutThem) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "millrace/clock.h"
 #include "store/aws_credential_source.h"
@@ -32,8 +33,28 @@ class WebIdentityCredentials final : public AwsCredentialSource {
   const Clock& clock_;
 };
 
-/// The role of the machine, from its metadata service (version 2: a token first), unless AWS_EC2_METADATA_DISABLED is
-/// true. Elsewhere nobody answers there: kNotFound after a second.
+/// What an agent beside the container lends (ECS, EKS Pod Identity): AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or
+/// AWS_CONTAINER_CREDENTIALS_FULL_URI, with AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE (read anew each time) or
+/// AWS_CONTAINER_AUTHORIZATION_TOKEN. Without TLS only the loopback and the agents' own addresses are asked, so that no
+/// token is sent to strangers.
+class ContainerCredentials final : public AwsCredentialSource {
+ public:
+  /// `clock` outlives it.
+  ContainerCredentials(AwsSurroundings surroundings, std::shared_ptr<HttpTransport> transport, const Clock& clock)
+      : surroundings_(std::move(surroundings)), transport_(std::move(transport)), clock_(clock) {}
+  Result<AwsCredentials> Get() override;
+
+ private:
+  Result<std::string> Token() const;
+
+  const AwsSurroundings surroundings_;
+  const std::shared_ptr<HttpTransport> transport_;
+  const Clock& clock_;
+};
+
+/// The role of the machine, from its metadata service (a token first; without one where the service knows none), unless
+/// AWS_EC2_METADATA_DISABLED is true. Elsewhere nobody can be reached there: kNotFound after a second. One that is
+/// there may take five for each answer.
 class InstanceCredentials final : public AwsCredentialSource {
  public:
   /// `clock` outlives it.
@@ -42,7 +63,9 @@ class InstanceCredentials final : public AwsCredentialSource {
   Result<AwsCredentials> Get() override;
 
  private:
-  Result<std::string> Ask(HttpMethod method, std::string target, std::vector<HttpHeader> headers);
+  Result<HttpResponse> Send(HttpMethod method, std::string target, std::vector<HttpHeader> headers);
+  Result<std::vector<HttpHeader>> Proof();
+  Result<std::string> Ask(std::string target, const std::vector<HttpHeader>& proof);
 
   const AwsSurroundings surroundings_;
   const std::shared_ptr<HttpTransport> transport_;

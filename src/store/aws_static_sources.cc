@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 namespace millrace {
@@ -20,7 +21,30 @@ std::filesystem::path PathOf(const AwsSurroundings& surroundings, const char* va
   return std::filesystem::path(surroundings.variable("HOME").value_or("/")) / ".aws" / below_home;
 }
 
+struct ProfilePlace {
+  std::filesystem::path path;
+  std::string section;
+};
+
+// Where the profile may stand: with the keys, with the settings.
+std::array<ProfilePlace, 2> ProfilePlaces(const AwsSurroundings& surroundings) {
+  const std::string profile = surroundings.variable("AWS_PROFILE").value_or("default");
+  return {{{PathOf(surroundings, "AWS_SHARED_CREDENTIALS_FILE", "credentials"), profile},
+           {PathOf(surroundings, "AWS_CONFIG_FILE", "config"), profile == "default" ? profile : "profile " + profile}}};
+}
+
 }  // namespace
+
+std::string ProfileSetting(const AwsSurroundings& surroundings, const std::string& key) {
+  const auto [keys, settings] = ProfilePlaces(surroundings);
+  for (const ProfilePlace& place : {settings, keys}) {
+    const auto text = surroundings.file(place.path);
+    if (!text) continue;
+    auto section = IniSection(*text, place.section);
+    if (!section[key].empty()) return section[key];
+  }
+  return {};
+}
 
 std::map<std::string, std::string> IniSection(std::string_view text, std::string_view name) {
   std::map<std::string, std::string> settings;
@@ -58,14 +82,8 @@ Result<AwsCredentials> EnvironmentCredentials::Get() {
 Result<AwsCredentials> ProfileCredentials::Get() {
   const auto named = surroundings_.variable("AWS_PROFILE");
   const std::string profile = named.value_or("default");
-  struct Place {
-    std::filesystem::path path;
-    std::string section;
-  };
-  const Place places[] = {
-      {PathOf(surroundings_, "AWS_SHARED_CREDENTIALS_FILE", "credentials"), profile},
-      {PathOf(surroundings_, "AWS_CONFIG_FILE", "config"), profile == "default" ? profile : "profile " + profile}};
-  for (const Place& place : places) {
+  const std::array<ProfilePlace, 2> places = ProfilePlaces(surroundings_);
+  for (const ProfilePlace& place : places) {
     const auto text = surroundings_.file(place.path);
     if (!text && text.error().code() == ErrorCode::kNotFound) continue;
     if (!text) return text.error();

@@ -31,6 +31,10 @@ class ProfileCredentials final : public AwsCredentialSource {
   const AwsSurroundings surroundings_;
 };
 
+/// A setting of the profile AWS_PROFILE ("default") in AWS_CONFIG_FILE, else in AWS_SHARED_CREDENTIALS_FILE; "" if
+/// neither has it.
+[[nodiscard]] std::string ProfileSetting(const AwsSurroundings& surroundings, const std::string& key);
+
 /// The settings of one section of an INI file; empty if there is none of that name. Keys in lower case.
 [[nodiscard]] std::map<std::string, std::string> IniSection(std::string_view text, std::string_view name);
 

@@ -4,7 +4,7 @@
 
 namespace millrace {
 
-std::optional<std::chrono::nanoseconds> CircuitBreaker::Refusal(std::chrono::nanoseconds now) {
+std::optional<CircuitBreaker::Refused> CircuitBreaker::Refusal(std::chrono::nanoseconds now) {
   MutexLock lock(mutex_);
   if (state_ == State::kClosed) return std::nullopt;
   if (state_ == State::kOpen && now >= reopens_) {
@@ -18,7 +18,7 @@ std::optional<std::chrono::nanoseconds> CircuitBreaker::Refusal(std::chrono::nan
     return std::nullopt;
   }
   ++refused_;
-  return reopens_ - now;
+  return Refused{reopens_ - now, *why_};
 }
 
 void CircuitBreaker::Succeeded() {
@@ -28,8 +28,9 @@ void CircuitBreaker::Succeeded() {
   pause_ = options_.pause_first;
 }
 
-void CircuitBreaker::Failed(std::chrono::nanoseconds now) {
+void CircuitBreaker::Failed(std::chrono::nanoseconds now, const Error& why) {
   MutexLock lock(mutex_);
+  why_ = why;
   if (state_ == State::kClosed && ++failures_ < options_.failures_max) return;
   if (state_ == State::kOpen) return;  // it was under way before
   if (state_ == State::kProbing) pause_ = std::min<std::chrono::nanoseconds>(2 * pause_, options_.pause_max);

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/mutex.h"
+#include "millrace/result.h"
 
 namespace millrace {
 
@@ -23,10 +24,14 @@ class CircuitBreaker {
   CircuitBreaker() : CircuitBreaker(Options{}) {}
   explicit CircuitBreaker(Options options) : options_(options), pause_(options.pause_first) {}
 
-  /// Nothing: go ahead, and say how it ended by Succeeded or Failed. Else how long the store is left alone.
-  [[nodiscard]] std::optional<std::chrono::nanoseconds> Refusal(std::chrono::nanoseconds now) MR_EXCLUDES(mutex_);
+  struct Refused {
+    std::chrono::nanoseconds wait{};  // the store is left alone for so long
+    Error why;                        // the last failure
+  };
+  /// Nothing: go ahead, and say how it ended by Succeeded or Failed.
+  [[nodiscard]] std::optional<Refused> Refusal(std::chrono::nanoseconds now) MR_EXCLUDES(mutex_);
   void Succeeded() MR_EXCLUDES(mutex_);
-  void Failed(std::chrono::nanoseconds now) MR_EXCLUDES(mutex_);
+  void Failed(std::chrono::nanoseconds now, const Error& why) MR_EXCLUDES(mutex_);
 
   [[nodiscard]] std::uint64_t opened() const MR_EXCLUDES(mutex_);
   [[nodiscard]] std::uint64_t refused() const MR_EXCLUDES(mutex_);
@@ -40,6 +45,7 @@ class CircuitBreaker {
   std::uint32_t failures_ MR_GUARDED_BY(mutex_) = 0;
   std::chrono::nanoseconds pause_ MR_GUARDED_BY(mutex_);
   std::chrono::nanoseconds reopens_ MR_GUARDED_BY(mutex_){};
+  std::optional<Error> why_ MR_GUARDED_BY(mutex_);  // there is one while it is not closed
   std::uint64_t opened_ MR_GUARDED_BY(mutex_) = 0, refused_ MR_GUARDED_BY(mutex_) = 0;
 };
 

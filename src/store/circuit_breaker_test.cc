@@ -13,8 +13,10 @@ class CircuitBreakerTest : public testing::Test {
  protected:
   bool Admits() { return !breaker_.Refusal(now_); }
   void Fail(int times) {
-    for (int i = 0; i < times; ++i) breaker_.Failed(now_);
+    for (int i = 0; i < times; ++i)
+      breaker_.Failed(now_, Error(ErrorCode::kUnavailable, "failure " + std::to_string(++failures_)));
   }
+  int failures_ = 0;
   std::chrono::nanoseconds now_{0};
   CircuitBreaker breaker_{{.failures_max = 3, .pause_first = milliseconds(100), .pause_max = milliseconds(300)}};
 };
@@ -33,7 +35,10 @@ TEST_F(CircuitBreakerTest, OnlyFailuresInARowOpenIt) {
 TEST_F(CircuitBreakerTest, OneProbeGoesAfterThePauseAndDecides) {
   Fail(3);
   now_ += milliseconds(99);
-  EXPECT_EQ(breaker_.Refusal(now_), milliseconds(1));
+  const auto refused = breaker_.Refusal(now_);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->wait, milliseconds(1));
+  EXPECT_EQ(refused->why.message(), "failure 3");  // the last one
   now_ += milliseconds(1);
   EXPECT_TRUE(Admits());
   EXPECT_FALSE(Admits());  // while the probe is under way

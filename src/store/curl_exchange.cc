@@ -74,10 +74,16 @@ void CurlExchange::Prepare(const HttpRequest& request, const CurlLimits& limits)
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, &OnSocket);
   curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, kReceiveBytes);
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits.connect_time_max.count()));
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(request.connect_time_max.value_or(limits.connect_time_max).count()));
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1024L);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(limits.stall_time_max.count()));
   curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, static_cast<long>(limits.idle_time_max.count()));
+  if (!limits.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, limits.ca_file.c_str());
+#if LIBCURL_VERSION_NUM >= 0x075700
+  // Whoever waits no longer does not wait for the resolver either.
+  curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
+#endif
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &CurlExchange::OnHeader);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, this);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &CurlExchange::OnBody);
@@ -196,7 +202,14 @@ std::uint64_t CurlExchange::connections() const {
 
 Error CurlExchange::Failure(int code) const {
   const char* const why = why_[0] != '\0' ? why_ : curl_easy_strerror(static_cast<CURLcode>(code));
-  const std::string text = fmt::format("{}:{}: {}", request_->host, request_->port, why);
+  std::string text = fmt::format("{}:{}: {}", request_->host, request_->port, why);
+  // libcurl says that it could not connect; the system knows why.
+  long system_error = 0;
+  curl_easy_getinfo(handle_.get(), CURLINFO_OS_ERRNO, &system_error);
+  const bool of_socket = code == CURLE_COULDNT_CONNECT || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
+  if (of_socket && system_error != 0) {
+    text += fmt::format(" ({})", ::strerrordesc_np(static_cast<int>(system_error)));
+  }
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return {ErrorCode::kTimeout, text};
@@ -204,7 +217,8 @@ Error CurlExchange::Failure(int code) const {
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
       return {ErrorCode::kInvalidArgument, text,
-              "Install the authority that signed its certificate, or use http:// where that is meant"};
+              "Install the authority that signed its certificate, or name its file: AWS_CA_BUNDLE, SSL_CERT_FILE or "
+              "ca= in the URL; or use http:// where that is meant"};
     default:
       return {ErrorCode::kUnavailable, text};
   }

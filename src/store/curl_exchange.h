@@ -19,6 +19,7 @@ namespace millrace {
 struct CurlLimits {
   std::chrono::milliseconds connect_time_max;
   std::chrono::seconds stall_time_max, idle_time_max;
+  std::string ca_file;
 };
 
 /// Not thread-safe. Callbacks of libcurl point to it: it does not move.

@@ -10,7 +10,9 @@
 
 #include "base/check.h"
 #include "base/counter.h"
+#include "base/deadline.h"
 #include "base/mutex.h"
+#include "millrace/request_scope.h"
 #include "store/curl_exchange.h"
 
 namespace millrace {
@@ -41,21 +43,32 @@ class CurlLane {
 
   Result<HttpResponse> Run(const HttpRequest& request, const CurlLimits& limits, const HedgePlan* plan,
                            const Clock& clock) {
+    const RequestLimits& scope = RequestScope::Current();
+    const auto began = clock.Monotonic();
+    const auto deadline = std::min(request.deadline.value_or(kNever), scope.deadline);
+    // The poll below sleeps on descriptors: a stop has to reach it there.
+    const std::stop_callback wake(scope.stop, [this] { curl_multi_wakeup(multi_); });
     Start(runners_[0], request, limits);
-    const auto hedge_at = plan == nullptr ? std::chrono::nanoseconds::max() : clock.Monotonic() + plan->after;
+    const auto hedge_at = plan == nullptr ? kNever : DeadlineAfter(began, plan->after);
     bool may_hedge = plan != nullptr;
     std::optional<Result<HttpResponse>> answer;
     while (!answer) {
       const auto now = clock.Monotonic();
-      if (request.deadline && now >= *request.deadline) {
-        answer = Error(ErrorCode::kTimeout, fmt::format("{}:{}: no whole answer in time", request.host, request.port));
+      if (scope.stop.stop_requested()) {
+        answer = Error(ErrorCode::kClosed, fmt::format("{}:{}: no longer waited for", request.host, request.port));
+        break;
+      }
+      if (now >= deadline) {
+        const auto took = std::chrono::duration<double>(now - began).count();
+        answer = Error(ErrorCode::kTimeout,
+                       fmt::format("{}:{}: no whole answer within {:.1f} s", request.host, request.port, took));
         break;
       }
       if (may_hedge && now >= hedge_at) {
         may_hedge = false;
         if (!plan->allowed || plan->allowed()) Start(runners_[1], request, limits);
       }
-      Step(WaitFrom(now, request.deadline, may_hedge ? hedge_at : std::chrono::nanoseconds::max()));
+      Step(WaitFrom(now, std::min(deadline, may_hedge ? hedge_at : kNever)));
       answer = Outcome();
     }
     const bool hedged = runners_[1].used;
@@ -90,11 +103,8 @@ class CurlLane {
     runner.answer.reset();
   }
 
-  static std::chrono::milliseconds WaitFrom(std::chrono::nanoseconds now,
-                                            std::optional<std::chrono::nanoseconds> deadline,
-                                            std::chrono::nanoseconds hedge_at) {
-    const auto until = std::min(deadline.value_or(std::chrono::nanoseconds::max()), hedge_at);
-    if (until == std::chrono::nanoseconds::max()) return kWakeAtLeast;
+  static std::chrono::milliseconds WaitFrom(std::chrono::nanoseconds now, std::chrono::nanoseconds until) {
+    if (until == kNever) return kWakeAtLeast;
     return std::clamp(std::chrono::ceil<std::chrono::milliseconds>(until - now), std::chrono::milliseconds(0),
                       kWakeAtLeast);
   }
@@ -190,7 +200,7 @@ std::uint64_t CurlTransport::connections() const { return lanes_->connections();
 
 Result<HttpResponse> CurlTransport::Run(const HttpRequest& request, const HedgePlan* plan) {
   auto lane = lanes_->Take();
-  const CurlLimits limits{options_.connect_time_max, options_.stall_time_max, options_.idle_time_max};
+  const CurlLimits limits{options_.connect_time_max, options_.stall_time_max, options_.idle_time_max, options_.ca_file};
   Result<HttpResponse> answer = lane->Run(request, limits, plan, clock_);
   lanes_->GiveBack(std::move(lane));
   return answer;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "millrace/clock.h"
 #include "store/http_transport.h"
@@ -21,6 +22,7 @@ class CurlTransport final : public HttpTransport {
     std::chrono::seconds stall_time_max{10};  // with less than a KiB/s moved, the peer counts as gone
     std::chrono::seconds idle_time_max{50};   // a connection unused for longer is not used again
     std::size_t idle_lanes_max = 128;         // more are closed when their call ends
+    std::string ca_file;                      // certificates of authorities, PEM; "": the system's
   };
 
   /// `clock` outlives the transport; deadlines are on it.

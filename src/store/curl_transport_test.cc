@@ -15,6 +15,7 @@
 
 #include "base/mutex.h"
 #include "env/system_clock.h"
+#include "millrace/request_scope.h"
 
 namespace millrace {
 namespace {
@@ -277,6 +278,42 @@ TEST_F(CurlTransportTest, ManyThreadsShareTheTransport) {
   }
   EXPECT_EQ(good, 200);
   EXPECT_LE(transport_.connections(), 4u);
+}
+
+TEST_F(CurlTransportTest, AStopEndsARequestThatNobodyAnswers) {
+  std::stop_source stop;
+  Peer peer([&](const std::string&) {
+    stop.request_stop();  // while the caller waits
+    return std::string(Peer::kNever);
+  });
+  {
+    const RequestScope scope({.stop = stop.get_token()});
+    EXPECT_EQ(Body(transport_.Send(To(peer))), "kClosed");
+    ASSERT_TRUE(stop.stop_requested());
+    EXPECT_EQ(Body(transport_.Race(To(peer), {.after = std::chrono::hours(1)})), "kClosed");
+  }
+  const RequestScope scope({.deadline = clock_.Monotonic()});
+  EXPECT_EQ(Body(transport_.Send(To(peer))), "kTimeout*");
+}
+
+TEST_F(CurlTransportTest, TheCallersDeadlineCountsIfItIsNearer) {
+  Peer peer([&](const std::string&) { return std::string(Peer::kNever); });
+  const RequestScope scope({.deadline = clock_.Monotonic() + std::chrono::milliseconds(50)});
+  HttpRequest request = To(peer);
+  request.deadline = clock_.Monotonic() + std::chrono::hours(1);
+  EXPECT_EQ(Body(transport_.Send(request)), "kTimeout*");
+}
+
+TEST_F(CurlTransportTest, WhoCannotConnectIsToldWhy) {
+  HttpRequest request{.tls = false, .host = "127.0.0.1"};
+  {
+    const Peer gone([](const std::string&) { return std::string(); });
+    request.port = gone.port();
+  }
+  const auto refused = transport_.Send(request);
+  EXPECT_EQ(Body(refused), "kUnavailable*");
+  EXPECT_NE(refused.error().message().find("127.0.0.1:"), std::string_view::npos);
+  EXPECT_NE(refused.error().message().find("Connection refused"), std::string_view::npos) << refused.error().message();
 }
 
 }  // namespace

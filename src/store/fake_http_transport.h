@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "millrace/request_scope.h"
 #include "store/http_body.h"
 #include "store/http_transport.h"
 
@@ -27,6 +28,7 @@ class FakeHttpTransport final : public HttpTransport {
     HttpMethod method;
     std::string host, target, body;
     std::vector<HttpHeader> headers;
+    std::optional<std::chrono::nanoseconds> deadline;
     [[nodiscard]] std::string Header(std::string_view name) const {
       const auto found = std::ranges::find(headers, name, &HttpHeader::name);
       return found == headers.end() ? std::string() : found->value;
@@ -37,13 +39,14 @@ class FakeHttpTransport final : public HttpTransport {
   explicit FakeHttpTransport(Answering answering) : answering_(std::move(answering)) {}
 
   Result<HttpResponse> Send(const HttpRequest& request) override {
-    Sent sent{request.method, request.host, request.target, {}, request.headers};
+    Sent sent{request.method, request.host, request.target, {}, request.headers, request.deadline};
     for (const SharedBytes& piece : request.body) sent.body += AsText(piece);
     {
       MutexLock lock(mutex_);
       sent_.push_back(sent);
     }
     Result<FakeAnswer> answer = answering_(sent);
+    if (RequestScope::Current().stop.stop_requested()) return Error(ErrorCode::kClosed, "no longer waited for");
     if (!answer) return answer.error();
     HttpResponse response;
     response.status = answer->status;

@@ -44,6 +44,8 @@ struct HttpRequest {
   std::span<const SharedBytes> body;  // sent one after the other
   /// On Clock::Monotonic(). Past it the answer is kTimeout. None: the transport's own limits alone.
   std::optional<std::chrono::nanoseconds> deadline;
+  /// For a peer of which nobody knows whether it is there. None: the transport's own limit.
+  std::optional<std::chrono::milliseconds> connect_time_max;
   /// A 2xx body is received into as many parts, each with memory of its own, of these lengths; if the body is shorter,
   /// the last ones are short or empty. Empty: into one part, up to `unsized_bytes_max`.
   std::span<const std::uint64_t> part_lengths;
@@ -73,7 +75,8 @@ struct HedgePlan {
   std::function<bool()> allowed;
 };
 
-/// Safe from any thread; calls block until the answer is whole. Errors: kTimeout (deadline, connect, a stalled peer),
+/// Safe from any thread; calls block until the answer is whole, or the limits of the calling thread (RequestScope) end:
+/// kTimeout, or kClosed at once when a stop is asked for. Errors beside: kTimeout (deadline, connect, a stalled peer),
 /// kUnavailable (no connection, reset, body shorter than its content-length, not HTTP), both retryable: whether the
 /// request took effect is then unknown; kInvalidArgument (peer not to be trusted: TLS), not retryable.
 class HttpTransport {

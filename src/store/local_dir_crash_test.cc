@@ -6,6 +6,7 @@
 #include <iostream>
 #include <set>
 
+#include "env/seeded_random.h"
 #include "env/sim_file_system.h"
 #include "store/local_dir_object_store.h"
 
@@ -26,13 +27,19 @@ Result<void> Put(ObjectStore& store, int n) {
   return store.Put(Key(n), pieces, n % 2 == 0 ? PutMode::kIfAbsent : PutMode::kOverwrite);
 }
 
+bool NothingIncoming(SimFileSystem& disk) {
+  const auto files = disk.List(std::filesystem::path(kRoot) / "~incoming");
+  return files ? files->empty() : files.error().code() == ErrorCode::kNotFound;  // before the first put
+}
+
 /// Every object seen is whole; returns their numbers.
 std::set<int> SeenWhole(SimFileSystem& disk) {
+  SeededRandom random(2);
   std::set<int> seen;
-  auto store = LocalDirObjectStore::Open(kRoot, disk);
+  auto store = LocalDirObjectStore::Open(kRoot, disk, random);
   EXPECT_TRUE(store) << store.error().ToString();
   if (!store) return seen;
-  EXPECT_TRUE(disk.List(std::filesystem::path(kRoot) / "~incoming")->empty());
+  EXPECT_TRUE(NothingIncoming(disk));
   auto page = (*store)->List("", "", 1000);
   EXPECT_TRUE(page);
   for (const ObjectDescription& object : page->objects) {
@@ -54,9 +61,10 @@ TEST(LocalDirCrashTest, PowerLossAfterAnyOperationKeepsWhatWasPut) {
   int put = 0, deleted = 0;
   constexpr int kObjects = 12, kDeletes = 4;
   SimFileSystem disk(3);
+  SeededRandom random(1);
   disk.SetObserver(
       [&](SimOperation, const std::filesystem::path&) { states.push_back({disk.Snapshot(), put, deleted}); });
-  auto store = LocalDirObjectStore::Open(kRoot, disk);
+  auto store = LocalDirObjectStore::Open(kRoot, disk, random);
   ASSERT_TRUE(store);
   for (; put < kObjects; ++put) ASSERT_TRUE(Put(**store, put));
   for (; deleted < kDeletes; ++deleted) ASSERT_TRUE((*store)->Delete(Key(deleted)));
@@ -81,12 +89,13 @@ TEST(LocalDirCrashTest, EveryNthCallMayFail) {
   for (const ErrorCode code : {ErrorCode::kUnavailable, ErrorCode::kOutOfSpace}) {
     for (std::uint64_t n = 1;; ++n) {
       SimFileSystem disk(n);
+      SeededRandom random(1);
       disk.SetFaultPlan([&](SimOperation, const std::filesystem::path&, std::uint64_t call) -> std::optional<SimFault> {
         if (call != n) return std::nullopt;
         return SimFault{code, 100, true};
       });
       std::set<int> acknowledged;
-      if (auto store = LocalDirObjectStore::Open(kRoot, disk); store) {
+      if (auto store = LocalDirObjectStore::Open(kRoot, disk, random); store) {
         for (int i = 0; i < 4; ++i) {
           auto put = Put(**store, i);
           if (put) acknowledged.insert(i);
@@ -112,7 +121,8 @@ TEST(LocalDirCrashTest, EveryNthCallMayFail) {
 TEST(LocalDirCrashTest, AFailedCallIsNotTakenForAbsence) {
   for (std::uint64_t n = 1; n <= 40; ++n) {
     SimFileSystem disk(n);
-    auto store = LocalDirObjectStore::Open(kRoot, disk);
+    SeededRandom random(1);
+    auto store = LocalDirObjectStore::Open(kRoot, disk, random);
     ASSERT_TRUE(store && Put(**store, 2));
     const std::uint64_t first = disk.calls() + n;
     disk.SetFaultPlan([&](SimOperation, const std::filesystem::path&, std::uint64_t call) -> std::optional<SimFault> {
@@ -133,14 +143,15 @@ TEST(LocalDirCrashTest, AFailedCallIsNotTakenForAbsence) {
 
 TEST(LocalDirCrashTest, AFullDiskIsTypedAndHeals) {
   SimFileSystem disk(1);
-  auto store = LocalDirObjectStore::Open(kRoot, disk);
+  SeededRandom random(1);
+  auto store = LocalDirObjectStore::Open(kRoot, disk, random);
   ASSERT_TRUE(store);
   ASSERT_TRUE(Put(**store, 1));
   disk.SetCapacity(20'000);
   auto full = Put(**store, 20);
   ASSERT_FALSE(full);
   EXPECT_EQ(full.error().code(), ErrorCode::kOutOfSpace);
-  EXPECT_TRUE(disk.List(std::filesystem::path(kRoot) / "~incoming")->empty());
+  EXPECT_TRUE(NothingIncoming(disk));
   EXPECT_EQ(AsText(*(*store)->Get(Key(1), {0, UINT64_MAX})), Body(1));
   disk.SetCapacity(std::nullopt);
   EXPECT_TRUE(Put(**store, 20));

@@ -1,96 +1,92 @@
 #include "store/local_dir_object_store.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "base/crc32c.h"
 #include "base/try.h"
+#include "millrace/request_scope.h"
 #include "store/object_key.h"
 #include "store/object_pieces.h"
 
 namespace millrace {
 namespace {
 
-constexpr std::string_view kIncoming = "~incoming";  // '~' is in no key
 constexpr FileOptions kCreateNewFile{FileAccess::kReadWrite, FileCreation::kCreateNew};
 
 }  // namespace
 
-LocalDirObjectStore::LocalDirObjectStore(std::filesystem::path root, FileSystem& file_system)
-    : root_(std::move(root)), incoming_(root_ / kIncoming), file_system_(file_system) {}
+LocalDirObjectStore::LocalDirObjectStore(std::filesystem::path root, FileSystem& file_system, Random& random)
+    : root_(std::move(root)), file_system_(file_system), incoming_(root_, file_system, random) {}
 
 Result<std::unique_ptr<LocalDirObjectStore>> LocalDirObjectStore::Open(std::filesystem::path root,
-                                                                       FileSystem& file_system) {
-  std::unique_ptr<LocalDirObjectStore> store(new LocalDirObjectStore(std::move(root), file_system));
-  MR_TRY(file_system.CreateDirectories(store->incoming_));
-  MR_TRY(store->ClearIncoming());
+                                                                       FileSystem& file_system, Random& random) {
+  std::unique_ptr<LocalDirObjectStore> store(new LocalDirObjectStore(std::move(root), file_system, random));
+  MR_TRY(file_system.CreateDirectories(store->root_));
+  store->incoming_.ClearDead();
   return store;
-}
-
-Result<void> LocalDirObjectStore::ClearIncoming() {
-  MR_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> leftovers, file_system_.List(incoming_));
-  for (const DirectoryEntry& leftover : leftovers) {
-    auto removed = file_system_.Remove(incoming_ / leftover.name);
-    if (!removed && removed.error().code() != ErrorCode::kNotFound) return std::move(removed).error();
-  }
-  return {};
 }
 
 Result<void> LocalDirObjectStore::Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) {
   MR_TRY(CheckObjectKey(key));
-  return mode == PutMode::kIfAbsent ? PutIfAbsent(key, pieces) : PutOverwriting(key, pieces);
-}
-
-Result<void> LocalDirObjectStore::PutIfAbsent(std::string_view key, std::span<const SharedBytes> pieces) {
-  {
-    MutexLock lock(mutex_);
-    while (claimed_.contains(key)) released_.Wait(mutex_);
-    claimed_.emplace(key);
+  if (RequestScope::Current().stop.stop_requested()) {
+    return Error(ErrorCode::kClosed, fmt::format("{}: put {}: no longer waited for", Describe(), key));
   }
-  // Across processes an exclusively created file is the claim. Two keys that share its name only delay each other.
-  const auto claim = incoming_ / fmt::format("claim-{:08x}-{}", Crc32c(AsBytes(key)), key.size());
-  Result<void> outcome;
-  if (auto claimed = file_system_.Open(claim, kCreateNewFile); !claimed) {
-    outcome = std::move(claimed).error();
-    if (outcome.error().code() == ErrorCode::kAlreadyExists) {
-      outcome = Error(ErrorCode::kUnavailable, fmt::format("{}: another process is putting {}", Describe(), key));
-    }
-  } else {
+  if (mode == PutMode::kIfAbsent) {  // before all is written for nothing
     const auto present = OpenObject(key);
-    if (present) {
-      outcome = Error(ErrorCode::kAlreadyExists, fmt::format("{}: there is already an object {}", Describe(), key));
-    } else if (present.error().code() != ErrorCode::kNotFound) {
-      outcome = present.error();  // not known to be absent
-    } else {
-      outcome = PutOverwriting(key, pieces);
-    }
-    (void)file_system_.Remove(claim);  // what stays is cleared at the next Open
+    if (present) return Taken(key);
+    if (present.error().code() != ErrorCode::kNotFound) return present.error();  // not known to be absent
   }
-  MutexLock lock(mutex_);
-  claimed_.erase(std::string(key));
-  released_.NotifyAll();
-  return outcome;
-}
-
-Result<void> LocalDirObjectStore::PutOverwriting(std::string_view key, std::span<const SharedBytes> pieces) {
   const std::filesystem::path target = root_ / key;
   // Whether folders are in the way is asked only after a failure: the answer may cost the listing of a large folder.
   if (auto created = file_system_.CreateDirectories(target.parent_path()); !created) {
     return BlockedByFolder(key) ? KeyIsFolder(key) : std::move(created).error();
   }
   MR_ASSIGN_OR_RETURN(const std::filesystem::path written, WriteIncoming(pieces));
-  if (auto renamed = file_system_.Rename(written, target); !renamed) {
+  if (auto published = Publish(written, key, mode); !published) {
     (void)file_system_.Remove(written);
-    return BlockedByFolder(key) ? KeyIsFolder(key) : renamed.error().WithContext(fmt::format("put {}", key));
+    return published;
   }
   return file_system_.SyncDirectory(target.parent_path());
 }
 
+Result<void> LocalDirObjectStore::Publish(const std::filesystem::path& written, std::string_view key, PutMode mode) {
+  auto renamed = mode == PutMode::kIfAbsent ? RenameIfAbsent(written, key) : file_system_.Rename(written, root_ / key);
+  if (renamed) return {};
+  if (BlockedByFolder(key)) return KeyIsFolder(key);
+  if (renamed.error().code() == ErrorCode::kAlreadyExists) return Taken(key);
+  return renamed.error().WithContext(fmt::format("put {}", key));
+}
+
+Result<void> LocalDirObjectStore::RenameIfAbsent(const std::filesystem::path& written, std::string_view key) {
+  auto renamed = file_system_.RenameIfAbsent(written, root_ / key);
+  if (renamed || renamed.error().code() != ErrorCode::kUnsupported) return renamed;
+  {
+    MutexLock lock(mutex_);
+    if (!claimed_.emplace(key).second) {
+      return Error(ErrorCode::kUnavailable, fmt::format("{}: another thread is putting {}", Describe(), key));
+    }
+  }
+  const auto present = OpenObject(key);
+  if (present) {
+    renamed = Taken(key);
+  } else if (present.error().code() != ErrorCode::kNotFound) {
+    renamed = present.error();
+  } else {
+    renamed = file_system_.Rename(written, root_ / key);
+  }
+  MutexLock lock(mutex_);
+  claimed_.erase(claimed_.find(key));
+  return renamed;
+}
+
+Error LocalDirObjectStore::Taken(std::string_view key) const {
+  return {ErrorCode::kAlreadyExists, fmt::format("{}: there is already an object {}", Describe(), key)};
+}
+
 Result<std::filesystem::path> LocalDirObjectStore::WriteIncoming(std::span<const SharedBytes> pieces) {
-  const auto path = incoming_ / fmt::format("{}-{}", ::getpid(), attempts_.fetch_add(1));
+  MR_ASSIGN_OR_RETURN(const std::filesystem::path path, incoming_.NextPath());
   MR_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, file_system_.Open(path, kCreateNewFile));
   Result<void> written;
   std::uint64_t at = 0;
@@ -107,7 +103,11 @@ Result<std::filesystem::path> LocalDirObjectStore::WriteIncoming(std::span<const
 }
 
 bool LocalDirObjectStore::IsFile(const std::filesystem::path& path) {
-  return !file_system_.List(path) && file_system_.Open(path, {});
+  // As its folder tells: that a path cannot be listed may as well be the disk's failure.
+  const auto beside = file_system_.List(path.parent_path());
+  return beside && std::ranges::any_of(*beside, [&](const DirectoryEntry& entry) {
+           return entry.name == path.filename() && !entry.is_directory;
+         });
 }
 
 bool LocalDirObjectStore::BlockedByFolder(std::string_view key) {

@@ -1,32 +1,35 @@
 // Objects as files below one directory: key "a/b.obj" is file ROOT/a/b.obj.
 //
-//   put: ROOT/~incoming/N ── write ── sync ── rename ──► ROOT/a/b.obj ── sync of ROOT/a
+//   put: ROOT/~incoming/ID-N ── write ── sync ── rename ──► ROOT/a/b.obj ── sync of ROOT/a
 //
 // A file is therefore seen whole or not at all, after any crash. What a crash leaves in ~incoming (a name no key can
-// have) is never listed, and removed at the next Open.
+// have) is never listed, and removed at the next Open by anybody who shares the directory (IncomingFiles).
 #pragma once
 
-#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
 
 #include "base/mutex.h"
+#include "env/random.h"
 #include "millrace/file_system.h"
 #include "millrace/object_store.h"
+#include "store/incoming_files.h"
 
 namespace millrace {
 
 /// Safe from any thread. modified_ms is 0: the seam of the file system tells no times, and nothing may rest on them.
 class LocalDirObjectStore final : public ObjectStore {
  public:
-  /// Creates `root` with its parents and clears what a crash left. `file_system` outlives the store.
-  /// Errors: those of the file system.
-  static Result<std::unique_ptr<LocalDirObjectStore>> Open(std::filesystem::path root, FileSystem& file_system);
+  /// Creates `root` with its parents and clears what a crash left. `file_system` and `random` (for names) outlive the
+  /// store. Errors: those of the file system.
+  static Result<std::unique_ptr<LocalDirObjectStore>> Open(std::filesystem::path root, FileSystem& file_system,
+                                                           Random& random);
 
-  /// kIfAbsent decides one winner among all threads of this store, and among processes unless one of them opens the
-  /// store at that very moment. A put that ends in an error may have stored the object, whole.
+  /// kIfAbsent decides one winner among all threads and processes; where the file system cannot rename without
+  /// replacing, among the threads of this store. A put that ends in an error may have stored the object, whole. A stop
+  /// in force for the thread (RequestScope) is looked at before the call; on a disk a call is then short.
   /// Cost: one file sync and one directory sync.
   Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
   Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
@@ -39,11 +42,11 @@ class LocalDirObjectStore final : public ObjectStore {
   [[nodiscard]] std::string Describe() const override { return "file://" + root_.string(); }
 
  private:
-  LocalDirObjectStore(std::filesystem::path root, FileSystem& file_system);
+  LocalDirObjectStore(std::filesystem::path root, FileSystem& file_system, Random& random);
 
-  Result<void> ClearIncoming();
-  Result<void> PutOverwriting(std::string_view key, std::span<const SharedBytes> pieces);
-  Result<void> PutIfAbsent(std::string_view key, std::span<const SharedBytes> pieces);
+  Result<void> Publish(const std::filesystem::path& written, std::string_view key, PutMode mode);
+  Result<void> RenameIfAbsent(const std::filesystem::path& written, std::string_view key);
+  [[nodiscard]] Error Taken(std::string_view key) const;
   Result<std::filesystem::path> WriteIncoming(std::span<const SharedBytes> pieces);
   Result<std::unique_ptr<File>> OpenObject(std::string_view key);
   [[nodiscard]] Error EndedMeanwhile(std::string_view key, std::uint64_t end, std::uint64_t size) const;
@@ -53,14 +56,13 @@ class LocalDirObjectStore final : public ObjectStore {
   Result<void> Visit(const std::filesystem::path& directory, const std::string& key_prefix, Walk& walk);
 
   // Constant after construction.
-  const std::filesystem::path root_, incoming_;
+  const std::filesystem::path root_;
   FileSystem& file_system_;
   // Own synchronization.
-  std::atomic<std::uint64_t> attempts_{0};
+  IncomingFiles incoming_;
   Mutex mutex_;
-  CondVar released_;
-  // Guarded by mutex_.
-  std::set<std::string, std::less<>> claimed_ MR_GUARDED_BY(mutex_);  // keys of puts-if-absent in progress
+  // Guarded by mutex_: keys about to be published where the file system does not decide who is first.
+  std::set<std::string, std::less<>> claimed_ MR_GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace

@@ -28,8 +28,8 @@ struct Bench : ObjectStoreBench {
   ~Bench() override { store.reset(); }
 };
 
-std::shared_ptr<ObjectStore> OpenDir(const std::filesystem::path& root, FileSystem& file_system) {
-  auto opened = LocalDirObjectStore::Open(root, file_system);
+std::shared_ptr<ObjectStore> OpenDir(const std::filesystem::path& root, Bench& bench) {
+  auto opened = LocalDirObjectStore::Open(root, *bench.file_system, bench.random);
   if (!opened) ADD_FAILURE() << opened.error().ToString();
   return opened ? std::shared_ptr<ObjectStore>(*std::move(opened)) : nullptr;
 }
@@ -37,25 +37,25 @@ std::shared_ptr<ObjectStore> OpenDir(const std::filesystem::path& root, FileSyst
 void OpenPosix(Bench& bench) {
   bench.scratch.emplace();
   bench.file_system = std::make_unique<PosixFileSystem>();
-  bench.store = OpenDir(bench.scratch->path() / "objects", *bench.file_system);
+  bench.store = OpenDir(bench.scratch->path() / "objects", bench);
 }
 
 void OpenSim(Bench& bench) {
   bench.file_system = std::make_unique<SimFileSystem>(1);
-  bench.store = OpenDir("/data/objects", *bench.file_system);
+  bench.store = OpenDir("/data/objects", bench);
 }
 
 void OpenMemory(Bench& bench) { bench.store = std::make_shared<MemoryObjectStore>(&bench.clock); }
 
 /// `open` puts a fresh store into the bench it is given.
-ObjectStoreContender Contender(std::string name, void (*open)(Bench&)) {
+ObjectStoreContender Contender(std::string name, void (*open)(Bench&), const ObjectStoreTraits& traits = {}) {
   return {std::move(name),
           [open] {
             auto bench = std::make_unique<Bench>();
             open(*bench);
             return bench;
           },
-          {}};
+          traits};
 }
 
 const ObjectStoreContender kContenders[] = {
@@ -77,7 +77,8 @@ const ObjectStoreContender kContenders[] = {
                 OpenMemory(bench);
                 bench.store =
                     std::make_shared<RetryingObjectStore>(bench.store, RetryOptions{}, bench.clock, bench.random);
-              }),
+              },
+              {.keeps_limits = true}),
     Contender("AllOverLocalDir",
               [](Bench& bench) {
                 OpenPosix(bench);
@@ -85,7 +86,8 @@ const ObjectStoreContender kContenders[] = {
                 auto retrying =
                     std::make_shared<RetryingObjectStore>(faulty, RetryOptions{}, bench.clock, bench.random);
                 bench.store = std::make_shared<MeteredObjectStore>(retrying);
-              }),
+              },
+              {.keeps_limits = true}),
 };
 
 INSTANTIATE_TEST_SUITE_P(Stores, ObjectStoreConformanceTest, testing::ValuesIn(kContenders),

@@ -9,12 +9,14 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 #include "millrace/object_store.h"
+#include "millrace/request_scope.h"
 #include "store/object_key.h"
 
 namespace millrace {
@@ -24,6 +26,7 @@ struct ObjectStoreTraits {
   bool refuses_folders = true;              // a key that is, or lies below, another object's folder is kInvalidArgument
   bool lists_keys_that_are_folders = true;  // where they are not refused: a list shows both x and x/y
   bool lists_in_key_order = true;
+  bool keeps_limits = false;  // looks at RequestScope in every call; false: a call may also be finished regardless
   std::size_t key_bytes_max = kObjectKeyBytesMax;  // less what the store puts before keys
 };
 
@@ -274,6 +277,44 @@ TEST_P(ObjectStoreConformanceTest, BytesOutliveTheirObject) {
   ASSERT_TRUE(Put("k", "gone"));
   ASSERT_TRUE(store().Delete("k"));
   EXPECT_EQ(AsText(*bytes), "kept");
+}
+
+TEST_P(ObjectStoreConformanceTest, LimitsThatHaveEndedEndEveryCall) {
+  ASSERT_TRUE(Put("k", "kept"));
+  std::stop_source stop;
+  stop.request_stop();
+  const RequestLimits ended[] = {{.stop = stop.get_token()}, {.deadline = std::chrono::nanoseconds(0)}};
+  for (const RequestLimits& limits : ended) {
+    const std::string code = limits.stop.stop_requested() ? "kClosed" : "kTimeout";
+    std::vector<std::string> told;
+    {
+      const RequestScope scope(limits);
+      told = {Code(Put("new", "x")),          Code(store().Get("k", {0, 4})),
+              Code(store().Head("k")),        Code(store().List("", "", 1)),
+              Code(store().Delete("absent")), Code(store().DeleteMany({{"absent", "none"}}))};
+    }
+    for (const std::string& one : told) EXPECT_TRUE(one == code || (!traits().keeps_limits && one == "ok")) << one;
+    EXPECT_EQ(Get("new"), told.front() == "ok" ? "x" : "kNotFound");
+    ASSERT_TRUE(store().Delete("new"));
+  }
+  EXPECT_EQ(Get("k"), "kept");
+}
+
+TEST_P(ObjectStoreConformanceTest, AStopDuringAPutLeavesTheObjectWholeOrAbsent) {
+  const std::string body(200'000, 'b');
+  for (int round = 0; round < 10; ++round) {
+    const std::string key = "stopped/" + std::to_string(round);
+    std::stop_source stop;
+    std::string told;
+    {
+      const RequestScope scope({.stop = stop.get_token()});
+      const std::jthread stopper([&] { stop.request_stop(); });
+      told = Code(Put(key, body));
+    }
+    EXPECT_TRUE(told == "ok" || told == "kClosed") << told;
+    const std::string seen = Get(key);
+    EXPECT_TRUE(seen == body || (told == "kClosed" && seen == "kNotFound")) << told;
+  }
 }
 
 TEST_P(ObjectStoreConformanceTest, OfConcurrentPutsIfAbsentOneWins) {

@@ -29,15 +29,15 @@ Result<ObjectStoreKind> ObjectStoreKindOf(std::string_view url) {
 }
 
 Result<std::shared_ptr<ObjectStore>> OpenObjectStore(std::string_view url, const std::filesystem::path& data_dir,
-                                                     FileSystem& file_system, const Clock& clock) {
+                                                     FileSystem& file_system, const Clock& clock, Random& random) {
   MR_ASSIGN_OR_RETURN(const ObjectStoreKind kind, ObjectStoreKindOf(url));
   if (kind == ObjectStoreKind::kS3) {
-    MR_ASSIGN_OR_RETURN(const S3Stack stack, OpenS3ObjectStore(url, clock));
-    return stack.store;
+    MR_ASSIGN_OR_RETURN(std::shared_ptr<ObjectStore> store, OpenS3ObjectStore(url, clock));
+    return store;
   }
   if (kind == ObjectStoreKind::kMemory) return std::make_shared<MemoryObjectStore>(&clock);
   const auto root = url == "file:" ? data_dir / "objects" : std::filesystem::path(url.substr(kFilePrefix.size()));
-  MR_ASSIGN_OR_RETURN(std::shared_ptr<LocalDirObjectStore> store, LocalDirObjectStore::Open(root, file_system));
+  MR_ASSIGN_OR_RETURN(std::shared_ptr<LocalDirObjectStore> store, LocalDirObjectStore::Open(root, file_system, random));
   return store;
 }
 

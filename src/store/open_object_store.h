@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 
+#include "env/random.h"
 #include "millrace/clock.h"
 #include "millrace/file_system.h"
 #include "millrace/object_store.h"
@@ -17,10 +18,11 @@ enum class ObjectStoreKind { kLocalDirectory, kMemory, kS3 };
 /// "s3://bucket/prefix?…" (see ParseS3Url). Errors: kInvalidArgument. Credentials are never repeated in the message.
 Result<ObjectStoreKind> ObjectStoreKindOf(std::string_view url);
 
-/// "file:" lies in `data_dir`/objects. `file_system` and `clock` outlive the store.
-/// Credentials of S3 are looked for when they are first needed.
+/// "file:" lies in `data_dir`/objects. `file_system`, `clock` and `random` outlive the store.
+/// Credentials of S3 are looked for when they are first needed. The store repeats nothing: whoever uses it puts one
+/// RetryingObjectStore above it.
 /// Errors: those of ObjectStoreKindOf and of creating the directory.
 Result<std::shared_ptr<ObjectStore>> OpenObjectStore(std::string_view url, const std::filesystem::path& data_dir,
-                                                     FileSystem& file_system, const Clock& clock);
+                                                     FileSystem& file_system, const Clock& clock, Random& random);
 
 }  // namespace millrace

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "env/posix_file_system.h"
+#include "env/seeded_random.h"
 #include "env/sim_clock.h"
 #include "env/temporary_directory.h"
 
@@ -16,13 +17,15 @@ TEST(OpenObjectStoreTest, UrlsNameTheirStore) {
   const std::string scratch = directory.path().string();
   PosixFileSystem file_system;
   SimClock clock;
+  SeededRandom random(1);
   const std::filesystem::path data_dir = std::filesystem::path(scratch) / "data";
-  EXPECT_EQ((*OpenObjectStore("file:", data_dir, file_system, clock))->Describe(),
+  EXPECT_EQ((*OpenObjectStore("file:", data_dir, file_system, clock, random))->Describe(),
             "file://" + (data_dir / "objects").string());
-  EXPECT_EQ((*OpenObjectStore("file://" + scratch + "/else where%20", data_dir, file_system, clock))->Describe(),
-            "file://" + scratch + "/else where%20");
+  EXPECT_EQ(
+      (*OpenObjectStore("file://" + scratch + "/else where%20", data_dir, file_system, clock, random))->Describe(),
+      "file://" + scratch + "/else where%20");
   EXPECT_TRUE(std::filesystem::is_directory(scratch + "/else where%20"));
-  EXPECT_EQ((*OpenObjectStore("memory:", data_dir, file_system, clock))->Describe(), "memory:");
+  EXPECT_EQ((*OpenObjectStore("memory:", data_dir, file_system, clock, random))->Describe(), "memory:");
 }
 
 TEST(OpenObjectStoreTest, OthersAreRefused) {

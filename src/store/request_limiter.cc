@@ -1,8 +1,11 @@
 #include "store/request_limiter.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "base/check.h"
+#include "base/limited_wait.h"
 
 namespace millrace {
 namespace {
@@ -23,18 +26,32 @@ bool RequestLimiter::HasRoom(const Lane& lane, Urgency urgency) {
   return lane.foreground_waiting == 0 && lane.background_under_way + 1 <= lane.limit * kBackgroundShare;
 }
 
-RequestLimiter::Permit RequestLimiter::Acquire(RequestKind kind, Urgency urgency) {
-  MutexLock lock(mutex_);
-  Lane& lane = lanes_[static_cast<std::size_t>(kind)];
-  if (!HasRoom(lane, urgency)) {
-    const std::uint32_t waits = urgency == Urgency::kForeground ? 1 : 0;
-    lane.foreground_waiting += waits;
-    while (!HasRoom(lane, urgency)) room_.Wait(mutex_);
-    lane.foreground_waiting -= waits;
-  }
+RequestLimiter::Permit RequestLimiter::Take(Lane& lane, RequestKind kind, Urgency urgency) {
   ++lane.under_way;
   if (urgency == Urgency::kBackground) ++lane.background_under_way;
   return {kind, urgency, lane.halvings};
+}
+
+Result<RequestLimiter::Permit> RequestLimiter::Acquire(RequestKind kind, Urgency urgency, const Clock& clock) {
+  {
+    MutexLock lock(mutex_);
+    Lane& lane = lanes_[static_cast<std::size_t>(kind)];
+    if (HasRoom(lane, urgency)) return Take(lane, kind, urgency);
+  }
+  LimitedWait wait(mutex_, room_, clock);
+  MutexLock lock(mutex_);
+  Lane& lane = lanes_[static_cast<std::size_t>(kind)];
+  const std::uint32_t waits = urgency == Urgency::kForeground ? 1 : 0;
+  lane.foreground_waiting += waits;
+  std::optional<Error> limit;
+  while (!HasRoom(lane, urgency) && !(limit = LimitReached(clock, "waiting for other requests to end"))) {
+    wait.Wait(mutex_);
+  }
+  lane.foreground_waiting -= waits;
+  if (!limit) return Take(lane, kind, urgency);
+  // What stood back for this one may go now.
+  room_.NotifyAll();
+  return *std::move(limit);
 }
 
 void RequestLimiter::Release(const Permit& permit, Outcome outcome) {

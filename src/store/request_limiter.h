@@ -7,6 +7,8 @@
 #include <cstdint>
 
 #include "base/mutex.h"
+#include "millrace/clock.h"
+#include "millrace/result.h"
 
 namespace millrace {
 
@@ -33,8 +35,8 @@ class RequestLimiter {
   RequestLimiter() : RequestLimiter(Options{}) {}
   explicit RequestLimiter(Options options);
 
-  /// Waits for room.
-  [[nodiscard]] Permit Acquire(RequestKind kind, Urgency urgency) MR_EXCLUDES(mutex_);
+  /// Waits for room, within the limits of this thread (RequestScope): kTimeout, kClosed.
+  Result<Permit> Acquire(RequestKind kind, Urgency urgency, const Clock& clock) MR_EXCLUDES(mutex_);
   /// kThrottled halves the limit, once for all requests that were under way together.
   void Release(const Permit& permit, Outcome outcome) MR_EXCLUDES(mutex_);
 
@@ -48,6 +50,7 @@ class RequestLimiter {
     std::uint64_t halvings = 0;
   };
   static bool HasRoom(const Lane& lane, Urgency urgency);
+  static Permit Take(Lane& lane, RequestKind kind, Urgency urgency);
 
   const Options options_;
   mutable Mutex mutex_;

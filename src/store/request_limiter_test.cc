@@ -9,6 +9,9 @@
 #include <thread>
 #include <vector>
 
+#include "env/sim_clock.h"
+#include "millrace/request_scope.h"
+
 namespace millrace {
 namespace {
 
@@ -18,9 +21,10 @@ class RequestLimiterTest : public testing::Test {
  protected:
   std::vector<RequestLimiter::Permit> Take(int count, RequestKind kind = RequestKind::kGet) {
     std::vector<RequestLimiter::Permit> permits;
-    for (int i = 0; i < count; ++i) permits.push_back(limiter_.Acquire(kind, Urgency::kForeground));
+    for (int i = 0; i < count; ++i) permits.push_back(*limiter_.Acquire(kind, Urgency::kForeground, clock_));
     return permits;
   }
+  SimClock clock_;
   RequestLimiter limiter_{{.limit_first = 16, .limit_min = 1, .limit_max = 20}};
 };
 
@@ -54,7 +58,7 @@ TEST_F(RequestLimiterTest, NeverMoreAreUnderWayThanTheLimit) {
       threads.emplace_back([&, i] {
         const auto urgency = i % 2 == 0 ? Urgency::kForeground : Urgency::kBackground;
         for (int round = 0; round < 50; ++round) {
-          const auto permit = limiter_.Acquire(RequestKind::kGet, urgency);
+          const auto permit = *limiter_.Acquire(RequestKind::kGet, urgency, clock_);
           const int now = ++under_way;
           for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
           }
@@ -70,10 +74,10 @@ TEST_F(RequestLimiterTest, NeverMoreAreUnderWayThanTheLimit) {
 
 TEST_F(RequestLimiterTest, WhatNobodyWaitsForLeavesRoom) {
   std::vector<RequestLimiter::Permit> background;
-  for (int i = 0; i < 12; ++i) background.push_back(limiter_.Acquire(RequestKind::kGet, Urgency::kBackground));
+  for (int i = 0; i < 12; ++i) background.push_back(*limiter_.Acquire(RequestKind::kGet, Urgency::kBackground, clock_));
   std::atomic<bool> got{false};
   std::jthread thirteenth([&] {
-    const auto permit = limiter_.Acquire(RequestKind::kGet, Urgency::kBackground);
+    const auto permit = *limiter_.Acquire(RequestKind::kGet, Urgency::kBackground, clock_);
     got = true;
     limiter_.Release(permit, kDone);
   });
@@ -83,6 +87,29 @@ TEST_F(RequestLimiterTest, WhatNobodyWaitsForLeavesRoom) {
   for (const auto& permit : foreground) limiter_.Release(permit, kDone);
   thirteenth.join();
   EXPECT_TRUE(got);
+}
+
+TEST_F(RequestLimiterTest, WhoWaitsForRoomKeepsToItsLimits) {
+  const auto all = Take(16);
+  {
+    const RequestScope passed({.deadline = clock_.Monotonic()});
+    EXPECT_EQ(limiter_.Acquire(RequestKind::kGet, Urgency::kForeground, clock_).error().code(), ErrorCode::kTimeout);
+  }
+  std::stop_source stop;
+  std::jthread waits([&] {
+    const RequestScope scope({.stop = stop.get_token()});
+    const auto permit = limiter_.Acquire(RequestKind::kGet, Urgency::kForeground, clock_);
+    EXPECT_EQ(permit.error().code(), ErrorCode::kClosed);
+  });
+  stop.request_stop();
+  waits.join();
+  for (const auto& permit : all) limiter_.Release(permit, kDone);
+  // Nobody is counted as waiting any more: background requests are let in.
+  const auto one = limiter_.Acquire(RequestKind::kGet, Urgency::kBackground, clock_);
+  const auto another = limiter_.Acquire(RequestKind::kGet, Urgency::kBackground, clock_);
+  ASSERT_TRUE(one && another);
+  limiter_.Release(*one, kDone);
+  limiter_.Release(*another, kDone);
 }
 
 }  // namespace

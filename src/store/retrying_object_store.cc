@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
 
+#include "base/limited_wait.h"
 #include "base/try.h"
 #include "store/object_pieces.h"
 
@@ -24,7 +24,7 @@ RetryingObjectStore::RetryingObjectStore(std::shared_ptr<ObjectStore> inner, con
       options_(options),
       clock_(clock),
       random_(random),
-      pause_(pause ? std::move(pause) : [](std::chrono::nanoseconds time) { std::this_thread::sleep_for(time); }),
+      pause_(pause ? std::move(pause) : [this](std::chrono::nanoseconds time) { Sleep(time); }),
       budget_tenths_(options.budget * kTenthsPerRetry) {}
 
 bool RetryingObjectStore::TakeFromBudget() {
@@ -52,9 +52,21 @@ std::chrono::nanoseconds RetryingObjectStore::Backoff(std::uint32_t attempt) {
   return std::chrono::nanoseconds(half + (half == 0 ? 0 : random_.Below(half)));
 }
 
+void RetryingObjectStore::Sleep(std::chrono::nanoseconds time) {
+  const auto until = DeadlineAfter(clock_.Monotonic(), time);
+  LimitedWait wait(mutex_, never_, clock_);
+  MutexLock lock(mutex_);
+  while (clock_.Monotonic() < until && !LimitReached(clock_, "")) {
+    wait.WaitFor(mutex_, TimeLeft(until, clock_.Monotonic()));
+  }
+}
+
 template <class T>
-Result<T> RetryingObjectStore::Repeat(const std::function<Result<T>(std::uint32_t attempt)>& request) {
-  const auto deadline = clock_.Monotonic() + options_.deadline;
+Result<T> RetryingObjectStore::Repeat(std::string_view what,
+                                      const std::function<Result<T>(std::uint32_t attempt)>& request) {
+  if (const auto limit = LimitReached(clock_, what)) return limit->WithContext(Describe());
+  const auto deadline = DeadlineInScope(clock_, options_.deadline);
+  const RequestScope scope({.deadline = deadline});
   for (std::uint32_t attempt = 0;; ++attempt) {
     Result<T> result = request(attempt);
     if (result) {
@@ -62,12 +74,18 @@ Result<T> RetryingObjectStore::Repeat(const std::function<Result<T>(std::uint32_
       return result;
     }
     if (!result.error().retryable()) return result;
-    const auto wait = Backoff(attempt);
-    const bool may_go_on = attempt + 1 < options_.attempts_max && clock_.Monotonic() + wait < deadline;
-    if (!may_go_on || !TakeFromBudget()) {
-      return attempt == 0 ? result.error() : result.error().WithContext(fmt::format("{} attempts", attempt + 1));
+    const auto told = [&](const Error& error) {
+      return attempt == 0 ? error : error.WithContext(fmt::format("{} attempts", attempt + 1));
+    };
+    if (const auto limit = LimitReached(clock_, what)) {
+      const bool says_so = result.error().code() == limit->code();
+      return told(says_so ? result.error() : limit->WithContext(result.error().message()));
     }
+    const auto wait = Backoff(attempt);
+    const bool may_go_on = attempt + 1 < options_.attempts_max && wait < TimeLeft(deadline, clock_.Monotonic());
+    if (!may_go_on || !TakeFromBudget()) return told(result.error());
     pause_(wait);
+    if (const auto limit = LimitReached(clock_, what)) return told(limit->WithContext(result.error().message()));
   }
 }
 
@@ -90,7 +108,7 @@ Result<bool> RetryingObjectStore::HoldsExactly(std::string_view key, std::span<c
 }
 
 Result<void> RetryingObjectStore::Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) {
-  return Repeat<void>([&](std::uint32_t attempt) -> Result<void> {
+  return Repeat<void>(fmt::format("put {}", key), [&](std::uint32_t attempt) -> Result<void> {
     auto result = inner_->Put(key, pieces, mode);
     const bool may_be_ours = mode == PutMode::kIfAbsent && attempt > 0;
     if (result || !may_be_ours || result.error().code() != ErrorCode::kAlreadyExists) return result;
@@ -101,33 +119,37 @@ Result<void> RetryingObjectStore::Put(std::string_view key, std::span<const Shar
 }
 
 Result<SharedBytes> RetryingObjectStore::Get(std::string_view key, ByteRange range) {
-  return Repeat<SharedBytes>([&](std::uint32_t) { return inner_->Get(key, range); });
+  return Repeat<SharedBytes>(fmt::format("get {}", key), [&](std::uint32_t) { return inner_->Get(key, range); });
 }
 
 Result<std::vector<SharedBytes>> RetryingObjectStore::GetParts(std::string_view key, std::uint64_t offset,
                                                                std::span<const std::uint64_t> lengths) {
-  return Repeat<std::vector<SharedBytes>>([&](std::uint32_t) { return inner_->GetParts(key, offset, lengths); });
+  return Repeat<std::vector<SharedBytes>>(fmt::format("get {}", key),
+                                          [&](std::uint32_t) { return inner_->GetParts(key, offset, lengths); });
 }
 
 Result<std::vector<SharedBytes>> RetryingObjectStore::PrefetchParts(std::string_view key, std::uint64_t offset,
                                                                     std::span<const std::uint64_t> lengths) {
-  return Repeat<std::vector<SharedBytes>>([&](std::uint32_t) { return inner_->PrefetchParts(key, offset, lengths); });
+  return Repeat<std::vector<SharedBytes>>(fmt::format("get {}", key),
+                                          [&](std::uint32_t) { return inner_->PrefetchParts(key, offset, lengths); });
 }
 
 Result<ObjectDescription> RetryingObjectStore::Head(std::string_view key) {
-  return Repeat<ObjectDescription>([&](std::uint32_t) { return inner_->Head(key); });
+  return Repeat<ObjectDescription>(fmt::format("head {}", key), [&](std::uint32_t) { return inner_->Head(key); });
 }
 
 Result<ObjectPage> RetryingObjectStore::List(std::string_view prefix, std::string_view continuation, std::size_t max) {
-  return Repeat<ObjectPage>([&](std::uint32_t) { return inner_->List(prefix, continuation, max); });
+  return Repeat<ObjectPage>(fmt::format("list {}", prefix),
+                            [&](std::uint32_t) { return inner_->List(prefix, continuation, max); });
 }
 
 Result<void> RetryingObjectStore::Delete(std::string_view key) {
-  return Repeat<void>([&](std::uint32_t) { return inner_->Delete(key); });
+  return Repeat<void>(fmt::format("delete {}", key), [&](std::uint32_t) { return inner_->Delete(key); });
 }
 
 Result<void> RetryingObjectStore::DeleteMany(std::span<const std::string> keys) {
-  return Repeat<void>([&](std::uint32_t) { return inner_->DeleteMany(keys); });
+  return Repeat<void>(fmt::format("delete {} objects", keys.size()),
+                      [&](std::uint32_t) { return inner_->DeleteMany(keys); });
 }
 
 }  // namespace millrace

@@ -1,4 +1,8 @@
-// Repeats what may be repeated: within a budget shared by all callers, with jitter, up to a deadline.
+// Repeats what may be repeated: within a budget shared by all callers, with jitter, up to a deadline. There is one of
+// these above a store and no more, for repetitions of repetitions multiply.
+//
+// The limits of the calling thread (RequestScope) hold for all attempts and the pauses between them; an attempt is
+// given no more time than is left until the deadline of the whole.
 //
 // Everything here can be repeated: gets, heads, listings and deletes by nature, an overwriting put because it brings
 // the same bytes. A put-if-absent whose outcome is unknown is not simply repeated: what is under the key by then is
@@ -27,11 +31,12 @@ struct RetryOptions {
   std::uint32_t budget = 100;
 };
 
-/// Safe from any thread. Errors: the last attempt's, with the number of attempts.
+/// Safe from any thread. Errors: the last attempt's, with the number of attempts; kTimeout or kClosed if the caller's
+/// limits had ended before the first.
 class RetryingObjectStore final : public ObjectStore {
  public:
   /// `clock` and `random` (for the jitter) outlive the store. `pause` lets time pass (the simulator's advances its
-  /// clock); null sleeps.
+  /// clock) or ends early; null sleeps, within the limits of the thread.
   RetryingObjectStore(std::shared_ptr<ObjectStore> inner, const RetryOptions& options, const Clock& clock,
                       Random& random, std::function<void(std::chrono::nanoseconds)> pause = {});
 
@@ -51,7 +56,8 @@ class RetryingObjectStore final : public ObjectStore {
 
  private:
   template <class T>
-  Result<T> Repeat(const std::function<Result<T>(std::uint32_t attempt)>& request);
+  Result<T> Repeat(std::string_view what, const std::function<Result<T>(std::uint32_t attempt)>& request);
+  void Sleep(std::chrono::nanoseconds time);
   bool TakeFromBudget();
   void PayBack();
   std::chrono::nanoseconds Backoff(std::uint32_t attempt);
@@ -63,6 +69,7 @@ class RetryingObjectStore final : public ObjectStore {
   Random& random_;
   const std::function<void(std::chrono::nanoseconds)> pause_;
   mutable Mutex mutex_;
+  CondVar never_;  // who sleeps is woken by its limits alone
   std::uint64_t retries_ MR_GUARDED_BY(mutex_) = 0;
   std::uint64_t budget_tenths_ MR_GUARDED_BY(mutex_);
 };

@@ -4,8 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <stop_token>
+#include <thread>
+
 #include "env/seeded_random.h"
 #include "env/sim_clock.h"
+#include "millrace/request_scope.h"
 #include "store/faulty_object_store.h"
 #include "store/memory_object_store.h"
 
@@ -116,6 +121,97 @@ TEST_F(RetryingObjectStoreTest, AStoreThatIsDownIsNotHammered) {
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(store.Head("a"));
   faulty_->FailRequest(1, ObjectFault::kErrorBefore);
   EXPECT_TRUE(store.Head("a"));  // successes paid back
+}
+
+/// Answers nothing: each request takes an attempt's 20 s, or what the caller's limits leave.
+class SilentStore final : public ObjectStore {
+ public:
+  explicit SilentStore(SimClock& clock) : clock_(clock) {}
+  Result<void> Put(std::string_view, std::span<const SharedBytes>, PutMode) override { return Silence(); }
+  Result<SharedBytes> Get(std::string_view, ByteRange) override { return Silence(); }
+  Result<ObjectDescription> Head(std::string_view) override { return Silence(); }
+  Result<ObjectPage> List(std::string_view, std::string_view, std::size_t) override { return Silence(); }
+  Result<void> Delete(std::string_view) override { return Silence(); }
+  [[nodiscard]] std::string Describe() const override { return "silent:"; }
+
+  int requests = 0;
+  std::stop_source* stops = nullptr;  // asked to stop within a request
+
+ private:
+  Error Silence() {
+    ++requests;
+    if (stops != nullptr) stops->request_stop();
+    const auto until = std::min(RequestScope::Current().deadline, clock_.Monotonic() + std::chrono::seconds(20));
+    clock_.Advance(until - clock_.Monotonic());
+    return {ErrorCode::kTimeout, "silence"};
+  }
+  SimClock& clock_;
+};
+
+class RetryingLimitsTest : public RetryingObjectStoreTest {
+ protected:
+  std::shared_ptr<SilentStore> silent_ = std::make_shared<SilentStore>(clock_);
+  RetryingObjectStore store_{silent_, {}, clock_, random_, [this](std::chrono::nanoseconds time) {
+                               pauses_.push_back(time);
+                               clock_.Advance(time);
+                             }};
+};
+
+TEST_F(RetryingLimitsTest, ASilentStoreIsGivenUpAtTheDeadlineOfTheWhole) {
+  const auto begin = clock_.Monotonic();
+  const auto given_up = store_.Head("a");
+  EXPECT_EQ(given_up.error().code(), ErrorCode::kTimeout);
+  EXPECT_EQ(clock_.Monotonic() - begin, std::chrono::seconds(60));  // the last attempt had what was left
+  EXPECT_LE(silent_->requests, 6);
+  EXPECT_GE(silent_->requests, 3);
+}
+
+TEST_F(RetryingLimitsTest, TheCallersDeadlineHoldsForAllAttempts) {
+  const RequestScope scope({.deadline = clock_.Monotonic() + std::chrono::seconds(30)});
+  const auto begin = clock_.Monotonic();
+  EXPECT_EQ(store_.Head("a").error().code(), ErrorCode::kTimeout);
+  EXPECT_EQ(clock_.Monotonic() - begin, std::chrono::seconds(30));
+  EXPECT_EQ(silent_->requests, 2);
+  EXPECT_EQ(store_.Get("a", {0, 1}).error().code(), ErrorCode::kTimeout);
+  EXPECT_EQ(silent_->requests, 2);  // passed before: nothing is asked
+}
+
+TEST_F(RetryingLimitsTest, NoPauseGoesPastTheCallersDeadline) {
+  auto store = Open({.backoff_first = milliseconds(1'000)});
+  BreakEverything();
+  const RequestScope scope({.deadline = clock_.Monotonic() + milliseconds(1'600)});
+  const auto failed = store.Head("a");
+  EXPECT_EQ(failed.error().code(), ErrorCode::kUnavailable);  // why, rather than that time is short
+  EXPECT_EQ(faulty_->requests(), 2u);
+  EXPECT_EQ(pauses_.size(), 1u);
+}
+
+TEST_F(RetryingLimitsTest, AStopEndsIt) {
+  std::stop_source stop;
+  const RequestScope scope({.stop = stop.get_token()});
+  silent_->stops = &stop;
+  const auto stopped = store_.Head("a");
+  EXPECT_EQ(stopped.error().code(), ErrorCode::kClosed);
+  EXPECT_NE(stopped.error().message().find("silence"), std::string_view::npos);  // what it met before
+  EXPECT_EQ(silent_->requests, 1);
+  EXPECT_EQ(Put(store_, "a", "x", PutMode::kOverwrite).error().code(), ErrorCode::kClosed);
+  EXPECT_EQ(silent_->requests, 1);
+}
+
+TEST_F(RetryingLimitsTest, AStopWakesAPause) {
+  BreakEverything();
+  const RetryOptions patient{
+      .backoff_first = std::chrono::hours(1), .backoff_max = std::chrono::hours(1), .deadline = std::chrono::hours(10)};
+  RetryingObjectStore store(faulty_, patient, clock_, random_);  // sleeps in real time
+  std::stop_source stop;
+  std::jthread waits([&] {
+    const RequestScope scope({.stop = stop.get_token()});
+    EXPECT_EQ(store.Head("a").error().code(), ErrorCode::kClosed);
+  });
+  while (store.retries() == 0) std::this_thread::yield();
+  stop.request_stop();
+  waits.join();
+  EXPECT_EQ(faulty_->fired(ObjectFault::kErrorBefore), 1u);
 }
 
 }  // namespace

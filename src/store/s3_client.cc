@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/hex.h"
-#include "base/try.h"
+#include "base/limited_wait.h"
 #include "store/digest.h"
 #include "store/s3_refusal.h"
 
@@ -47,7 +47,8 @@ S3Client::S3Client(S3Settings settings, std::shared_ptr<HttpTransport> transport
       signer_({.region = settings_.region}),
       limiter_(settings_.limits),
       breaker_(settings_.breaker),
-      hedge_budget_(settings_.hedge_percent_max) {}
+      hedge_budget_(settings_.hedge_percent_max),
+      checksums_(settings_.checksums == Checksums::kOn) {}
 
 std::string S3Client::FullKey(std::string_view key) const {
   std::string full = settings_.prefix;
@@ -55,7 +56,7 @@ std::string S3Client::FullKey(std::string_view key) const {
   return full.append(key);
 }
 
-Result<HttpRequest> S3Client::Signed(const S3Request& request) const {
+HttpRequest S3Client::Signed(const S3Request& request, const AwsCredentials& credentials) const {
   HttpRequest out;
   out.method = request.method;
   out.tls = settings_.tls;
@@ -76,13 +77,13 @@ Result<HttpRequest> S3Client::Signed(const S3Request& request) const {
   out.part_lengths = request.part_lengths;
   out.unsized_bytes_max = request.unsized_bytes_max;
   // Over TLS the body is protected already, and carries a checksum; hashing it would only cost.
-  const bool bare = settings_.tls && !request.body.empty();
+  const bool bare = settings_.tls && !request.body.empty() && !request.sign_body;
   const std::string hash = bare ? std::string(kUnsignedPayload) : ToHex(Sha256(request.body));
   out.headers.push_back({"x-amz-content-sha256", hash});
-  MR_ASSIGN_OR_RETURN(const AwsCredentials credentials, credentials_->Get());
   signer_.Sign(out, credentials, clock_.WallMs(), hash);
   const std::uint64_t mebibytes = std::min<std::uint64_t>(request.body_bytes >> 20, 6 * 1024);
-  out.deadline = clock_.Monotonic() + settings_.attempt_time_max + static_cast<std::int64_t>(mebibytes) * kTimePerMiB;
+  out.deadline =
+      DeadlineInScope(clock_, settings_.attempt_time_max + static_cast<std::int64_t>(mebibytes) * kTimePerMiB);
   return out;
 }
 
@@ -105,7 +106,9 @@ Result<HttpResponse> S3Client::Deliver(const S3Request& request, const HttpReque
   return answer;
 }
 
-void S3Client::Learn(const Result<HttpResponse>& answer) {
+void S3Client::Learn(const S3Request& request, const Result<HttpResponse>& answer) {
+  // A caller that gave up says nothing of the store.
+  if (!answer && LimitReached(clock_, "")) return;
   if (answer && (answer->status < 500 || answer->status == 501 || IsThrottling(answer->status))) {
     // Throttled or not, it is there; the limit of its kind takes care of the rest.
     breaker_.Succeeded();
@@ -113,26 +116,47 @@ void S3Client::Learn(const Result<HttpResponse>& answer) {
     return;
   }
   failed_.Add();
-  breaker_.Failed(clock_.Monotonic());
+  breaker_.Failed(clock_.Monotonic(), answer ? ErrorOf(request, *answer) : InPlace(request, answer.error()));
 }
 
 Result<HttpResponse> S3Client::Exchange(const S3Request& request) {
-  if (const auto wait = breaker_.Refusal(clock_.Monotonic())) {
-    return Error(ErrorCode::kUnavailable, fmt::format("{}: left alone for {} ms more after repeated failures", place_,
-                                                      std::chrono::ceil<std::chrono::milliseconds>(*wait).count()));
+  if (const auto limit = LimitReached(clock_, What(request))) return limit->WithContext(place_);
+  if (const auto refused = breaker_.Refusal(clock_.Monotonic())) {
+    return Error(ErrorCode::kUnavailable,
+                 fmt::format("{} (the last of several failures; asked again in {} ms)", refused->why.message(),
+                             std::chrono::ceil<std::chrono::milliseconds>(refused->wait).count()),
+                 std::string(refused->why.hint()));
   }
-  const RequestLimiter::Permit permit = limiter_.Acquire(request.kind, request.urgency);
-  auto signed_request = Signed(request);
-  if (!signed_request) {
-    limiter_.Release(permit, RequestLimiter::Outcome::kDone);
-    return signed_request.error().WithContext(place_);
-  }
-  Result<HttpResponse> answer = Deliver(request, *signed_request);
+  // Before there is room for it: who waits for a token service keeps nobody from the store.
+  const auto credentials = credentials_->Get();
+  if (!credentials) return credentials.error().WithContext(place_);
+  const auto permit = limiter_.Acquire(request.kind, request.urgency, clock_);
+  if (!permit) return InPlace(request, permit.error());
+  const HttpRequest signed_request = Signed(request, *credentials);
+  Result<HttpResponse> answer = Deliver(request, signed_request);
   const bool throttled = answer && IsThrottling(answer->status);
-  limiter_.Release(permit, throttled ? RequestLimiter::Outcome::kThrottled : RequestLimiter::Outcome::kDone);
-  Learn(answer);
-  if (!answer) return answer.error().WithContext(fmt::format("{}: {}", place_, What(request)));
+  limiter_.Release(*permit, throttled ? RequestLimiter::Outcome::kThrottled : RequestLimiter::Outcome::kDone);
+  Learn(request, answer);
+  if (!answer) return InPlace(request, answer.error());
   return answer;
+}
+
+Result<HttpResponse> S3Client::ExchangeChecked(S3Request request, HttpHeader header) {
+  request.sign_body = !checksums();
+  if (request.sign_body) return Exchange(request);
+  request.headers.push_back(std::move(header));
+  Result<HttpResponse> answer = Exchange(request);
+  if (!answer || !MayRefuseHeaders(*answer)) return answer;
+  request.headers.pop_back();
+  request.sign_body = true;
+  Result<HttpResponse> without = Exchange(request);
+  if (!without || without->status / 100 != 2) return answer;
+  checksums_ = false;
+  return without;
+}
+
+Error S3Client::InPlace(const S3Request& request, const Error& error) const {
+  return error.WithContext(fmt::format("{}: {}", place_, What(request)));
 }
 
 Error S3Client::ErrorOf(const S3Request& request, const HttpResponse& response) const {
@@ -144,8 +168,10 @@ Error S3Client::BadAnswer(const S3Request& request, std::string_view what) const
 }
 
 S3Counts S3Client::Counts() const {
-  return {requests_.value(),   failed_.value(),   limiter_.throttled(), hedges_.value(),
-          hedges_won_.value(), breaker_.opened(), breaker_.refused()};
+  return {requests_.value(),    failed_.value(),
+          limiter_.throttled(), hedges_.value(),
+          hedges_won_.value(),  breaker_.opened(),
+          breaker_.refused(),   settings_.checksums == Checksums::kOn && !checksums()};
 }
 
 }  // namespace millrace

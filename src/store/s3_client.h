@@ -6,6 +6,7 @@
 // It repeats nothing else and judges no status but to learn from it.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,6 +37,7 @@ struct S3Request {
   std::uint64_t unsized_bytes_max = 64 << 10;
   std::uint64_t body_bytes = 0;  // that move either way, as far as known
   Hedging hedging = Hedging::kOff;
+  bool sign_body = false;  // over TLS too, for want of a checksum
 };
 
 /// Since the client was made.
@@ -47,6 +49,7 @@ struct S3Counts {
   std::uint64_t hedges_won = 0;       // of which the second answered first
   std::uint64_t breaker_opened = 0;   // times the store was left alone
   std::uint64_t breaker_refused = 0;  // requests not sent meanwhile
+  bool checksums_refused = false;     // the store refused the headers of checksums and does without
 };
 
 /// Safe from any thread; calls block.
@@ -57,8 +60,14 @@ class S3Client {
            std::shared_ptr<AwsCredentialSource> credentials, const Clock& clock);
 
   /// The answer, whatever its status. Errors: kUnavailable, kTimeout: nothing is known of the outcome; those of the
-  /// credentials.
+  /// credentials; kTimeout and kClosed at the limits of this thread (RequestScope), which hold for all that is waited
+  /// for here.
   Result<HttpResponse> Exchange(const S3Request& request);
+  /// Exchange with `header` of a checksum, as long as the store takes such headers: one that refused it and took the
+  /// same request without is asked without from then on.
+  Result<HttpResponse> ExchangeChecked(S3Request request, HttpHeader header);
+  /// Whether the headers of checksums are sent.
+  [[nodiscard]] bool checksums() const { return checksums_.load(std::memory_order_relaxed); }
   /// What an answer that is no 2xx means to the caller of `request`.
   [[nodiscard]] Error ErrorOf(const S3Request& request, const HttpResponse& response) const;
   /// An answer that could not be as it is: kUnavailable, to be asked again.
@@ -72,9 +81,10 @@ class S3Client {
   [[nodiscard]] S3Counts Counts() const;
 
  private:
-  [[nodiscard]] Result<HttpRequest> Signed(const S3Request& request) const;
+  [[nodiscard]] HttpRequest Signed(const S3Request& request, const AwsCredentials& credentials) const;
+  [[nodiscard]] Error InPlace(const S3Request& request, const Error& error) const;
   Result<HttpResponse> Deliver(const S3Request& request, const HttpRequest& signed_request);
-  void Learn(const Result<HttpResponse>& answer);
+  void Learn(const S3Request& request, const Result<HttpResponse>& answer);
 
   const S3Settings settings_;
   const std::string place_;
@@ -87,6 +97,7 @@ class S3Client {
   CircuitBreaker breaker_;
   LatencyTracker latency_;
   HedgeBudget hedge_budget_;
+  std::atomic<bool> checksums_;
   Counter requests_, failed_, hedges_, hedges_won_;
 };
 

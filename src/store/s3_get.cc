@@ -18,6 +18,8 @@ constexpr std::string_view kCrcHeader = "x-amz-checksum-crc32c";
 // Servers keep sizes in 64 bits with a sign; past them is past every object.
 constexpr std::uint64_t kOffsetMax = INT64_MAX;
 
+HttpHeader AskForChecksum() { return {"x-amz-checksum-mode", "ENABLED"}; }
+
 // Of a body: where in which object it lies. Filled from content-range, or from a 200 with the whole object.
 struct Extent {
   std::uint64_t first = 0, end = 0;
@@ -92,8 +94,7 @@ Result<std::vector<SharedBytes>> S3Get(S3Client& client, std::string_view key, s
                     .hedging = Hedging::kOn};
   request.headers = {{"range", wanted == length ? fmt::format("bytes={}-{}", offset, offset + length - 1)
                                                 : fmt::format("bytes={}-", offset)}};
-  request.headers.push_back({"x-amz-checksum-mode", "ENABLED"});
-  MR_ASSIGN_OR_RETURN(HttpResponse answer, client.Exchange(request));
+  MR_ASSIGN_OR_RETURN(HttpResponse answer, client.ExchangeChecked(request, AskForChecksum()));
   if (answer.status != 200 && answer.status != 206) {
     if (answer.status / 100 != 2) return client.ErrorOf(request, answer);
     return client.BadAnswer(request, fmt::format("the store answered {}", answer.status));
@@ -105,9 +106,8 @@ Result<std::vector<SharedBytes>> S3Get(S3Client& client, std::string_view key, s
 }
 
 Result<S3Head> S3GetHead(S3Client& client, std::string_view key) {
-  S3Request request{.method = HttpMethod::kHead, .kind = RequestKind::kGet, .key = key};
-  request.headers = {{"x-amz-checksum-mode", "ENABLED"}};
-  MR_ASSIGN_OR_RETURN(const HttpResponse answer, client.Exchange(request));
+  const S3Request request{.method = HttpMethod::kHead, .kind = RequestKind::kGet, .key = key};
+  MR_ASSIGN_OR_RETURN(const HttpResponse answer, client.ExchangeChecked(request, AskForChecksum()));
   if (answer.status != 200) {
     if (answer.status / 100 != 2) return client.ErrorOf(request, answer);
     return client.BadAnswer(request, fmt::format("the store answered {}", answer.status));

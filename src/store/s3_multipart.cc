@@ -53,9 +53,10 @@ class MultipartUpload {
 
   Result<void> Begin() {
     S3Request request{.method = HttpMethod::kPost, .kind = RequestKind::kPut, .key = key_, .query = {{"uploads", ""}}};
-    request.headers = {{"x-amz-checksum-algorithm", "CRC32C"}};
-    MR_ASSIGN_OR_RETURN(const HttpResponse answer, client_.Exchange(request));
+    MR_ASSIGN_OR_RETURN(const HttpResponse answer,
+                        client_.ExchangeChecked(request, {"x-amz-checksum-algorithm", "CRC32C"}));
     if (answer.status / 100 != 2) return client_.ErrorOf(request, answer);
+    checksums_ = client_.checksums();
     MR_ASSIGN_OR_RETURN(id_, ParseS3UploadId(BodyText(answer)));
     return {};
   }
@@ -69,8 +70,9 @@ class MultipartUpload {
                       .key = key_,
                       .query = {{"partNumber", std::to_string(sent_.size() + 1)}, {"uploadId", id_}},
                       .body = pieces,
-                      .body_bytes = bytes};
-    request.headers = {{"x-amz-checksum-crc32c", CrcBase64(crc)}};
+                      .body_bytes = bytes,
+                      .sign_body = !checksums_};
+    if (checksums_) request.headers = {{"x-amz-checksum-crc32c", CrcBase64(crc)}};
     MR_ASSIGN_OR_RETURN(const HttpResponse answer, client_.Exchange(request));
     if (answer.status / 100 != 2) return client_.ErrorOf(request, answer);
     const auto etag = answer.Header("etag");
@@ -84,8 +86,9 @@ class MultipartUpload {
   Result<void> Complete() {
     std::string text = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
     for (std::size_t i = 0; i < sent_.size(); ++i) {
-      text += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag><ChecksumCRC32C>{}</ChecksumCRC32C></Part>",
-                          i + 1, XmlText(sent_[i].etag), sent_[i].crc32c);
+      text += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag>", i + 1, XmlText(sent_[i].etag));
+      if (checksums_) text += fmt::format("<ChecksumCRC32C>{}</ChecksumCRC32C>", sent_[i].crc32c);
+      text += "</Part>";
     }
     text += "</CompleteMultipartUpload>";
     const SharedBytes body = SharedBytes::Copy(AsBytes(text));
@@ -94,7 +97,8 @@ class MultipartUpload {
                       .key = key_,
                       .query = {{"uploadId", id_}},
                       .body = std::span(&body, 1),
-                      .body_bytes = bytes_};
+                      .body_bytes = bytes_,
+                      .sign_body = !checksums_};
     request.headers = {{"content-type", "application/xml"}};
     if (mode_ == PutMode::kIfAbsent) request.headers.push_back({"if-none-match", "*"});
     const auto answer = client_.Exchange(request);
@@ -105,7 +109,8 @@ class MultipartUpload {
     return {};
   }
 
-  /// Best effort: a bucket's lifecycle rule removes what this could not.
+  /// Best effort, and nothing at all once the caller's limits have ended: a bucket's lifecycle rule removes what this
+  /// could not.
   void Abort() {
     const S3Request request{
         .method = HttpMethod::kDelete, .kind = RequestKind::kDelete, .key = key_, .query = {{"uploadId", id_}}};
@@ -121,6 +126,7 @@ class MultipartUpload {
   S3Client& client_;
   const std::string_view key_;
   const PutMode mode_;
+  bool checksums_ = true;  // of this upload: its parts carry them all, or none
   std::string id_;
   std::vector<SentPart> sent_;
   std::vector<std::byte> crcs_;  // of the parts, as the checksum of the whole covers them

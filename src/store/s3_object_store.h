@@ -11,8 +11,9 @@ namespace millrace {
 
 /// Whether the store refuses a put-if-absent on a taken key is the store's affair: some answer 200 and overwrite.
 /// ProbeStore tells. Unlike other stores, S3 lets a key be another key's folder. Errors beside those of ObjectStore:
-/// kInvalidArgument (wrong region, refused by the store for good) and kUnavailable that is not retryable (identity
-/// without the right), both with a hint. Safe from any thread; calls block.
+/// kInvalidArgument (wrong region, no such bucket, no credentials, refused by the store for good) and kPermissionDenied
+/// (identity without the right), both with a hint; kTimeout and kClosed at the limits of the thread (RequestScope).
+/// Safe from any thread; calls block.
 class S3ObjectStore final : public ObjectStore {
  public:
   /// `clock` outlives the store.

@@ -7,6 +7,7 @@
 
 #include "base/crc32c.h"
 #include "env/sim_clock.h"
+#include "millrace/request_scope.h"
 #include "store/digest.h"
 #include "store/fake_http_transport.h"
 #include "store/object_pieces.h"
@@ -182,7 +183,7 @@ TEST_F(S3ObjectStoreTest, RefusalsSayWhatToDo) {
   EXPECT_NE(skewed.error().hint().find("Set the clock"), std::string_view::npos);
   answer = {403, {}, RefusalXml("InvalidAccessKeyId")};
   auto unknown = store.Get("k", {0, 1});
-  EXPECT_EQ(Told(unknown), "kUnavailable");
+  EXPECT_EQ(Told(unknown), "kPermissionDenied");
   EXPECT_NE(unknown.error().hint().find("AWS_ACCESS_KEY_ID"), std::string_view::npos);
   answer = {403, {}, RefusalXml("ExpiredToken")};
   EXPECT_EQ(Told(store.Get("k", {0, 1})), "kUnavailable*");  // with new credentials
@@ -195,9 +196,13 @@ TEST_F(S3ObjectStoreTest, RefusalsSayWhatToDo) {
     EXPECT_EQ(Told(elsewhere), "kInvalidArgument");
     EXPECT_NE(elsewhere.error().hint().find("region=ap-south-1"), std::string_view::npos);
   }
+  answer = {307, {}, RefusalXml("TemporaryRedirect", "<Endpoint>b.s3.example</Endpoint>")};
+  auto for_now = store.Get("k", {0, 1});
+  EXPECT_EQ(Told(for_now), "kUnavailable*");
+  EXPECT_NE(for_now.error().hint().find("b.s3.example"), std::string_view::npos);
   answer = {404, {}, RefusalXml("NoSuchBucket")};
   EXPECT_NE(store.Get("k", {0, 1}).error().message().find("no such bucket"), std::string_view::npos);
-  EXPECT_EQ(Told(store.Delete("k")), "kNotFound");
+  EXPECT_EQ(Told(store.Delete("k")), "kInvalidArgument");  // kNotFound would say that the object is not there
 }
 
 TEST_F(S3ObjectStoreTest, APutIfAbsentOnATakenKeyIsRefused) {
@@ -373,8 +378,12 @@ TEST_F(S3ObjectStoreTest, AStoreThatFailsAgainAndAgainIsLeftAloneAndThenUsedAgai
   for (int i = 0; i < 20; ++i) EXPECT_EQ(Told(store.Head("k")), "kUnavailable*");
   EXPECT_EQ(transport_->sent().size(), 5u);
   clock_.Advance(std::chrono::milliseconds(500));
-  EXPECT_EQ(Told(store.Head("k")), "kUnavailable*");  // the probe
-  EXPECT_EQ(Told(store.Head("k")), "kUnavailable*");
+  const auto left_alone = store.Head("k");
+  EXPECT_EQ(Told(left_alone), "kUnavailable*");  // the probe
+  EXPECT_NE(left_alone.error().message().find("connection reset"), std::string_view::npos);
+  const auto refused = store.Head("k");
+  EXPECT_EQ(Told(refused), "kUnavailable*");
+  EXPECT_NE(refused.error().message().find("connection reset"), std::string_view::npos);  // the cause of the cause
   EXPECT_EQ(transport_->sent().size(), 6u);
   broken = false;
   clock_.Advance(std::chrono::milliseconds(1000));
@@ -397,6 +406,85 @@ TEST_F(S3ObjectStoreTest, SlowGetsAreSentTwiceAndNeverMoreThanTheCap) {
   EXPECT_EQ(transport_->hedge_after().front(), std::chrono::milliseconds(30));
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(Put(store, "k", "x"));
   EXPECT_EQ(store.Counts().hedges, 51u);  // a put never
+}
+
+TEST_F(S3ObjectStoreTest, WhoGivesUpIsNotTheStoresFailure) {
+  breaker_failures_max_ = 3;
+  auto store = Open([&](const Sent& sent) -> Result<FakeAnswer> {
+    clock_.Advance(*sent.deadline - clock_.Monotonic());
+    return Error(ErrorCode::kTimeout, "silence");
+  });
+  for (int i = 0; i < 5; ++i) {
+    const RequestScope scope({.deadline = clock_.Monotonic() + std::chrono::milliseconds(10)});
+    const auto begin = clock_.Monotonic();
+    EXPECT_EQ(Told(store.Head("k")), "kTimeout*");
+    EXPECT_EQ(clock_.Monotonic() - begin, std::chrono::milliseconds(10));
+    EXPECT_EQ(Told(Put(store, "k", "x")), "kTimeout*");  // passed: nothing is sent
+  }
+  EXPECT_EQ(transport_->sent().size(), 5u);
+  EXPECT_EQ(store.Counts().breaker_opened, 0u);
+}
+
+TEST_F(S3ObjectStoreTest, AStopEndsACallBeforeAndWithinIt) {
+  std::stop_source stop;
+  auto store = Open([&](const Sent&) -> Result<FakeAnswer> {
+    stop.request_stop();
+    return Error(ErrorCode::kUnavailable, "reset");
+  });
+  const RequestScope scope({.stop = stop.get_token()});
+  EXPECT_EQ(Told(Put(store, "k", "x")), "kClosed");
+  EXPECT_EQ(transport_->sent().size(), 1u);  // nobody looks what became of it
+  EXPECT_EQ(Told(store.Head("k")), "kClosed");
+  EXPECT_EQ(transport_->sent().size(), 1u);
+}
+
+TEST_F(S3ObjectStoreTest, AStoreThatRefusesChecksumsIsAskedWithoutFromThenOn) {
+  int refused = 0;
+  auto store = Open(
+      [&](const Sent& sent) -> FakeAnswer {
+        if (sent.Header("x-amz-checksum-crc32c").empty()) return {200, {}, ""};
+        ++refused;
+        return {501, {}, RefusalXml("NotImplemented")};
+      },
+      "s3://bucket?region=eu-west-3");
+  EXPECT_EQ(Told(Put(store, "k", "hello")), "ok");
+  EXPECT_EQ(refused, 1);
+  EXPECT_TRUE(store.Counts().checksums_refused);
+  const Sent second = transport_->sent().back();
+  EXPECT_EQ(second.Header("x-amz-content-sha256"), "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+  EXPECT_EQ(Told(Put(store, "k", "hello")), "ok");
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(transport_->sent().size(), 3u);
+}
+
+TEST_F(S3ObjectStoreTest, ARefusalThatHasNothingToDoWithChecksumsIsToldAsItIs) {
+  auto store = Open([&](const Sent&) { return FakeAnswer{501, {}, RefusalXml("NotImplemented")}; });
+  EXPECT_EQ(Told(Put(store, "k", "hello")), "kUnavailable");
+  EXPECT_FALSE(store.Counts().checksums_refused);
+}
+
+TEST_F(S3ObjectStoreTest, AUrlCanSayThatThereAreNoChecksums) {
+  single_put_bytes_max_ = 8;
+  auto store = Open(
+      [&](const Sent& sent) -> FakeAnswer {
+        for (const HttpHeader& header : sent.headers) {
+          EXPECT_EQ(header.name.find("checksum"), std::string::npos) << header.name;
+        }
+        EXPECT_EQ(sent.body.find("Checksum"), std::string::npos);
+        if (sent.target.ends_with("uploads=")) {
+          return {200, {}, "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"};
+        }
+        if (sent.method == HttpMethod::kPost) {
+          return {200, {}, "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>"};
+        }
+        return {200, {{"etag", "e"}, {"content-length", "1"}}, ""};
+      },
+      "s3://bucket/pre?endpoint=http://127.0.0.1:9000&checksum=none");
+  EXPECT_EQ(Told(Put(store, "k", "hello")), "ok");
+  EXPECT_EQ(Told(Put(store, "k", "a body in parts")), "ok");
+  EXPECT_EQ(Told(store.Head("k")), "ok");
+  EXPECT_EQ(transport_->sent().size(), 8u);
+  EXPECT_FALSE(store.Counts().checksums_refused);
 }
 
 TEST_F(S3ObjectStoreTest, NoSecretIsInAnyErrorOrDescription) {

@@ -49,9 +49,8 @@ Result<void> S3PutWhole(S3Client& client, std::string_view key, std::span<const 
   const S3PutMark mark{TotalBytes(pieces), CrcBase64(crc)};
   S3Request request{
       .method = HttpMethod::kPut, .kind = RequestKind::kPut, .key = key, .body = pieces, .body_bytes = mark.size_bytes};
-  request.headers = {{"x-amz-checksum-crc32c", mark.crc32c}};
   if (mode == PutMode::kIfAbsent) request.headers.push_back({"if-none-match", "*"});
-  const auto answer = client.Exchange(request);
+  const auto answer = client.ExchangeChecked(request, {"x-amz-checksum-crc32c", mark.crc32c});
   if (IsOutcomeUnknown(answer)) {
     return S3SettlePut(client, key, mark, mode, answer ? client.ErrorOf(request, *answer) : answer.error());
   }

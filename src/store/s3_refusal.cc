@@ -55,7 +55,10 @@ Error WrongRegion(const S3Asked& asked, const HttpResponse& response, const S3Re
   } else {
     hint = "The bucket is in another region: name it in the URL as region=NAME";
   }
-  return {ErrorCode::kInvalidArgument, Text(asked, response, refusal), std::move(hint)};
+  // A temporary redirect that names no region: the bucket is new, or moves; the address of today will do again.
+  const bool for_now = response.status == 307 && region.empty();
+  return {for_now ? ErrorCode::kUnavailable : ErrorCode::kInvalidArgument, Text(asked, response, refusal),
+          std::move(hint)};
 }
 
 /// What arrived is not what was sent: something on the way changed or cut it, and may not do so again.
@@ -65,6 +68,14 @@ bool IsDamagedOnItsWay(std::string_view code) {
 }
 
 }  // namespace
+
+bool MayRefuseHeaders(const HttpResponse& response) {
+  if (response.status == 501) return true;
+  if (response.status != 400) return false;
+  const std::string code = RefusalOf(response).code;
+  return code == "NotImplemented" || code == "InvalidRequest" || code == "InvalidArgument" ||
+         code == "UnsupportedHeader";
+}
 
 bool IsExpiredCredentials(const HttpResponse& response) {
   if (response.status != 400 && response.status != 401 && response.status != 403) return false;
@@ -82,7 +93,7 @@ Error S3Error(const S3Asked& asked, const HttpResponse& response) {
     return WrongRegion(asked, response, refusal);
   }
   if (status == 404 && refusal.code == "NoSuchBucket") {
-    return {ErrorCode::kNotFound, fmt::format("{}: there is no such bucket", asked.store),
+    return {ErrorCode::kInvalidArgument, fmt::format("{}: there is no such bucket", asked.store),
             "Create it, or correct bucket, region and endpoint in the URL"};
   }
   if (status == 404 && !asked.key.empty()) return ObjectNotFound(asked.store, asked.key);
@@ -103,9 +114,11 @@ Error S3Error(const S3Asked& asked, const HttpResponse& response) {
     Error failed(ErrorCode::kUnavailable, std::string(error.message()));
     return status == 501 ? failed.WithRetryable(false) : failed;
   }
-  if (status == 403 || status == 401 || IsExpiredCredentials(response)) {
-    return Error(ErrorCode::kUnavailable, std::string(error.message()), std::string(HintFor403(refusal.code)))
-        .WithRetryable(IsExpiredCredentials(response));
+  if (IsExpiredCredentials(response)) {
+    return {ErrorCode::kUnavailable, std::string(error.message()), std::string(HintFor403(refusal.code))};
+  }
+  if (status == 403 || status == 401) {
+    return {ErrorCode::kPermissionDenied, std::string(error.message()), std::string(HintFor403(refusal.code))};
   }
   return error;
 }

@@ -22,13 +22,18 @@ struct S3Asked {
 /// The statuses by which a store asks for less.
 [[nodiscard]] constexpr bool IsThrottling(int status) { return status == 503 || status == 429; }
 
+/// The store may not know a header of the request, or not want it.
+[[nodiscard]] bool MayRefuseHeaders(const HttpResponse& response);
+
 /// The credentials of the request are too old; with new ones it may do.
 [[nodiscard]] bool IsExpiredCredentials(const HttpResponse& response);
 
 /// Precondition: `response` is no 2xx.
 /// 404 kNotFound, 412 and 409 kAlreadyExists, 416 kOutOfRange, 408, 429 and 5xx kUnavailable or kTimeout to be retried,
-/// 403 by a wrong clock kUnavailable with both clocks, any other 403 or 401 kUnavailable not to be retried, 301 and 307
-/// and a wrong region kInvalidArgument with the right one, any other kInvalidArgument.
+/// 403 by a wrong clock kUnavailable with both clocks, credentials that expired kUnavailable to be retried, any other
+/// 403 or 401 kPermissionDenied, redirects and a wrong region kInvalidArgument with the right one, but a 307 without a
+/// region kUnavailable to be retried; no such bucket and any other kInvalidArgument: a bucket that is not there says
+/// nothing of what was in it.
 [[nodiscard]] Error S3Error(const S3Asked& asked, const HttpResponse& response);
 
 }  // namespace millrace

@@ -13,7 +13,8 @@ namespace millrace {
 namespace {
 
 constexpr std::string_view kScheme = "s3://";
-constexpr std::string_view kShape = "Write s3://bucket/prefix?endpoint=URL&region=NAME&style=path|virtual";
+constexpr std::string_view kShape =
+    "Write s3://bucket/prefix?endpoint=URL&region=NAME&style=path|virtual&checksum=crc32c|none&ca=FILE";
 
 Error Wrong(std::string_view what) {
   return {ErrorCode::kInvalidArgument, fmt::format("object store s3: {}", what), std::string(kShape)};
@@ -77,16 +78,16 @@ Result<void> SetPlace(S3Settings& settings, std::string_view place) {
 
 }  // namespace
 
-Result<S3Settings> ParseS3Url(std::string_view url, std::string_view region_default) {
+Result<S3Settings> ParseS3Url(std::string_view url, const S3Defaults& defaults) {
   if (!url.starts_with(kScheme)) return Wrong("the URL does not begin with s3://");
   url.remove_prefix(kScheme.size());
   const std::size_t mark = url.find('?');
   S3Settings settings;
   MR_TRY(SetPlace(settings, url.substr(0, mark)));
-  if (!region_default.empty()) settings.region = region_default;
+  if (!defaults.region.empty()) settings.region = defaults.region;
   const auto query = ParseQuery(mark == std::string_view::npos ? std::string_view() : url.substr(mark + 1));
   if (!query) return Wrong("a parameter is badly encoded");
-  std::string_view endpoint, style;
+  std::string_view endpoint = defaults.endpoint, style, checksum;
   for (const auto& [name, value] : *query) {
     if (name == "endpoint") {
       endpoint = value;
@@ -94,12 +95,21 @@ Result<S3Settings> ParseS3Url(std::string_view url, std::string_view region_defa
       settings.region = value;
     } else if (name == "style") {
       style = value;
+    } else if (name == "checksum") {
+      checksum = value;
+    } else if (name == "ca") {
+      settings.ca_file = value;
     } else {
-      return Wrong("the URL has a parameter that is none of endpoint, region, style");
+      return Wrong("the URL has a parameter that is none of endpoint, region, style, checksum, ca");
     }
   }
   if (!IsName(settings.region)) return Wrong("the region is no name");
   if (!style.empty() && style != "path" && style != "virtual") return Wrong("the style is neither path nor virtual");
+  if (!checksum.empty() && checksum != "crc32c" && checksum != "none") {
+    return Wrong("the checksum is neither crc32c nor none");
+  }
+  if (checksum == "none") settings.checksums = Checksums::kOff;
+  if (!settings.ca_file.empty() && settings.ca_file.front() != '/') return Wrong("the file of ca= is no absolute path");
   if (endpoint.empty()) {
     settings.host = fmt::format("s3.{}.amazonaws.com", settings.region);
     if (settings.region.starts_with("cn-")) settings.host += ".cn";

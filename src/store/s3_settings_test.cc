@@ -8,7 +8,7 @@ namespace {
 
 // "https host:port bucket/prefix region style", or the code.
 std::string Told(std::string_view url, std::string_view region = "") {
-  const auto at = ParseS3Url(url, region);
+  const auto at = ParseS3Url(url, {.region = std::string(region)});
   if (!at) {
     EXPECT_EQ(at.error().ToString().find("hunter2"), std::string::npos) << at.error().ToString();
     return std::string(ErrorCodeName(at.error().code()));
@@ -30,6 +30,18 @@ TEST(S3SettingsTest, AUrlNamesAPlace) {
   EXPECT_EQ(Told("s3://logs?style=path"), "https s3.us-east-1.amazonaws.com:443 logs/ us-east-1 path");
 }
 
+TEST(S3SettingsTest, WhatTheUrlDoesNotNameIsThatOfTheSurroundings) {
+  const S3Defaults defaults{.region = "eu-west-3", .endpoint = "http://minio:9000"};
+  const auto by_default = ParseS3Url("s3://logs", defaults);
+  EXPECT_EQ(by_default->host, "minio");
+  EXPECT_EQ(by_default->addressing, S3Addressing::kPath);
+  EXPECT_EQ(by_default->checksums, Checksums::kOn);
+  const auto named = ParseS3Url("s3://logs?endpoint=other&checksum=none&ca=/etc/ca.pem", defaults);
+  EXPECT_EQ(named->host, "other");
+  EXPECT_EQ(named->checksums, Checksums::kOff);
+  EXPECT_EQ(named->ca_file, "/etc/ca.pem");
+}
+
 TEST(S3SettingsTest, OthersAreRefusedAndNotRepeated) {
   for (const std::string_view url : {"s3:",
                                      "s3://",
@@ -44,6 +56,8 @@ TEST(S3SettingsTest, OthersAreRefusedAndNotRepeated) {
                                      "s3://logs?region=",
                                      "s3://logs?region=a/hunter2",
                                      "s3://logs?style=hunter2",
+                                     "s3://logs?checksum=hunter2",
+                                     "s3://logs?ca=hunter2.pem",
                                      "s3://logs?endpoint=http://",
                                      "s3://logs?endpoint=http://h:0",
                                      "s3://logs?endpoint=http://h:hunter2",

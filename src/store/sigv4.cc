@@ -120,23 +120,4 @@ void SigV4::Sign(HttpRequest& request, const AwsCredentials& credentials, std::i
                    Scope(time), canonical.signed_headers, Signature(canonical, credentials, time))});
 }
 
-void SigV4::Presign(HttpRequest& request, const AwsCredentials& credentials, std::int64_t wall_ms,
-                    std::chrono::seconds lifetime, std::string_view payload_hash) const {
-  const std::string time = FormatSigningTime(wall_ms);
-  Query query = ParseQuery(QueryOf(request)).value_or(Query());
-  query.emplace_back("X-Amz-Algorithm", kAlgorithm);
-  query.emplace_back("X-Amz-Credential", credentials.access_key_id + '/' + Scope(time));
-  query.emplace_back("X-Amz-Date", time);
-  query.emplace_back("X-Amz-Expires", std::to_string(lifetime.count()));
-  if (!credentials.session_token.empty()) {
-    query.emplace_back("X-Amz-Security-Token", credentials.session_token.Reveal());
-  }
-  query.emplace_back("X-Amz-SignedHeaders", Canonicalize(request, payload_hash).signed_headers);
-  const std::string path(PathOf(request));
-  request.target = path + '?' + FormatQuery(query);
-  const std::string signature = Signature(Canonicalize(request, payload_hash), credentials, time);
-  query.emplace_back("X-Amz-Signature", signature);
-  request.target = path + '?' + FormatQuery(query);
-}
-
 }  // namespace millrace

@@ -9,7 +9,6 @@
 // normalised, and x-amz-content-sha256 is always sent.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -42,11 +41,6 @@ class SigV4 {
   /// of the body or kUnsignedPayload; for S3 also a header x-amz-content-sha256, which the caller adds.
   void Sign(HttpRequest& request, const AwsCredentials& credentials, std::int64_t wall_ms,
             std::string_view payload_hash) const;
-
-  /// Signs in the query instead: whoever has `request.target` afterwards may send the request for `lifetime`. The
-  /// headers there are must be sent as well.
-  void Presign(HttpRequest& request, const AwsCredentials& credentials, std::int64_t wall_ms,
-               std::chrono::seconds lifetime, std::string_view payload_hash) const;
 
  private:
   struct Canonical;

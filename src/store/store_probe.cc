@@ -8,6 +8,7 @@
 #include "base/crc32c.h"
 #include "base/try.h"
 #include "store/object_pieces.h"
+#include "store/s3_object_store.h"
 
 namespace millrace {
 namespace {
@@ -17,8 +18,9 @@ constexpr std::int64_t kSkewWarnMs = 60'000, kSkewFailMs = 15 * 60'000;
 
 class Probe {
  public:
-  Probe(ObjectStore& store, Random& random, const Clock& clock)
+  Probe(ObjectStore& store, Random& random, const Clock& clock, const S3ObjectStore* s3)
       : store_(store),
+        s3_(s3),
         clock_(clock),
         folder_(fmt::format("doctor-{:016x}", random.Next())),
         key_(folder_ + "/probe.obj") {
@@ -117,6 +119,13 @@ class Probe {
     const auto got = store_.Get(key_, {0, bytes_.size()});
     if (!got) return Fail("checksum", got.error(), "whole objects cannot be read");
     const bool same = Crc32c(*got) == Crc32c(bytes_);
+    probe_.traits.takes_checksums = s3_ == nullptr || !s3_->Counts().checksums_refused;
+    if (same && !probe_.traits.takes_checksums) {
+      return Say(FindingLevel::kWarn, "checksum",
+                 "the store refuses the headers of checksums; what is put is signed instead and what comes back is "
+                 "checked by its own CRCs, so no data is at risk; a put without an answer is sent again",
+                 "Write checksum=none into the URL to save the first refusal of each run");
+    }
     if (same) return Say(FindingLevel::kOk, "checksum", "the CRC-32C of what came back is that of what was sent");
     Say(FindingLevel::kFail, "checksum", "what came back has another CRC-32C than what was sent", "Use another store");
   }
@@ -162,6 +171,7 @@ class Probe {
   }
 
   ObjectStore& store_;
+  const S3ObjectStore* const s3_;
   const Clock& clock_;
   const std::string folder_, key_;
   SharedBytes bytes_;
@@ -170,8 +180,8 @@ class Probe {
 
 }  // namespace
 
-StoreProbe ProbeStore(ObjectStore& store, Random& random, const Clock& clock) {
-  return Probe(store, random, clock).Run();
+StoreProbe ProbeStore(ObjectStore& store, Random& random, const Clock& clock, const S3ObjectStore* s3) {
+  return Probe(store, random, clock, s3).Run();
 }
 
 }  // namespace millrace

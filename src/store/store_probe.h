@@ -12,6 +12,8 @@
 
 namespace millrace {
 
+class S3ObjectStore;
+
 enum class FindingLevel { kOk, kWarn, kFail };
 
 struct Finding {
@@ -24,6 +26,7 @@ struct Finding {
 /// What stores of one protocol do differently.
 struct StoreTraits {
   std::optional<bool> put_if_absent;  // a taken key is refused; none: not found out
+  bool takes_checksums = true;        // false: refuses their headers, and has what is put signed instead
 };
 
 struct StoreProbe {
@@ -34,6 +37,7 @@ struct StoreProbe {
 
 /// Makes about a dozen small requests. Leaves nothing behind if deletes work. Findings in the order of the checks:
 /// reachable, put, clock, head, ranged-get, checksum, put-if-absent, list, delete.
-StoreProbe ProbeStore(ObjectStore& store, Random& random, const Clock& clock);
+/// `s3`: what is below `store`, if it is an S3; what it learns of the store meanwhile is told as well.
+StoreProbe ProbeStore(ObjectStore& store, Random& random, const Clock& clock, const S3ObjectStore* s3 = nullptr);
 
 }  // namespace millrace

@@ -6,7 +6,9 @@
 
 #include "env/seeded_random.h"
 #include "env/sim_clock.h"
+#include "store/fake_http_transport.h"
 #include "store/memory_object_store.h"
+#include "store/s3_object_store.h"
 
 namespace millrace {
 namespace {
@@ -97,6 +99,21 @@ TEST_F(StoreProbeTest, AFindingSaysWhatFollowsAndWhatToDo) {
   ASSERT_TRUE(probe.unreachable);
   EXPECT_EQ(probe.findings.back().remedy, "allow it");
   EXPECT_NE(probe.findings.back().text.find("nothing can be uploaded"), std::string::npos);
+}
+
+TEST_F(StoreProbeTest, AStoreThatRefusesChecksumsIsToldApart) {
+  MemoryObjectStore memory(&clock_);
+  auto transport = std::make_shared<FakeHttpTransport>([](const FakeHttpTransport::Sent& sent) -> FakeAnswer {
+    return {sent.Header("x-amz-checksum-crc32c").empty() ? 200 : 501, {}, ""};
+  });
+  S3ObjectStore s3(*ParseS3Url("s3://b?endpoint=http://h"), transport,
+                   std::make_shared<FixedAwsCredentials>(AwsCredentials{"id", Secret("key"), Secret(""), {}}), clock_);
+  const SharedBytes bytes = SharedBytes::Copy(AsBytes("x"));
+  ASSERT_TRUE(s3.Put("k", std::span(&bytes, 1), PutMode::kOverwrite));
+  SeededRandom random(1);
+  const StoreProbe probe = ProbeStore(memory, random, clock_, &s3);
+  EXPECT_EQ(Bad(probe), "warn checksum");
+  EXPECT_FALSE(probe.traits.takes_checksums);
 }
 
 }  // namespace

@@ -2,17 +2,23 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/bugs.h"
 #include "base/try.h"
+#include "millrace/request_scope.h"
 #include "tier/segment_uploader.h"
+#include "tier/step_budget.h"
 
 namespace millrace {
 namespace {
 
 constexpr std::size_t kPage = 100;
 constexpr std::size_t kListPage = 1'000;
+constexpr std::chrono::seconds kStepMax{5};
+constexpr std::chrono::hours kPauseMax{24};
 
 }  // namespace
 
@@ -20,33 +26,94 @@ ObjectCollector::ObjectCollector(const ObjectCollectorOptions& options, ObjectSt
                                  Clock& clock)
     : options_(options), objects_(objects), metadata_(metadata), clock_(clock) {}
 
-Result<bool> ObjectCollector::CollectOnce() {
+ObjectCollector::Step ObjectCollector::CollectStep() {
+  const StepBudget budget(clock_, kStepMax);
   const std::int64_t now_ms = clock_.WallMs();
   // A row changed in the future was changed before the clock went back: it is not old.
   const auto before = [&](std::chrono::milliseconds grace) {
     if (Planted(Bug::kTierNoGrace)) return std::numeric_limits<std::int64_t>::max();
     return now_ms - grace.count() + 1;
   };
-  std::optional<Error> error;
+  Step step;
   const auto note = [&](const Result<void>& result) {
-    if (!result && !error) error = result.error();
+    if (!result && !step.failure) step.failure = result.error();
   };
-  MR_ASSIGN_OR_RETURN(const auto prepared,
-                      metadata_.ObjectsIn(ObjectState::kPrepared, before(options_.prepared_grace), kPage));
-  for (const ObjectRow& object : prepared) {
-    auto abandoned = metadata_.AbandonObject(object.id, now_ms);
-    if (!abandoned && abandoned.error().code() != ErrorCode::kAlreadyExists) note(abandoned);
+  auto prepared = metadata_.ObjectsIn(ObjectState::kPrepared, before(options_.prepared_grace), kPage);
+  if (!prepared) return {.failure = std::move(prepared).error()};
+  std::size_t abandoned = 0;
+  for (const ObjectRow& object : *prepared) {
+    if (budget.over()) return {.more = true, .failure = step.failure};
+    auto gone = metadata_.AbandonObject(object.id, now_ms);
+    if (!gone && gone.error().code() != ErrorCode::kAlreadyExists) {
+      note(gone);
+    } else {
+      ++abandoned;
+    }
   }
-  MR_ASSIGN_OR_RETURN(const auto deleting,
-                      metadata_.ObjectsIn(ObjectState::kDeleting, before(options_.delete_grace), kPage));
-  if (Gone(deleting)) {
-    for (const ObjectRow& object : deleting) note(Forget(object));
-  } else {
-    // One by one: what cannot be deleted is to stop nothing else, and to be named.
-    for (const ObjectRow& object : deleting) note(Delete(object));
+  step.more = prepared->size() == kPage && abandoned != 0;
+  bool more = false;
+  const auto deleting = Deletable(before(options_.delete_grace), more);
+  if (!deleting) {
+    note(deleting.error());
+    return step;
   }
-  if (error) return *std::move(error);
-  return prepared.size() == kPage || deleting.size() == kPage;
+  step.more = step.more || more;
+  if (Gone(*deleting)) {
+    for (const ObjectRow& object : *deleting) note(Forget(object));
+    return step;
+  }
+  // One by one: what cannot be deleted is to stop nothing else, and to be named.
+  for (const ObjectRow& object : *deleting) {
+    if (budget.over()) return {.more = true, .failure = step.failure};
+    note(Delete(object));
+  }
+  return step;
+}
+
+Result<bool> ObjectCollector::CollectOnce() {
+  Step step = CollectStep();
+  if (step.failure) return *std::move(step.failure);
+  return step.more;
+}
+
+/// A page of those that are not in a pause after a refusal; metadata is asked for so many more that these cannot hide
+/// behind the refused ones.
+Result<std::vector<ObjectRow>> ObjectCollector::Deletable(std::int64_t changed_before_ms, bool& more) {
+  const std::size_t size = kPage + refused();
+  MR_ASSIGN_OR_RETURN(std::vector<ObjectRow> rows,
+                      metadata_.ObjectsIn(ObjectState::kDeleting, changed_before_ms, size));
+  const bool all = rows.size() < size;
+  MutexLock lock(mutex_);
+  if (all) {
+    std::set<ObjectId> present;
+    for (const ObjectRow& row : rows) present.insert(row.id);
+    std::erase_if(refused_, [&](const auto& entry) { return !present.contains(entry.first); });
+  }
+  const auto now = clock_.Monotonic();
+  std::erase_if(rows, [&](const ObjectRow& row) MR_REQUIRES(mutex_) {
+    const auto found = refused_.find(row.id);
+    return found != refused_.end() && found->second.retry_at > now;
+  });
+  std::ranges::partition(rows, [&](const ObjectRow& row) MR_REQUIRES(mutex_) { return !refused_.contains(row.id); });
+  more = !all && !rows.empty();
+  if (rows.size() > kPage) {
+    rows.resize(kPage);
+    more = true;
+  }
+  return rows;
+}
+
+std::size_t ObjectCollector::refused() const {
+  MutexLock lock(mutex_);
+  return refused_.size();
+}
+
+/// The first refusal is tried again with the next look, since a store stumbles now and then.
+void ObjectCollector::Refuse(const ObjectId& id) {
+  MutexLock lock(mutex_);
+  Refused& refused = refused_[id];
+  const std::chrono::seconds pause((std::int64_t{1} << std::min<std::uint32_t>(refused.tries++, 20)) - 1);
+  refused.retry_at = clock_.Monotonic() + std::min<std::chrono::nanoseconds>(pause, kPauseMax);
 }
 
 /// Whether all of them were deleted, in one request where the store can.
@@ -57,44 +124,76 @@ bool ObjectCollector::Gone(std::span<const ObjectRow> objects) {
 }
 
 Result<void> ObjectCollector::Delete(const ObjectRow& object) {
-  MR_TRY(objects_.Delete(object.key));
+  if (auto deleted = objects_.Delete(object.key); !deleted) {
+    // A request that ended because the caller had no more time was not refused.
+    if (!RequestScope::Current().stop.stop_requested()) Refuse(object.id);
+    return deleted;
+  }
   return Forget(object);
 }
 
 /// Rows go last: until then the object is known, and the deletion can be repeated.
 Result<void> ObjectCollector::Forget(const ObjectRow& object) {
   ++deleted_;
+  {
+    MutexLock lock(mutex_);
+    refused_.erase(object.id);
+  }
   if (Planted(Bug::kTierRowsLeftBehind)) return {};
   auto forgotten = metadata_.ForgetObject(object.id);
   if (!forgotten && forgotten.error().code() == ErrorCode::kNotFound) return {};  // somebody else did it meanwhile
   return forgotten;
 }
 
-Result<std::uint64_t> ObjectCollector::ProposeOrphans() {
+Result<void> ObjectCollector::ListPage(Listing& listing) {
   const std::int64_t old_ms = clock_.WallMs() - std::max(options_.delete_grace, options_.prepared_grace).count();
-  std::vector<ObjectRow> proposals;
-  std::string continuation;
-  do {
-    MR_ASSIGN_OR_RETURN(ObjectPage page, objects_.List(options_.key_prefix, continuation, kListPage));
-    for (const ObjectDescription& listed : page.objects) {
-      const auto id = ObjectIdIn(options_.key_prefix, listed.key);
-      if (!id) continue;  // not ours
-      if (Planted(Bug::kTierCollectByListing)) {
-        MR_TRY(objects_.Delete(listed.key));
-        continue;
-      }
-      if (listed.modified_ms == 0 || listed.modified_ms > old_ms) continue;
-      MR_ASSIGN_OR_RETURN(const auto known, metadata_.FindObject(*id));
-      if (known) continue;
-      proposals.push_back({.id = *id, .key = listed.key, .size_bytes = listed.size_bytes});
+  MR_ASSIGN_OR_RETURN(ObjectPage page, objects_.List(options_.key_prefix, listing.continuation, kListPage));
+  for (const ObjectDescription& listed : page.objects) {
+    const auto id = ObjectIdIn(options_.key_prefix, listed.key);
+    if (!id) continue;  // not ours
+    if (Planted(Bug::kTierCollectByListing)) {
+      MR_TRY(objects_.Delete(listed.key));
+      continue;
     }
-    continuation = std::move(page.next);
-  } while (!continuation.empty());
-  for (ObjectRow& orphan : proposals) {
+    if (listed.modified_ms == 0 || listed.modified_ms > old_ms) continue;
+    MR_ASSIGN_OR_RETURN(const auto known, metadata_.FindObject(*id));
+    if (known) continue;
+    listing.proposals.push_back({.id = *id, .key = listed.key, .size_bytes = listed.size_bytes});
+  }
+  listing.continuation = std::move(page.next);
+  return {};
+}
+
+Result<std::uint64_t> ObjectCollector::Propose(std::vector<ObjectRow> orphans) {
+  for (ObjectRow& orphan : orphans) {
     orphan.changed_ms = clock_.WallMs();
     MR_TRY(metadata_.PrepareObject(orphan));
   }
-  return proposals.size();
+  return orphans.size();
+}
+
+Result<bool> ObjectCollector::ListOnce() {
+  Listing listing;
+  {
+    MutexLock lock(mutex_);
+    listing = std::exchange(listing_, {});
+  }
+  MR_TRY(ListPage(listing));
+  if (listing.continuation.empty()) {
+    MR_TRY(Propose(std::move(listing.proposals)));
+    return false;
+  }
+  MutexLock lock(mutex_);
+  listing_ = std::move(listing);
+  return true;
+}
+
+Result<std::uint64_t> ObjectCollector::ProposeOrphans() {
+  Listing listing;
+  do {
+    MR_TRY(ListPage(listing));
+  } while (!listing.continuation.empty());
+  return Propose(std::move(listing.proposals));
 }
 
 }  // namespace millrace

@@ -9,10 +9,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "base/mutex.h"
 #include "millrace/clock.h"
 #include "millrace/metadata_store.h"
 #include "millrace/object_store.h"
@@ -32,25 +35,51 @@ class ObjectCollector {
  public:
   ObjectCollector(const ObjectCollectorOptions& options, ObjectStore& objects, MetadataStore& metadata, Clock& clock);
 
-  /// Abandons and deletes what is due, at most a page of each; true: there may be more. One object that cannot be
-  /// deleted does not stop the others; the error is the first one met.
+  struct Step {
+    bool more = false;             // there may be, of what can be tried now
+    std::optional<Error> failure;  // the first one met
+  };
+  /// Abandons and deletes what is due, at most a page of each, and ends early when the caller's RequestScope or a few
+  /// seconds are over. One object that cannot be deleted does not stop the others: it goes to the back, and is tried
+  /// again after pauses that grow.
+  Step CollectStep();
+  /// The same; an error is its failure, true: there may be more.
   Result<bool> CollectOnce();
-  /// Lists the store to its end and proposes unknown objects of ours past the grace. How many. A listing that fails
-  /// anywhere proposes nothing.
+  /// Lists a page of the store; after the last one proposes unknown objects of ours past the grace. True: there are
+  /// more pages. A listing that fails anywhere proposes nothing, and begins again.
+  Result<bool> ListOnce();
+  /// A whole listing at once. How many were proposed.
   Result<std::uint64_t> ProposeOrphans();
 
+  /// Objects that could not be deleted and wait for another try.
+  [[nodiscard]] std::size_t refused() const;
   [[nodiscard]] std::uint64_t deleted() const { return deleted_.load(std::memory_order_relaxed); }
 
  private:
+  struct Refused {
+    std::uint32_t tries = 0;
+    std::chrono::nanoseconds retry_at{};
+  };
+  struct Listing {
+    std::string continuation;
+    std::vector<ObjectRow> proposals;
+  };
+  Result<std::vector<ObjectRow>> Deletable(std::int64_t changed_before_ms, bool& more);
   bool Gone(std::span<const ObjectRow> objects);
   Result<void> Delete(const ObjectRow& object);
   Result<void> Forget(const ObjectRow& object);
+  void Refuse(const ObjectId& id);
+  Result<void> ListPage(Listing& listing);
+  Result<std::uint64_t> Propose(std::vector<ObjectRow> orphans);
 
   const ObjectCollectorOptions options_;
   ObjectStore& objects_;
   MetadataStore& metadata_;
   Clock& clock_;
   std::atomic<std::uint64_t> deleted_{0};
+  mutable Mutex mutex_;
+  std::map<ObjectId, Refused> refused_ MR_GUARDED_BY(mutex_);
+  Listing listing_ MR_GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace

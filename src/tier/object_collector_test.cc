@@ -101,5 +101,34 @@ TEST_F(ObjectCollectorTest, OneThatIsStuckIsNamedAndStopsNoOther) {
   EXPECT_EQ(collector_.deleted(), 3U);
 }
 
+TEST_F(ObjectCollectorTest, ManyThatAreStuckHideNoOtherAndAreTriedAfterGrowingPauses) {
+  for (int number = 1; number <= 250; ++number) Abandoned(static_cast<std::uint8_t>(number));
+  clock_.Advance(kGrace);
+  while (collector_.CollectStep().more) {
+  }
+  clock_.Advance(kGrace);
+  for (int number = 1; number <= 150; ++number) store_.stuck.insert("objects/" + std::to_string(number));
+  ObjectCollector::Step step{.more = true};
+  std::optional<Error> failure;
+  for (int i = 0; i < 10 && step.more; ++i) {
+    step = collector_.CollectStep();
+    if (step.failure) failure = step.failure;
+    clock_.Advance(std::chrono::milliseconds(1));
+  }
+  ASSERT_TRUE(failure);
+  for (int i = 0; i < 4; ++i) (void)collector_.CollectStep();
+  for (int number = 151; number <= 250; ++number) EXPECT_FALSE(Known(static_cast<std::uint8_t>(number))) << number;
+  EXPECT_EQ(collector_.refused(), 150U);
+  const int requests = store_.requests;
+  EXPECT_FALSE(collector_.CollectStep().failure);  // all of them pause
+  EXPECT_EQ(store_.requests, requests);
+  store_.stuck.clear();
+  clock_.Advance(std::chrono::hours(24));
+  while (collector_.CollectStep().more) {
+  }
+  EXPECT_EQ(collector_.refused(), 0U);
+  EXPECT_EQ(collector_.deleted(), 250U);
+}
+
 }  // namespace
 }  // namespace millrace

@@ -18,6 +18,7 @@ Result<std::vector<PartitionRow>> CommitAndKnow(MetadataStore& metadata, const O
                                                 std::span<const SegmentCommit> segments) {
   auto rows = metadata.CommitSegments(object, segments);
   if (rows || CommitIsKnown(rows.error())) return rows;
+  if (object.id == ObjectId{}) return metadata.CommitSegments(object, segments);  // gaps: their rows tell
   const auto found = metadata.FindObject(object.id);
   if (!found) return rows;  // still unknown
   if (!*found || (*found)->state == ObjectState::kDeleting)

@@ -1,5 +1,5 @@
-// Publishing an object's segments when the answer may get lost: an unknown outcome is looked up by object id, never
-// guessed.
+// Publishing an object's segments, or gaps, when the answer may get lost: an unknown outcome is looked up by object id
+// or by the gaps' own rows, never guessed.
 #pragma once
 
 #include <span>

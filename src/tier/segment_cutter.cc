@@ -1,7 +1,5 @@
 #include "tier/segment_cutter.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/try.h"
@@ -14,19 +12,12 @@ namespace {
 constexpr std::uint64_t kReadBytes = 1 << 20;  // at a time, so that memory holds blocks and not the whole range
 
 /// Errors: `error` itself, if it names no range to step over.
-Result<CutSegment> MarkDamage(const Error& error, Offset begin, Offset end) {
+Result<CutSegment> CutGap(const Error& error, Offset begin, Offset end) {
   const DamagedRange* damage = error.damage();
   if (damage == nullptr || damage->end <= begin) return error;
   CutSegment cut{.damage = error};
   cut.segment.base = begin;
   cut.segment.end = std::min(damage->end, end);
-  const std::string text = fmt::format(
-      "millrace: damaged range. Offsets [{}, {}) of {}/{} could not be read from the write-ahead log when they were to "
-      "be uploaded: {}\n",
-      begin.value(), cut.segment.end.value(), damage->partition.topic, damage->partition.partition.value(),
-      error.message());
-  cut.segment.pieces.push_back(SharedBytes::Copy(AsBytes(text)));
-  cut.segment.size_bytes = text.size();
   return cut;
 }
 
@@ -45,7 +36,7 @@ Result<CutSegment> CutSegmentFrom(PartitionLog& log, Offset begin, Offset end, s
     if (!hot && hot.error().code() == ErrorCode::kCorruption) hot = log.ReadHot(at, end, std::min(room, kReadBytes));
     if (!hot) {
       if (!builder.empty()) break;
-      if (hot.error().code() == ErrorCode::kCorruption) return MarkDamage(hot.error(), begin, end);
+      if (hot.error().code() == ErrorCode::kCorruption) return CutGap(hot.error(), begin, end);
       return hot.error();
     }
     for (const SharedBytes& batch : hot->batches) {

@@ -1,8 +1,8 @@
 // Reads one claim out of the hot tier and makes a segment of it. Damage does not spread: every batch's CRC is checked,
-// a segment stops before a damaged range, and the range itself becomes a marker:
+// a segment stops before a damaged range, and the range itself becomes a gap:
 //
-//   [base, end) of the partition ──► a text in place of a segment; no reader takes it for one, so that every read of
-//   those offsets answers kCorruption, skipping goes on behind it, and the WAL may go.
+//   [base, end) of the partition ──► a segment without bytes, for a row without an object: every read of those offsets
+//   answers kCorruption, skipping goes on behind it, and the WAL may go.
 #pragma once
 
 #include <optional>
@@ -19,7 +19,7 @@ class PartitionLog;
 struct CutSegment {
   BuiltSegment segment;         // base is where the claim begins, even amid a batch
   std::uint64_t raw_bytes = 0;  // of the batches taken
-  std::optional<Error> damage;  // the segment is a marker for this
+  std::optional<Error> damage;  // the segment is a gap for this
 };
 
 /// Batches of [begin, end) up to about `bytes_max` (at least one). Everything below `end` is durable.

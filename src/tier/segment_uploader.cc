@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "base/bugs.h"
 #include "base/hex.h"
@@ -21,6 +22,18 @@ constexpr std::size_t kIdAt = 3;  // behind "ab/"
 constexpr std::size_t kIdDigits = 2 * sizeof(ObjectId);
 constexpr std::size_t kSegmentsPage = 1'000;
 constexpr std::uint64_t kFailuresTold = 3;  // UploadAll gives up on a partition that failed so often meanwhile
+
+/// Whether the store would say the same to every repetition, so that waiting for it helps nobody.
+bool IsRefusal(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kClosed:      // we end, not the store
+    case ErrorCode::kOutOfSpace:  // room may come
+    case ErrorCode::kTimeout:
+      return false;
+    default:
+      return !error.retryable();
+  }
+}
 
 }  // namespace
 
@@ -58,17 +71,31 @@ SegmentUploader::SegmentUploader(const SegmentUploaderOptions& options, ObjectSt
 Result<bool> SegmentUploader::UploadOnce() {
   std::vector<UploadClaim> claims = schedule_.Claim();
   if (claims.empty()) return false;
-  std::vector<Part> parts;
+  std::vector<Part> parts, gaps;
   std::optional<Error> error;
+  RowsOfTopics rows;
   for (UploadClaim& claim : claims)
-    if (auto part = BuildPart(std::move(claim), error)) parts.push_back(std::move(*part));
-  if (!parts.empty()) MR_TRY(Publish(std::move(parts)));
+    if (auto part = BuildPart(std::move(claim), rows, error))
+      (part->cut.damage ? gaps : parts).push_back(std::move(*part));
+  const auto note = [&](const Result<void>& done) {
+    if (!done && !error) error = done.error();
+  };
+  if (Planted(Bug::kTierGapNotCommitted)) {
+    for (const Part& gap : std::exchange(gaps, {})) {
+      gap.claim.lane->partition().log().AdvanceTieredEnd(gap.cut.segment.end);
+      schedule_.OnTieredEnd(*gap.claim.lane, gap.cut.segment.end);
+      schedule_.Landed(gap.claim);
+    }
+  }
+  if (!gaps.empty()) note(Commit({}, gaps));  // first: they need no store, which may be what fails
+  if (!parts.empty()) note(Publish(std::move(parts)));
   if (error) return *std::move(error);
   return true;
 }
 
 /// Gives the claim back if there is nothing to publish of it; `error` then says why, if it was one.
-std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim claim, std::optional<Error>& error) {
+std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim claim, RowsOfTopics& rows,
+                                                                std::optional<Error>& error) {
   UploadLane& lane = *claim.lane;
   PartitionLog& log = lane.partition().log();
   const auto fail = [&](const Error& reason, UploadSchedule::Outcome outcome) {
@@ -77,11 +104,13 @@ std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim clai
     return std::nullopt;
   };
   if (claim.unsure)
-    if (auto known = Resync(claim); !known) return fail(known.error(), UploadSchedule::Outcome::kUnknown);
+    if (auto known = Resync(claim, rows); !known) return fail(known.error(), UploadSchedule::Outcome::kUnknown);
   const auto durable_end = log.Sync({});
   if (!durable_end) return fail(durable_end.error(), UploadSchedule::Outcome::kKnown);
   // What nobody will read any more is not uploaded. Should this fail, it is: that costs, and does no harm.
-  if (const auto forgot = ForgetConsumed(lane.partition(), metadata_, clock_); forgot && *forgot)
+  if (const auto forgot =
+          ForgetConsumed(lane.partition(), metadata_, options_.time == nullptr ? clock_ : *options_.time);
+      forgot && *forgot)
     schedule_.Resynced(claim);
   if (*durable_end <= claim.begin) {
     schedule_.Dropped(claim);
@@ -99,12 +128,13 @@ std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim clai
 }
 
 /// After an unknown outcome: what metadata has of this partition by now.
-Result<void> SegmentUploader::Resync(UploadClaim& claim) {
+Result<void> SegmentUploader::Resync(UploadClaim& claim, RowsOfTopics& known) {
   TieredPartition& partition = claim.lane->partition();
   const PartitionKey& key = partition.log().key();
-  MR_ASSIGN_OR_RETURN(const auto rows, metadata_.Partitions(key.topic));
-  const auto row = std::ranges::find(rows, key, &PartitionRow::key);
-  if (row == rows.end()) return Error(ErrorCode::kNotFound, "the partition is not in metadata any more");
+  MR_ASSIGN_OR_RETURN(const auto* rows, RowsOf(key.topic, known));
+  const auto row = std::ranges::lower_bound(*rows, key, {}, &PartitionRow::key);
+  if (row == rows->end() || row->key != key)
+    return Error(ErrorCode::kNotFound, "the partition is not in metadata any more");
   MR_ASSIGN_OR_RETURN(const auto segments, metadata_.Segments(key, claim.begin, kSegmentsPage));
   for (const SegmentRow& segment : segments)
     if (segment.base >= claim.begin) partition.OnSegment(segment);
@@ -113,27 +143,45 @@ Result<void> SegmentUploader::Resync(UploadClaim& claim) {
   return {};
 }
 
-Result<bool> SegmentUploader::Publish(std::vector<Part> parts) {
+Result<const std::vector<PartitionRow>*> SegmentUploader::RowsOf(TopicId topic, RowsOfTopics& rows) {
+  if (const auto found = rows.find(topic); found != rows.end()) return &found->second;
+  MR_ASSIGN_OR_RETURN(auto read, metadata_.Partitions(topic));
+  return &rows.emplace(topic, std::move(read)).first->second;
+}
+
+std::int64_t SegmentUploader::NowMs() const {
+  return options_.time == nullptr ? clock_.WallMs() : options_.time->WallMs();
+}
+
+Result<void> SegmentUploader::Publish(std::vector<Part> parts) {
   using enum UploadSchedule::Outcome;
   ObjectRow object{.id = RandomId(random_)};
   object.key = ObjectKeyOf(options_.key_prefix, object.id, parts.front().epoch);
   if (Planted(Bug::kTierKeyReused)) object.key = ObjectKeyOf(options_.key_prefix, ObjectId{}, parts.front().epoch);
   for (const Part& part : parts) object.size_bytes += part.cut.segment.size_bytes;
-  object.changed_ms = clock_.WallMs();
+  object.changed_ms = NowMs();
   if (auto prepared = metadata_.PrepareObject(object); !prepared) {
     FailAll(parts, prepared.error(), kKnown);
     return prepared.error().WithContext("preparing an upload");
   }
   if (auto put = Put(object, parts); !put) {
-    FailAll(parts, put.error(), kKnown);                        // whatever arrived: its key is never used again
-    (void)metadata_.AbandonObject(object.id, clock_.WallMs());  // if this fails, ObjectCollector does it later
-    return put.error().WithContext("uploading " + object.key);
+    const bool refused = IsRefusal(put.error());
+    const Error failed = put.error().WithContext("uploading " + object.key);
+    FailAll(parts, failed, refused ? kRefused : kKnown);  // whatever arrived: its key is never used again
+    Abandon(object);
+    return failed;
   }
   if (Planted(Bug::kTierTrimBeforeCommit))
     for (const Part& part : parts) part.claim.lane->partition().log().AdvanceTieredEnd(part.cut.segment.end);
   MR_TRY(Commit(object, parts));
   objects_made_.fetch_add(1, std::memory_order_relaxed);
-  return true;
+  bytes_made_.fetch_add(object.size_bytes, std::memory_order_relaxed);
+  return {};
+}
+
+/// If this fails, ObjectCollector does it later. Gaps have no object.
+void SegmentUploader::Abandon(const ObjectRow& object) {
+  if (object.id != ObjectId{}) (void)metadata_.AbandonObject(object.id, NowMs());
 }
 
 Result<void> SegmentUploader::Put(const ObjectRow& object, const std::vector<Part>& parts) {
@@ -146,6 +194,7 @@ Result<void> SegmentUploader::Put(const ObjectRow& object, const std::vector<Par
 std::vector<SegmentCommit> SegmentUploader::Commits(const ObjectRow& object, const std::vector<Part>& parts,
                                                     std::span<const std::uint64_t> begins) const {
   std::vector<SegmentCommit> commits;
+  const std::int64_t now_ms = options_.time == nullptr ? clock_.WallMs() : options_.time->CommitMs();
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const BuiltSegment& segment = parts[i].cut.segment;
     commits.push_back({.segment = {.partition = parts[i].claim.lane->partition().log().key(),
@@ -156,7 +205,8 @@ std::vector<SegmentCommit> SegmentUploader::Commits(const ObjectRow& object, con
                                    .byte_size = segment.size_bytes,
                                    .records = segment.records,
                                    .timestamp_min_ms = segment.timestamp_min_ms,
-                                   .timestamp_max_ms = segment.timestamp_max_ms},
+                                   .timestamp_max_ms = segment.timestamp_max_ms,
+                                   .committed_ms = now_ms},
                        .epoch = parts[i].epoch});
   }
   return commits;
@@ -193,12 +243,7 @@ Result<void> SegmentUploader::Commit(const ObjectRow& object, std::vector<Part>&
           commit.epoch = (*now)[static_cast<std::size_t>(commit.segment.partition.partition.value())].epoch;
     auto rows = CommitAndKnow(metadata_, object, commits);
     if (rows) {
-      for (std::size_t i = 0; i < parts.size(); ++i) {
-        TieredPartition& partition = parts[i].claim.lane->partition();
-        partition.OnSegment(commits[i].segment);
-        partition.OnRow((*rows)[i]);
-        schedule_.Landed(parts[i].claim);
-      }
+      CommitLanded(parts, commits, *rows);
       return {};
     }
     if (rows.error().code() == ErrorCode::kFenced) {
@@ -207,14 +252,24 @@ Result<void> SegmentUploader::Commit(const ObjectRow& object, std::vector<Part>&
       keep([&](const Part& part) { return std::ranges::find(fenced, part.claim.lane) == fenced.end(); });
       if (parts.size() < before) continue;
     }
-    const Error error = rows.error().WithContext("committing " + object.key);
+    const Error error = rows.error().WithContext("committing " + (object.key.empty() ? "a gap" : object.key));
     const bool known = CommitIsKnown(error);
     FailAll(parts, error, known && error.code() != ErrorCode::kOutOfRange ? kKnown : kUnknown);
-    if (known) (void)metadata_.AbandonObject(object.id, clock_.WallMs());
+    if (known) Abandon(object);
     return error;
   }
-  (void)metadata_.AbandonObject(object.id, clock_.WallMs());  // nobody wants it any more
+  Abandon(object);  // nobody wants it any more
   return {};
+}
+
+void SegmentUploader::CommitLanded(const std::vector<Part>& parts, std::span<const SegmentCommit> commits,
+                                   std::span<const PartitionRow> rows) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    TieredPartition& partition = parts[i].claim.lane->partition();
+    partition.OnSegment(commits[i].segment);
+    partition.OnRow(rows[i]);
+    schedule_.Landed(parts[i].claim);
+  }
 }
 
 /// Ends those whose partition has another owner by now; when metadata cannot be asked, none.
@@ -253,12 +308,14 @@ Result<void> SegmentUploader::UploadAll(TieredPartitions& partitions) {
     UploadSchedule::LaneState before;
   };
   std::vector<Target> targets;
+  std::vector<UploadDemand> demands;
   partitions.ForEach([&](TieredPartition& partition) {
     const Offset end = partition.log().offsets().log_end;
     UploadLane& lane = partition.lane();
     targets.push_back({&lane, end, schedule_.State(lane)});
-    if (targets.back().before.committed_end < end) schedule_.Demand(lane, end);
+    if (targets.back().before.committed_end < end) demands.push_back({.lane = &lane, .end = end});
   });
+  schedule_.DemandAll(demands);
   std::optional<Error> damage;
   while (!targets.empty()) {
     const std::uint64_t seen = schedule_.changes();
@@ -269,6 +326,7 @@ Result<void> SegmentUploader::UploadAll(TieredPartitions& partitions) {
       if (now.committed_end >= target.end) return true;
       if (now.ended && now.ended->code() == ErrorCode::kNotFound) return true;  // its topic was deleted
       if (now.ended) failed = now.ended;
+      if (now.refusals_ever != target.before.refusals_ever) failed = now.last_error;
       if (now.failures_ever - target.before.failures_ever >= kFailuresTold) failed = now.last_error;
       return false;
     });

@@ -4,11 +4,13 @@
 //   claim ─► read + build ─► metadata: prepare ─► store: put under a key never used before ─► turn ─► metadata: commit
 //
 // Until the commit is known nothing is acknowledged and nothing leaves the WAL; a crash or failure anywhere leaves at
-// most a prepared object, which ObjectCollector removes. No threads inside: any number may call.
+// most a prepared object, which ObjectCollector removes. A damaged range is committed as a gap, which has no object and
+// needs no store. No threads inside: any number may call.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,6 +23,7 @@
 #include "millrace/options.h"
 #include "millrace/result.h"
 #include "tier/segment_cutter.h"
+#include "tier/trusted_time.h"
 #include "tier/upload_schedule.h"
 
 namespace millrace {
@@ -31,6 +34,8 @@ struct SegmentUploaderOptions {
   UploadScheduleOptions schedule;
   SegmentCodec codec = SegmentCodec::kLz4;
   std::string key_prefix;  // "" or ends with a slash
+  /// Tells the time of a commit, for its rows, and outlives the uploader; none: the clock does.
+  TrustedTime* time = nullptr;
 };
 
 /// "<prefix>ab/abcdef….0-7.obj"'s parts: two digits of the id, the id, the epoch.
@@ -44,6 +49,7 @@ class SegmentUploader {
                   Random& random);
 
   [[nodiscard]] UploadSchedule& schedule() { return schedule_; }
+  [[nodiscard]] const UploadSchedule& schedule() const { return schedule_; }
 
   /// True: an attempt was made; false: nothing is due. An error is that of the attempt; its range is tried again later.
   Result<bool> UploadOnce();
@@ -53,6 +59,7 @@ class SegmentUploader {
   Result<void> UploadAll(TieredPartitions& partitions);
 
   [[nodiscard]] std::uint64_t objects() const { return objects_made_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_made_.load(std::memory_order_relaxed); }
 
  private:
   struct Part {
@@ -60,11 +67,19 @@ class SegmentUploader {
     CutSegment cut;
     LeaderEpoch epoch;
   };
-  std::optional<Part> BuildPart(UploadClaim claim, std::optional<Error>& error);
-  Result<void> Resync(UploadClaim& claim);
-  Result<bool> Publish(std::vector<Part> parts);
+  /// Rows of topics that were asked for in one call of UploadOnce, since a thousand lanes may be of one topic.
+  using RowsOfTopics = std::map<TopicId, std::vector<PartitionRow>>;
+  std::optional<Part> BuildPart(UploadClaim claim, RowsOfTopics& rows, std::optional<Error>& error);
+  Result<void> Resync(UploadClaim& claim, RowsOfTopics& rows);
+  Result<const std::vector<PartitionRow>*> RowsOf(TopicId topic, RowsOfTopics& rows);
+  [[nodiscard]] std::int64_t NowMs() const;
+  Result<void> Publish(std::vector<Part> parts);
   Result<void> Put(const ObjectRow& object, const std::vector<Part>& parts);
+  /// Parts that are gaps, and nothing else, are committed without an object.
   Result<void> Commit(const ObjectRow& object, std::vector<Part>& parts);
+  void CommitLanded(const std::vector<Part>& parts, std::span<const SegmentCommit> commits,
+                    std::span<const PartitionRow> rows);
+  void Abandon(const ObjectRow& object);
   std::vector<SegmentCommit> Commits(const ObjectRow& object, const std::vector<Part>& parts,
                                      std::span<const std::uint64_t> begins) const;
   std::vector<UploadLane*> DropFenced(const std::vector<Part>& parts, const Error& error);
@@ -76,7 +91,7 @@ class SegmentUploader {
   Clock& clock_;
   Random& random_;
   UploadSchedule schedule_;
-  std::atomic<std::uint64_t> objects_made_{0};
+  std::atomic<std::uint64_t> objects_made_{0}, bytes_made_{0};
 };
 
 }  // namespace millrace

@@ -1,8 +1,8 @@
 // What the steps of this room need of a partition; the engine's partition is one. Lives until every step has ended.
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <optional>
 
 #include "log/partition_log.h"
 #include "millrace/metadata_store.h"
@@ -11,6 +11,11 @@
 
 namespace millrace {
 
+/// What visible segments hold, by the newest row of metadata that came by.
+struct SegmentTotals {
+  std::uint64_t segments = 0, bytes = 0;
+};
+
 /// Safe from any thread.
 class TieredPartition {
  public:
@@ -18,8 +23,10 @@ class TieredPartition {
   virtual PartitionLog& log() = 0;
   virtual UploadLane& lane() = 0;
   [[nodiscard]] virtual TopicOptions options() const = 0;
-  /// Under Cleanup::kConsumed: every cursor has durably passed this. None: everything is kept.
-  [[nodiscard]] virtual std::optional<Offset> consumed_until() const { return {}; }
+  [[nodiscard]] virtual SegmentTotals totals() const = 0;
+  /// Under Cleanup::kConsumed: calls `forget` with what every cursor has durably passed, and returns what it returns;
+  /// until then no cursor goes back below. False: everything is kept.
+  virtual Result<bool> ForgetConsumed(const std::function<Result<bool>(Offset until)>& /*forget*/) { return false; }
   /// A segment became visible in metadata. Comes before the tiered_end that includes it.
   virtual void OnSegment(const SegmentRow& segment) = 0;
   /// Metadata moved log_start or tiered_end: log, segment map and upload schedule hear of it. Rows may come late and

@@ -44,8 +44,9 @@ class UploadLane {
   bool size_due_ = false;
   bool unsure_ = false;  // a commit's outcome is unknown: metadata decides before the next claim
   std::chrono::nanoseconds deadline_{0}, retry_at_{0};
-  std::uint32_t failures_ = 0;  // in a row
-  std::uint64_t failures_ever_ = 0, damages_ever_ = 0;
+  std::uint32_t failures_ = 0;         // in a row
+  std::int64_t failing_since_ms_ = 0;  // wall time of the first of the row
+  std::uint64_t failures_ever_ = 0, damages_ever_ = 0, refusals_ever_ = 0;
   std::optional<Error> last_error_, damage_, ended_;
   std::multimap<Offset, Waiter> waiters_;
 };

@@ -1,16 +1,18 @@
 #include "tier/upload_schedule.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <tuple>
 
 #include "base/check.h"
+#include "base/deadline.h"
 #include "tier/tiered_partition.h"
 
 namespace millrace {
 namespace {
 
-constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max() / 2;
+constexpr std::int64_t kNoCountdown = std::numeric_limits<std::int64_t>::max() / 2;
 constexpr std::size_t kClaimsMax = 1'000;
 
 PartitionLog& LogOf(const UploadLane& lane) { return lane.partition().log(); }
@@ -51,7 +53,8 @@ void UploadSchedule::Close(const Error& error) {
 
 void UploadSchedule::End(UploadLane& lane, const Error& error, Ready& ready) {
   if (!lane.ended_) lane.ended_ = error;
-  lane.countdown_.store(kNever);
+  EndFailures(lane);
+  lane.countdown_.store(kNoCountdown);
   lane.waiting_ = false;
   for (auto& [end, waiter] : lane.waiters_) ready.emplace_back(std::move(waiter), *lane.ended_);
   lane.waiters_.clear();
@@ -60,13 +63,15 @@ void UploadSchedule::End(UploadLane& lane, const Error& error, Ready& ready) {
 }
 
 void UploadSchedule::Run(Ready ready) {
+  if (ready.empty()) return;
+  CheckNoMutexHeld();
   for (auto& [waiter, result] : ready) waiter(result);
 }
 
 void UploadSchedule::Look(UploadLane& lane) {
   MutexLock lock(mutex_);
   if (lane.ended_) {
-    lane.countdown_.store(kNever);
+    lane.countdown_.store(kNoCountdown);
     return;
   }
   if (lane.countdown_.load() > 0) return;  // another append looked first
@@ -78,7 +83,7 @@ void UploadSchedule::Look(UploadLane& lane) {
   }
   if (lane.countdown_.load() <= 0) {
     lane.size_due_ = true;
-    lane.countdown_.store(kNever);
+    lane.countdown_.store(kNoCountdown);
   }
   SignalWork();
 }
@@ -96,7 +101,7 @@ void UploadSchedule::Settle(UploadLane& lane) {
     return;
   }
   // The exchanges order our look at the log against appends: one that we do not see finds the countdown at 0.
-  lane.countdown_.exchange(kNever);
+  lane.countdown_.exchange(kNoCountdown);
   if (LogOf(lane).offsets().log_end <= lane.taken_end_) {
     lane.waiting_ = lane.size_due_ = false;
     lane.countdown_.exchange(0);
@@ -112,15 +117,24 @@ void UploadSchedule::Settle(UploadLane& lane) {
   lane.waiting_ = true;
   lane.deadline_ = clock_.Monotonic() + left;
   lane.size_due_ = bytes >= options_.segment_bytes_max;
-  lane.countdown_.exchange(lane.size_due_ ? kNever : static_cast<std::int64_t>(options_.segment_bytes_max - bytes));
+  lane.countdown_.exchange(lane.size_due_ ? kNoCountdown
+                                          : static_cast<std::int64_t>(options_.segment_bytes_max - bytes));
   List(lane);
   SignalWork();
 }
 
 void UploadSchedule::Demand(UploadLane& lane, Offset end) {
+  DemandAll(std::array{UploadDemand{.lane = &lane, .end = end}});
+}
+
+void UploadSchedule::DemandAll(std::span<const UploadDemand> demands) {
   MutexLock lock(mutex_);
-  lane.demand_end_ = std::max(lane.demand_end_, end);
-  if (lane.demand_end_ > lane.taken_end_ && !lane.building_) SignalWork();
+  bool work = false;
+  for (const auto& [lane, end] : demands) {
+    lane->demand_end_ = std::max(lane->demand_end_, end);
+    work = work || (lane->demand_end_ > lane->taken_end_ && !lane->building_);
+  }
+  if (work) SignalWork();
 }
 
 void UploadSchedule::OnTiered(UploadLane& lane, Offset end, std::move_only_function<void(const Result<void>&)> done) {
@@ -135,6 +149,7 @@ void UploadSchedule::OnTiered(UploadLane& lane, Offset end, std::move_only_funct
       now = *lane.ended_;
     }
   }
+  CheckNoMutexHeld();
   done(now);
 }
 
@@ -283,11 +298,21 @@ void UploadSchedule::Land(const UploadClaim& claim) {
 }
 
 void UploadSchedule::Landed(const UploadClaim& claim) {
-  MutexLock lock(mutex_);
-  UploadLane& lane = *claim.lane;
+  bool resumed = false;
+  {
+    MutexLock lock(mutex_);
+    UploadLane& lane = *claim.lane;
+    resumed = lane.failures_ != 0;
+    EndFailures(lane);
+    Land(claim);
+  }
+  if (resumed) Tell(*claim.lane, nullptr);
+}
+
+void UploadSchedule::EndFailures(UploadLane& lane) {
+  if (lane.failures_ != 0) --failing_;
   lane.failures_ = 0;
   lane.last_error_.reset();
-  Land(claim);
 }
 
 void UploadSchedule::Dropped(const UploadClaim& claim) {
@@ -296,19 +321,74 @@ void UploadSchedule::Dropped(const UploadClaim& claim) {
 }
 
 void UploadSchedule::Failed(const UploadClaim& claim, const Error& error, Outcome outcome) {
+  Ready ready;
+  {
+    MutexLock lock(mutex_);
+    UploadLane& lane = *claim.lane;
+    const std::uint32_t doublings = std::min<std::uint32_t>(lane.failures_, 20);
+    const std::chrono::nanoseconds pause =
+        std::min<std::chrono::nanoseconds>(options_.backoff_first * (1LL << doublings), options_.backoff_max);
+    const auto jitter = random_.Below(static_cast<std::uint64_t>(pause.count() / 2) + 1);
+    lane.retry_at_ = clock_.Monotonic() + pause / 2 + std::chrono::nanoseconds(jitter);
+    if (lane.failures_++ == 0) {
+      ++failing_;
+      lane.failing_since_ms_ = clock_.WallMs();
+    }
+    ++lane.failures_ever_;
+    if (outcome == Outcome::kRefused) {
+      ++lane.refusals_ever_;
+      for (auto& [end, waiter] : lane.waiters_) ready.emplace_back(std::move(waiter), error);
+      lane.waiters_.clear();
+    }
+    lane.last_error_ = error;
+    lane.unsure_ = lane.unsure_ || outcome == Outcome::kUnknown;
+    lane.broken_at_ = lane.broken_at_ ? std::min(*lane.broken_at_, claim.begin) : claim.begin;
+    Land(claim);
+  }
+  Run(std::move(ready));
+  Tell(*claim.lane, &error);
+}
+
+void UploadSchedule::Tell(const UploadLane& lane, const Error* error) const {
+  if (!listener_) return;
+  CheckNoMutexHeld();
+  listener_(lane, error);
+}
+
+std::optional<BackgroundFailure> UploadSchedule::FailureLocked(const UploadLane& lane) const {
+  if (lane.failures_ == 0 || lane.ended_) return {};
+  return BackgroundFailure{.error = *lane.last_error_, .since_ms = lane.failing_since_ms_, .times = lane.failures_};
+}
+
+std::optional<BackgroundFailure> UploadSchedule::Failure(const UploadLane& lane) const {
   MutexLock lock(mutex_);
-  UploadLane& lane = *claim.lane;
-  const std::uint32_t doublings = std::min<std::uint32_t>(lane.failures_, 20);
-  const std::chrono::nanoseconds pause =
-      std::min<std::chrono::nanoseconds>(options_.backoff_first * (1LL << doublings), options_.backoff_max);
-  const auto jitter = random_.Below(static_cast<std::uint64_t>(pause.count() / 2) + 1);
-  lane.retry_at_ = clock_.Monotonic() + pause / 2 + std::chrono::nanoseconds(jitter);
-  ++lane.failures_;
-  ++lane.failures_ever_;
-  lane.last_error_ = error;
-  lane.unsure_ = lane.unsure_ || outcome == Outcome::kUnknown;
-  lane.broken_at_ = lane.broken_at_ ? std::min(*lane.broken_at_, claim.begin) : claim.begin;
-  Land(claim);
+  return FailureLocked(lane);
+}
+
+std::optional<BackgroundFailure> UploadSchedule::Failure() const {
+  MutexLock lock(mutex_);
+  std::optional<BackgroundFailure> longest;
+  if (failing_ == 0) return longest;
+  for (const UploadLane* lane : lanes_) {
+    auto failure = FailureLocked(*lane);
+    if (failure && (!longest || failure->since_ms < longest->since_ms)) longest = std::move(failure);
+  }
+  return longest;
+}
+
+bool UploadSchedule::AwaitIdle(std::chrono::nanoseconds time_max) {
+  MutexLock lock(mutex_);
+  const auto until = DeadlineAfter(clock_.Monotonic(), time_max);
+  while (!closed_) {
+    const auto now = clock_.Monotonic();
+    const auto due = NextDueLocked(now);
+    const bool flying = flight_bytes_ != 0;
+    if (!flying && (!due || *due > now)) return true;
+    const auto left = TimeLeft(until, now);
+    if (left == left.zero()) return false;
+    changed_.WaitFor(mutex_, left);
+  }
+  return true;
 }
 
 std::optional<std::chrono::nanoseconds> UploadSchedule::NextDueLocked(std::chrono::nanoseconds now) const {
@@ -371,6 +451,7 @@ UploadSchedule::LaneState UploadSchedule::State(const UploadLane& lane) const {
   return {.committed_end = lane.committed_end_,
           .failures_ever = lane.failures_ever_,
           .damages_ever = lane.damages_ever_,
+          .refusals_ever = lane.refusals_ever_,
           .last_error = lane.last_error_,
           .damage = lane.damage_,
           .ended = lane.ended_};

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "base/mutex.h"
 #include "env/random.h"
 #include "millrace/clock.h"
+#include "millrace/events.h"
 #include "millrace/result.h"
 #include "tier/upload_lane.h"
 
@@ -27,6 +29,12 @@ struct UploadScheduleOptions {
   std::uint64_t segment_bytes_max = 64 << 20;
   std::chrono::milliseconds segment_age_max{60'000};
   std::chrono::milliseconds backoff_first{100}, backoff_max{30'000};
+};
+
+/// Everything of `lane` below `end`.
+struct UploadDemand {
+  UploadLane* lane = nullptr;
+  Offset end;
 };
 
 /// One partition's share of one object.
@@ -57,6 +65,8 @@ class UploadSchedule {
   }
   /// Everything below `end` is wanted at once.
   void Demand(UploadLane& lane, Offset end);
+  /// The same of many, told in one go: an uploader sees all of them or none, so that small ones share an object.
+  void DemandAll(std::span<const UploadDemand> demands);
   /// Calls `done` once everything below `end` is committed, or with the reason why it never will be. Inline if it is so
   /// already.
   void OnTiered(UploadLane& lane, Offset end, std::move_only_function<void(const Result<void>&)> done);
@@ -79,7 +89,9 @@ class UploadSchedule {
   void Landed(const UploadClaim& claim);
   /// Nothing was taken, or what was taken is not wanted any more.
   void Dropped(const UploadClaim& claim);
-  enum class Outcome { kKnown, kUnknown };
+  /// kRefused: the store will not take it, now or later, until somebody changes something; who waits for the upload
+  /// gets the error, and the range is tried again all the same.
+  enum class Outcome { kKnown, kUnknown, kRefused };
   /// The range stays where it is and is taken again after a pause.
   void Failed(const UploadClaim& claim, const Error& error, Outcome outcome);
 
@@ -90,9 +102,20 @@ class UploadSchedule {
   /// Monotonic; none: nothing waits for upload.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDue() const;
 
+  /// Called after each failure of a lane and after the success that ends a row of them (null), outside every lock. Set
+  /// before the first claim.
+  using Listener = std::function<void(const UploadLane&, const Error*)>;
+  void SetListener(Listener listener) { listener_ = std::move(listener); }
+  /// The present row of failures, if the last attempt failed.
+  [[nodiscard]] std::optional<BackgroundFailure> Failure(const UploadLane& lane) const;
+  /// Of the lane that fails for longest. Cost: all lanes, while any fails.
+  [[nodiscard]] std::optional<BackgroundFailure> Failure() const;
+  /// Waits until nothing is due and nothing in flight, for `time_max` at most; whether that is so.
+  bool AwaitIdle(std::chrono::nanoseconds time_max);
+
   struct LaneState {
     Offset committed_end;
-    std::uint64_t failures_ever = 0, damages_ever = 0;
+    std::uint64_t failures_ever = 0, damages_ever = 0, refusals_ever = 0;
     std::optional<Error> last_error, damage, ended;
   };
   [[nodiscard]] LaneState State(const UploadLane& lane) const;
@@ -115,16 +138,21 @@ class UploadSchedule {
   [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDueLocked(std::chrono::nanoseconds now) const
       MR_REQUIRES(mutex_);
   [[nodiscard]] UploadClaim Take(UploadLane& lane, std::uint64_t bytes_max) MR_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<BackgroundFailure> FailureLocked(const UploadLane& lane) const MR_REQUIRES(mutex_);
+  void EndFailures(UploadLane& lane) MR_REQUIRES(mutex_);
   static void Run(Ready ready);
+  void Tell(const UploadLane& lane, const Error* error) const;
 
   const UploadScheduleOptions options_;
   Clock& clock_;
   Random& random_;
+  Listener listener_;
   mutable Mutex mutex_;
   CondVar timer_, work_, changed_;
   std::vector<UploadLane*> lanes_ MR_GUARDED_BY(mutex_);   // all, to end them
   std::vector<UploadLane*> listed_ MR_GUARDED_BY(mutex_);  // in the order they became so
   std::uint64_t flight_bytes_ MR_GUARDED_BY(mutex_) = 0;
+  std::size_t failing_ MR_GUARDED_BY(mutex_) = 0;  // lanes
   std::uint64_t changes_ MR_GUARDED_BY(mutex_) = 0, wakes_ MR_GUARDED_BY(mutex_) = 0;
   bool timer_kept_ MR_GUARDED_BY(mutex_) = false;  // one sleeper minds the deadlines for all
   bool pressure_ MR_GUARDED_BY(mutex_) = false;

@@ -12,6 +12,8 @@
 
 #include "env/seeded_random.h"
 #include "log/log_fixture.h"
+#include "meta/memory_metadata_store.h"
+#include "store/memory_object_store.h"
 #include "tier/segment_uploader.h"
 #include "tier/tiered_partition.h"
 
@@ -26,6 +28,7 @@ class TestPartition final : public TieredPartition {
   PartitionLog& log() override { return *fixture_.log; }
   UploadLane& lane() override { return lane_; }
   [[nodiscard]] TopicOptions options() const override { return {}; }
+  [[nodiscard]] SegmentTotals totals() const override { return {}; }
   void OnSegment(const SegmentRow&) override {}
   void OnRow(const PartitionRow&) override {}
   void Append(UploadSchedule& schedule, std::size_t bytes) {
@@ -107,6 +110,67 @@ TEST_F(UploadScheduleTest, ManySmallPartitionsShareAnObjectAndOnesSoonDueGoAlong
   EXPECT_EQ(claims[0].lane, &lane(0));
   EXPECT_EQ(claims[1].lane, &lane(1));
   for (const UploadClaim& claim : claims) schedule_.Dropped(claim);
+}
+
+#ifndef NDEBUG  // release builds do not count what is held
+TEST_F(UploadScheduleTest, ToldUnderAMutexOfOursItEndsTheProcess) {
+  schedule_.SetListener([](const UploadLane&, const Error*) {});
+  Mutex mutex;
+  EXPECT_DEATH(({
+                 MutexLock lock(mutex);
+                 schedule_.OnTiered(lane(0), Offset(0), [](const Result<void>&) {});
+               }),
+               "held_mutexes");
+  schedule_.OnTiered(lane(0), Offset(1), [](const Result<void>&) {});
+  EXPECT_DEATH(({
+                 MutexLock lock(mutex);
+                 schedule_.EndLane(lane(0), Error(ErrorCode::kClosed, "planned"));
+               }),
+               "held_mutexes");
+  Append(0, 12'000);
+  auto claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  Build(claims[0], End(0));
+  EXPECT_DEATH(({
+                 MutexLock lock(mutex);
+                 schedule_.Failed(claims[0], Error(ErrorCode::kUnavailable, "gone"), UploadSchedule::Outcome::kKnown);
+               }),
+               "held_mutexes");
+  schedule_.Dropped(claims[0]);
+}
+#endif
+
+TEST_F(UploadScheduleTest, ARefusalIsToldToWhoWaitsAndAFailureIsNot) {
+  std::vector<std::string> heard;
+  schedule_.SetListener([&](const UploadLane&, const Error* error) {
+    heard.push_back(error == nullptr ? "resumed" : std::string(error->message()));
+  });
+  Append(0, 12'000);
+  std::optional<Result<void>> outcome;
+  schedule_.OnTiered(lane(0), End(0), [&](const Result<void>& result) { outcome = result; });
+  auto claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  Build(claims[0], End(0));
+  schedule_.Failed(claims[0], Error(ErrorCode::kUnavailable, "gone"), UploadSchedule::Outcome::kKnown);
+  EXPECT_FALSE(outcome);
+  clock_.Advance(std::chrono::minutes(1));
+  claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  Build(claims[0], End(0));
+  schedule_.Failed(claims[0], Error(ErrorCode::kPermissionDenied, "no"), UploadSchedule::Outcome::kRefused);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->error().code(), ErrorCode::kPermissionDenied);
+  ASSERT_TRUE(schedule_.Failure());
+  EXPECT_EQ(schedule_.Failure()->times, 2U);
+  EXPECT_EQ(schedule_.Failure()->since_ms, clock_.WallMs() - 60'000);
+  EXPECT_FALSE(schedule_.Failure(lane(1)));
+  clock_.Advance(std::chrono::minutes(1));
+  EXPECT_FALSE(schedule_.AwaitIdle(std::chrono::nanoseconds(0)));  // tried again all the same
+  claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  Commit(claims[0], Build(claims[0], End(0)));
+  EXPECT_FALSE(schedule_.Failure());
+  EXPECT_EQ(heard, (std::vector<std::string>{"gone", "no", "resumed"}));
 }
 
 TEST_F(UploadScheduleTest, DemandAndPressureMakeDueAndDemandGoesFirst) {
@@ -242,6 +306,41 @@ TEST_F(UploadScheduleTest, ASleeperWakesForADemandAndForClose) {
     seen = schedule_.changes();
   }
   schedule_.Close(Error(ErrorCode::kClosed, "closed"));
+}
+
+TEST_F(UploadScheduleTest, UploadAllDemandsEveryPartitionInOneGo) {
+  // Another uploader looks for work while UploadAll goes through the partitions: it must not take the first few alone.
+  class Partitions final : public TieredPartitions {
+   public:
+    Partitions(std::vector<TieredPartition*> all, UploadSchedule& schedule)
+        : all_(std::move(all)), schedule_(schedule) {}
+    void ForEach(const std::function<void(TieredPartition&)>& visit) override {
+      for (TieredPartition* partition : all_) {
+        visit(*partition);
+        taken_early_ += schedule_.Claim().size();
+      }
+      schedule_.Close(
+          Error(ErrorCode::kClosed, "the test ends"));  // nothing to upload to: only the demand is looked at
+    }
+    std::size_t taken_early_ = 0;
+
+   private:
+    std::vector<TieredPartition*> all_;
+    UploadSchedule& schedule_;
+  };
+  MemoryObjectStore objects;
+  MemoryMetadataStore metadata;
+  SegmentUploader uploader({}, objects, metadata, clock_, random_);
+  TestPartition first, second;
+  for (TestPartition* partition : {&first, &second}) {
+    uploader.schedule().Add(partition->lane());
+    partition->Append(uploader.schedule(), 100);
+  }
+  Partitions partitions({&first, &second}, uploader.schedule());
+  const auto uploaded = uploader.UploadAll(partitions);
+  ASSERT_FALSE(uploaded);
+  EXPECT_EQ(uploaded.error().code(), ErrorCode::kClosed);
+  EXPECT_EQ(partitions.taken_early_, 0U);
 }
 
 TEST(ObjectKeyTest, OnlyKeysOfOursGiveAnId) {

@@ -10,8 +10,8 @@ namespace millrace {
 
 namespace {
 
-constexpr std::uint64_t kMagic = 0x3145534f4c43524d;  // "MRCLOSE1"
-constexpr std::size_t kHeaderBytes = 40, kFileBytes = 24, kCrcFrom = 12;
+constexpr std::uint64_t kMagic = 0x3245534f4c43524d;  // "MRCLOSE2"; the first one did not say how far its note went
+constexpr std::size_t kHeaderBytes = 48, kFileBytes = 24, kCrcFrom = 12;
 constexpr std::uint64_t kBytesMax = 1ull << 30;
 
 }  // namespace
@@ -22,7 +22,8 @@ std::vector<std::byte> EncodeWalCleanClose(const WalCleanClose& close) {
   PutLe(bytes.data() + 12, static_cast<std::uint32_t>(close.files.size()));
   PutLe(bytes.data() + 16, close.end.value());
   PutLe(bytes.data() + 24, close.last_frame.value());
-  PutLe(bytes.data() + 32, static_cast<std::uint64_t>(close.note.size()));
+  PutLe(bytes.data() + 32, close.note_end.value());
+  PutLe(bytes.data() + 40, static_cast<std::uint64_t>(close.note.size()));
   std::byte* at = bytes.data() + kHeaderBytes;
   for (const WalCleanClose::File& file : close.files) {
     PutLe(at, file.generation);
@@ -40,11 +41,12 @@ std::optional<WalCleanClose> DecodeWalCleanClose(std::span<const std::byte> byte
   if (GetLe<std::uint32_t>(bytes.data() + 8) != Crc32c(bytes.subspan(kCrcFrom))) return std::nullopt;
   const std::uint64_t files = GetLe<std::uint32_t>(bytes.data() + 12);
   const std::uint64_t rest = bytes.size() - kHeaderBytes;
-  if (files > rest / kFileBytes || GetLe<std::uint64_t>(bytes.data() + 32) != rest - files * kFileBytes) {
+  if (files > rest / kFileBytes || GetLe<std::uint64_t>(bytes.data() + 40) != rest - files * kFileBytes) {
     return std::nullopt;
   }
   WalCleanClose close = {.end = WalPosition(GetLe<std::int64_t>(bytes.data() + 16)),
-                         .last_frame = WalPosition(GetLe<std::int64_t>(bytes.data() + 24))};
+                         .last_frame = WalPosition(GetLe<std::int64_t>(bytes.data() + 24)),
+                         .note_end = WalPosition(GetLe<std::int64_t>(bytes.data() + 32))};
   const std::byte* at = bytes.data() + kHeaderBytes;
   for (std::uint64_t i = 0; i < files; ++i, at += kFileBytes) {
     close.files.push_back({GetLe<std::uint64_t>(at), WalPosition(GetLe<std::int64_t>(at + 8)),

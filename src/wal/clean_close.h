@@ -4,13 +4,14 @@
 // The file is believed once, by the next opening, which removes it before it changes anything; and only if the headers
 // of all files, the last frame and the staging ring agree with it. Anything else, and the frames are read.
 //
-//   0  magic u64 ("MRCLOSE1")
+//   0  magic u64 ("MRCLOSE2")
 //   8  crc u32             over all bytes from 12 on
 //   12 file_count u32
 //   16 end i64             where the line goes on
 //   24 last_frame i64      where the last frame begins
-//   32 note_bytes u64
-//   40 files               oldest first: generation u64, base i64, payload_end i64
+//   32 note_end i64        no frame of the log's user ends behind it; the note tells of all before
+//   40 note_bytes u64
+//   48 files               oldest first: generation u64, base i64, payload_end i64
 //   ·  note
 #pragma once
 
@@ -36,7 +37,7 @@ struct WalCleanClose {
     WalPosition base, payload_end;
     friend bool operator==(const File&, const File&) = default;
   };
-  WalPosition end, last_frame;
+  WalPosition end, last_frame, note_end;
   std::vector<File> files;
   std::vector<std::byte> note;
 };

@@ -25,6 +25,7 @@ std::vector<std::byte> BytesOf(std::string_view text) {
 WalCleanClose Example() {
   return {.end = WalPosition(8192),
           .last_frame = WalPosition(4096),
+          .note_end = WalPosition(4200),
           .files = {{3, WalPosition(0), WalPosition(100)}, {5, WalPosition(4096), WalPosition(4200)}},
           .note = BytesOf("a note")};
 }
@@ -37,6 +38,7 @@ TEST(WalCleanCloseCodecTest, RoundTripIsExact) {
     ASSERT_TRUE(decoded);
     EXPECT_EQ(decoded->end, close.end);
     EXPECT_EQ(decoded->last_frame, close.last_frame);
+    EXPECT_EQ(decoded->note_end, close.note_end);
     EXPECT_EQ(decoded->files, close.files);
     EXPECT_EQ(decoded->note, close.note);
   }
@@ -52,6 +54,11 @@ TEST(WalCleanCloseCodecTest, CutOrFlippedAnywhereItIsNotBelieved) {
     flipped[at / 8] ^= static_cast<std::byte>(1 << at % 8);
     EXPECT_FALSE(DecodeWalCleanClose(flipped)) << at;
   }
+}
+
+Result<void> CloseNoted(Wal& wal) {
+  const WalPosition taken_at = wal.StopStaging();
+  return wal.CloseWithNote(AsBytes("n"), taken_at);
 }
 
 /// Takes the note, or refuses it.
@@ -97,7 +104,7 @@ class WalCleanCloseTest : public testing::Test {
     auto wal = Open();
     AppendSome(*wal, count);
     end_ = wal->end();
-    ASSERT_TRUE(wal->CloseWithNote(AsBytes("n")));
+    ASSERT_TRUE(CloseNoted(*wal));
   }
   [[nodiscard]] std::vector<std::string> ReadAll(Wal& wal) {
     std::vector<std::string> payloads;
@@ -152,7 +159,7 @@ TEST_F(WalCleanCloseTest, TheNextOpeningReadsNoFrames) {
     EXPECT_EQ(ReadAll(*wal), written_);
     AppendSome(*wal, round);  // none, then some
     EXPECT_EQ(ReadAll(*wal), written_);
-    ASSERT_TRUE(wal->CloseWithNote(AsBytes("n")));
+    ASSERT_TRUE(CloseNoted(*wal));
   }
 }
 
@@ -217,6 +224,54 @@ TEST_F(WalCleanCloseTest, AnOldOneIsNotBelieved) {
   ExpectScanned();
 }
 
+TEST_F(WalCleanCloseTest, NothingIsStagedOnceTheEndWasTold) {
+  auto wal = Open();
+  AppendSome(*wal, 3);
+  written_.push_back("staged only");
+  const auto last = Append(*wal, written_.back());
+  ASSERT_TRUE(last);
+  EXPECT_EQ(wal->StopStaging(), last->end);
+  const auto refused = Append(*wal, "too late");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kClosed);
+  const auto no_room = wal->AwaitRoom(10, clock_.Monotonic());
+  ASSERT_FALSE(no_room);
+  EXPECT_EQ(no_room.error().code(), ErrorCode::kClosed);
+  EXPECT_TRUE(wal->AwaitDurable(last->end)) << "what is staged can still be waited for";
+  EXPECT_EQ(wal->StopStaging(), last->end);
+  ASSERT_TRUE(CloseNoted(*wal));
+  ASSERT_TRUE(FileIsThere());
+  EXPECT_TRUE(Open()->recovery().clean_close);
+}
+
+TEST_F(WalCleanCloseTest, ANoteOfAnEarlierMomentIsNotKept) {
+  auto wal = Open();
+  AppendSome(*wal, 3);
+  written_.push_back("noted");
+  const auto noted = Append(*wal, written_.back());
+  ASSERT_TRUE(noted);
+  written_.push_back("behind the note");
+  ASSERT_TRUE(AppendDurably(*wal, written_.back()));
+  ASSERT_TRUE(wal->CloseWithNote(AsBytes("n"), noted->end));
+  EXPECT_FALSE(FileIsThere());
+  ExpectScanned();
+}
+
+TEST_F(WalCleanCloseTest, ANoteThatEndsBeforeTheLastFrameIsNotBelieved) {
+  for (const bool mark_follows : {true, false}) {
+    WriteAndClose(3);
+    auto close = DecodeWalCleanClose(disk_.Contents(kClosed));
+    ASSERT_TRUE(close);
+    if (!mark_follows) {
+      auto wal = Open();
+      ASSERT_TRUE(wal->Close());
+    }
+    close->note_end = close->note_end - 8;
+    PutBack(EncodeWalCleanClose(*close));
+    ExpectScanned();
+  }
+}
+
 TEST_F(WalCleanCloseTest, FramesThatWaitInTheRingAreNotPassedOver) {
   WriteAndClose();
   const auto old = disk_.Contents(kClosed);
@@ -236,13 +291,13 @@ TEST_F(WalCleanCloseTest, AFileThatIsGoneOrChangedIsNoticed) {
   ExpectScanned();
 
   auto wal = Open();
-  ASSERT_TRUE(wal->CloseWithNote(AsBytes("n")));
+  ASSERT_TRUE(CloseNoted(*wal));
   ASSERT_TRUE(FileIsThere());
   for (const std::uint64_t copy : {0, 2048}) disk_.FlipBit(kFirstFile, copy + 20, 1);  // both headers of one file
   wal = Open();
   EXPECT_FALSE(wal->recovery().clean_close);
   EXPECT_FALSE(replay_->payloads.empty());
-  ASSERT_TRUE(wal->CloseWithNote(AsBytes("n")));
+  ASSERT_TRUE(CloseNoted(*wal));
 
   ASSERT_TRUE(disk_.Remove(kFirstFile));
   wal = Open();
@@ -277,7 +332,7 @@ TEST_F(WalCleanCloseTest, DamageThatTheRingCanMendIsMended) {
       EXPECT_EQ(ReadAll(**wal), written_) << byte;
       // Mended in the file, so that nobody needs the ring any more.
       if (opening == 1) EXPECT_TRUE((*wal)->recovery().clean_close) << byte;
-      ASSERT_TRUE((*wal)->CloseWithNote(AsBytes("n")));
+      ASSERT_TRUE(CloseNoted(**wal));
     }
     disk->Overwrite(std::filesystem::path(kWalDirectory) / "staging", 0, std::vector<std::byte>(bytes));
     NoteReplay replay(false);
@@ -295,7 +350,7 @@ TEST_F(WalCleanCloseTest, ALogWithDamageLeavesNone) {
   disk_.FlipBit(kClosed, 20, 1);
   auto wal = Open();
   EXPECT_EQ(replay_->damage, 1);
-  ASSERT_TRUE(wal->CloseWithNote(AsBytes("n")));
+  ASSERT_TRUE(CloseNoted(*wal));
   EXPECT_FALSE(FileIsThere());
 }
 
@@ -305,7 +360,7 @@ TEST_F(WalCleanCloseTest, PowerLossAroundTheCloseLosesNothing) {
   auto wal = Open();
   AppendSome(*wal, 20);
   disk_.SetObserver([&](SimOperation, const std::filesystem::path&) { images.push_back(disk_.Snapshot()); });
-  ASSERT_TRUE(wal->CloseWithNote(AsBytes("n")));
+  ASSERT_TRUE(CloseNoted(*wal));
   wal = Open();
   ASSERT_TRUE(wal->recovery().clean_close);
   disk_.SetObserver(nullptr);
@@ -336,7 +391,7 @@ TEST_F(WalCleanCloseTest, AFullDiskCannotKeepANoteAndThatIsNoError) {
         }
         return std::nullopt;
       });
-  EXPECT_TRUE(wal->CloseWithNote(AsBytes("n")));
+  EXPECT_TRUE(CloseNoted(*wal));
   disk_.SetFaultPlan(nullptr);
   ExpectScanned();
 }

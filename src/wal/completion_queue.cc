@@ -30,19 +30,30 @@ void CompletionQueue::Release(WalPosition durable_end, const Error* failure) {
   }
 }
 
-void CompletionQueue::RunReleased() {
+void CompletionQueue::RunReleased() noexcept {
   std::deque<Released> batch;
   for (;;) {
     {
       MutexLock lock(mutex_);
-      if (batch.empty() && running_) return;
-      running_ = !released_.empty();
-      if (!running_) return;
+      if (batch.empty() && runner_) return;
+      runner_.reset();
+      if (released_.empty()) {
+        idle_.NotifyAll();
+        return;
+      }
+      runner_ = std::this_thread::get_id();
       batch.clear();
       batch.swap(released_);
     }
+    CheckNoMutexHeld();
     for (Released& released : batch) released.done(released.result);
   }
+}
+
+void CompletionQueue::RunAll() {
+  RunReleased();
+  MutexLock lock(mutex_);
+  while (runner_ && runner_ != std::this_thread::get_id()) idle_.Wait(mutex_);
 }
 
 }  // namespace millrace

@@ -3,6 +3,8 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
+#include <thread>
 
 #include "base/mutex.h"
 #include "millrace/result.h"
@@ -19,8 +21,12 @@ class CompletionQueue {
   [[nodiscard]] bool empty() const MR_EXCLUDES(mutex_);
   /// Everything that waits for `durable_end` or less may run; with `failure`, everything fails with it.
   void Release(WalPosition durable_end, const Error* failure) MR_EXCLUDES(mutex_);
-  /// Runs what was released, unless another thread is at it: that one then runs it.
-  void RunReleased() MR_EXCLUDES(mutex_);
+  /// Runs what was released, unless another thread is at it: that one then runs it. A callback that throws ends the
+  /// process: what comes after it would never be called.
+  void RunReleased() noexcept MR_EXCLUDES(mutex_);
+  /// The same, and returns only when no other thread runs any more. A callback may call it: what is left then runs
+  /// after it.
+  void RunAll() MR_EXCLUDES(mutex_);
 
  private:
   struct Waiting {
@@ -34,7 +40,8 @@ class CompletionQueue {
   mutable Mutex mutex_;
   std::deque<Waiting> waiting_ MR_GUARDED_BY(mutex_);  // ascending
   std::deque<Released> released_ MR_GUARDED_BY(mutex_);
-  bool running_ MR_GUARDED_BY(mutex_) = false;
+  std::optional<std::thread::id> runner_ MR_GUARDED_BY(mutex_);
+  CondVar idle_;
 };
 
 }  // namespace millrace

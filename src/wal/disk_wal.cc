@@ -128,13 +128,13 @@ Result<void> DiskWal::Close() {
     ++wakes_;
     work_.NotifyAll();
     room_.NotifyAll();
-    while (!TryLead()) led_.Wait(mutex_);
+    while (!gate_.TryLead()) led_.Wait(mutex_);
   }
   auto closed = LeadGroup(Lead::kSync);
   bool mark = false;
   {
     MutexLock lock(mutex_);
-    while (!TryLead()) led_.Wait(mutex_);
+    while (!gate_.TryLead()) led_.Wait(mutex_);
     mark = closed && MarkNeeded() && StageMark();
     if (!mark) EndLeadership();
   }
@@ -146,8 +146,9 @@ Result<void> DiskWal::Close() {
     completions_.Release(durable_end(), poison_ ? &*poison_ : &error);
     room_.NotifyAll();
     led_.NotifyAll();
+    gate_.Send(gate_.RouseAll());
   }
-  completions_.RunReleased();
+  completions_.RunAll();
   return closed;
 }
 
@@ -167,14 +168,24 @@ std::optional<WalCleanClose> DiskWal::CleanState() const {
   return close;
 }
 
-Result<void> DiskWal::CloseWithNote(std::span<const std::byte> note) {
+WalPosition DiskWal::StopStaging() {
+  MutexLock lock(mutex_);
+  staging_stopped_ = true;
+  room_.NotifyAll();  // who waits for a place is refused
+  return payload_end_;
+}
+
+Result<void> DiskWal::CloseWithNote(std::span<const std::byte> note, WalPosition taken_at) {
   MR_TRY(Close());
   std::optional<WalCleanClose> close;
   {
     MutexLock lock(mutex_);
     close = CleanState();
+    // Frames that came behind the note would be lost with it.
+    if (payload_end_ != taken_at && !Planted(Bug::kWalNoteOfEarlier)) close.reset();
   }
   if (!close) return {};
+  close->note_end = taken_at;
   close->note.assign(note.begin(), note.end());
   [[maybe_unused]] const auto kept = WriteWalCleanClose(file_system_, options_.directory, *close);
   return {};

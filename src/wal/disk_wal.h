@@ -6,8 +6,8 @@
 //        |              `-- in its file; the staging ring holds the rest
 //        `-- synced
 //
-// One leader at a time writes, syncs and rolls files; leadership (`leading_`) passes through the mutex, and what only
-// the leader touches is marked so.
+// One leader at a time writes, syncs and rolls files; leadership (kept by the gate) passes through the mutex, and what
+// only the leader touches is marked so.
 #pragma once
 
 #include <atomic>
@@ -16,10 +16,12 @@
 #include <optional>
 #include <vector>
 
+#include "base/aligned_bytes.h"
 #include "base/group_gate.h"
 #include "base/mutex.h"
 #include "wal/clean_close.h"
 #include "wal/completion_queue.h"
+#include "wal/frame.h"
 #include "wal/staging_ring.h"
 #include "wal/wal.h"
 #include "wal/wal_file.h"
@@ -58,7 +60,8 @@ class DiskWal final : public Wal {
   [[nodiscard]] const WalRecoveryReport& recovery() const override { return report_; }
   [[nodiscard]] WalStats Stats() const override;
   Result<void> Close() override;
-  Result<void> CloseWithNote(std::span<const std::byte> note) override;
+  WalPosition StopStaging() override;
+  Result<void> CloseWithNote(std::span<const std::byte> note, WalPosition taken_at) override;
 
  private:
   enum class Lead { kDrain, kSync };
@@ -74,6 +77,7 @@ class DiskWal final : public Wal {
     std::vector<Piece> pieces;
     WalPosition synced_to;  // by rolling, even if the group itself is not synced
     bool sync = false;
+    bool stranded = false;  // failed for want of space alone: it is tried again, and nothing is given up
     std::uint64_t written_bytes = 0, syncs = 0;
   };
   struct ReadyFile {
@@ -82,6 +86,7 @@ class DiskWal final : public Wal {
   };
 
   // Reading (disk_wal_read.cc).
+  [[nodiscard]] bool Holds(const std::shared_ptr<WalFile>& file) const;
   Result<Frames> ReadFile(const WalFile& file, WalStream stream, WalExtent range, std::uint64_t bytes_max);
   Result<Frames> ReadStaged(WalStream stream, WalExtent range, std::uint64_t bytes_max);
   Error DamageAt(const WalFile& file, WalExtent range) const;
@@ -93,29 +98,40 @@ class DiskWal final : public Wal {
   /// What a frame of this size lacks; rolls to the next file if that is all it takes.
   Missing MakePlace(std::uint64_t frame_bytes, WalFrameKind kind = WalFrameKind::kPayload) MR_REQUIRES(mutex_);
   [[nodiscard]] bool IsLarge(std::uint64_t frame_bytes) const MR_REQUIRES(mutex_);
-  WalExtent Stage(WalFrameHeader header, std::span<const std::span<const std::byte>> pieces) MR_REQUIRES(mutex_);
+  /// kOutOfSpace: nothing was staged. Any other failure is kept in poison_.
+  Result<WalExtent> Stage(WalFrameHeader header, std::span<const std::span<const std::byte>> pieces)
+      MR_REQUIRES(mutex_);
   void PadToBlock() MR_REQUIRES(mutex_);
   /// To a file of at least this capacity.
   Missing Roll(std::uint64_t capacity_min) MR_REQUIRES(mutex_);
-  Result<void> SupplyMissing(Missing missing, std::uint64_t frame_bytes);
+  Result<void> SupplyMissing(Missing missing, std::uint64_t frame_bytes, std::chrono::nanoseconds patience);
   std::chrono::nanoseconds AwaitSpace(std::uint64_t frame_bytes, std::chrono::nanoseconds pause);
   Result<void> MakeLargeArea(std::uint64_t frame_bytes);
 
   // Committing (disk_wal_commit.cc).
-  [[nodiscard]] bool TryLead() MR_REQUIRES(mutex_);
   /// Precondition: this thread leads. Ends the leadership.
   Result<void> LeadGroup(Lead lead);
-  void AwaitJoiners();
+  void AwaitJoiners(std::optional<std::chrono::nanoseconds> deadline);
   Group CloseGroup(Lead lead) MR_REQUIRES(mutex_);
   std::vector<Piece> PiecesOf(WalPosition begin, WalPosition end) MR_REQUIRES(mutex_);
   Piece PieceOf(std::shared_ptr<WalFile> file, WalPosition begin, WalPosition end) MR_REQUIRES(mutex_);
   static Result<void> WriteGroup(Group& group);
   /// The group's file failed: everything not durable goes to a fresh file, once.
   Result<void> Rescue(Group& group, const Error& error);
+  /// What a file that failed was given and is not known to have kept.
+  struct TakenBack {
+    AlignedBytes bytes;
+    std::vector<WalFrameHeader> frames;
+  };
+  /// Reads [begin, end) of it; every frame must be whole.
+  static Result<TakenBack> TakeBack(const WalFile& file, WalPosition begin, WalPosition end);
   /// Gives the staged frames of [begin, end) another generation; returns where the frame before them begins.
   WalPosition Reframe(WalPosition begin, WalPosition end, std::uint64_t generation) MR_REQUIRES(mutex_);
   void FinishGroup(const Group& group, const Result<void>& result);
+  /// Leadership that ends without a group. A group ends it in FinishGroup.
   void EndLeadership() MR_REQUIRES(mutex_);
+  /// Nothing is staged or synced any more: whoever waits for anything looks again.
+  void SetPoison(Error error) MR_REQUIRES(mutex_);
 
   // Files (disk_wal_files.cc).
   Result<void> BeginFirstFile(WalPosition start, WalPosition last_frame, const std::vector<StagedFrame>& carried);
@@ -183,7 +199,8 @@ class DiskWal final : public Wal {
   WalPosition written_end_ MR_GUARDED_BY(mutex_), closed_end_ MR_GUARDED_BY(mutex_);
   WalPosition last_frame_ MR_GUARDED_BY(mutex_){-1}, payload_end_ MR_GUARDED_BY(mutex_);
   WalPosition proved_ MR_GUARDED_BY(mutex_);  // synced_to of the last frame
-  bool leading_ MR_GUARDED_BY(mutex_) = false, building_ MR_GUARDED_BY(mutex_) = false;
+  bool building_ MR_GUARDED_BY(mutex_) = false;
+  bool staging_stopped_ MR_GUARDED_BY(mutex_) = false;  // no payload gets a place any more; marks do
   bool closing_ MR_GUARDED_BY(mutex_) = false, closed_ MR_GUARDED_BY(mutex_) = false;
   std::optional<Error> poison_ MR_GUARDED_BY(mutex_);
   std::uint64_t sleepers_ MR_GUARDED_BY(mutex_) = 0, wakes_ MR_GUARDED_BY(mutex_) = 0;

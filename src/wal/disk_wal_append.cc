@@ -7,6 +7,7 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "base/deadline.h"
 #include "base/eager_lock.h"
 #include "base/try.h"
 #include "wal/disk_wal.h"
@@ -27,7 +28,7 @@ Error BudgetUsedUp() {
 }  // namespace
 
 Result<void> DiskWal::CheckUsable() const {
-  if (closing_) return Error(ErrorCode::kClosed, "the WAL is closed");
+  if (closing_ || staging_stopped_) return Error(ErrorCode::kClosed, "the WAL is closed");
   if (poison_) return *poison_;
   return {};
 }
@@ -70,7 +71,12 @@ Result<WalExtent> DiskWal::TryStage(WalFrameHeader header, std::uint64_t payload
     const WalPosition begin(end_.load(std::memory_order_relaxed));
     ring_->BeginLarge(begin, begin + static_cast<std::int64_t>(AlignUp(frame_bytes, kWalBlockBytes)));
   }
-  const WalExtent extent = Stage(header, pieces);
+  const auto staged = Stage(header, pieces);
+  if (!staged) {
+    if (IsLarge(frame_bytes)) ring_->EndLarge();
+    return staged.error();
+  }
+  const WalExtent extent = *staged;
   stats_.payload_bytes += payload_bytes;
   payload_end_ = extent.end;
   if (poison_) return *poison_;  // staging could not be written
@@ -101,7 +107,7 @@ void DiskWal::PadToBlock() {
   end_.store(padded.value(), std::memory_order_release);
 }
 
-WalExtent DiskWal::Stage(WalFrameHeader header, std::span<const std::span<const std::byte>> pieces) {
+Result<WalExtent> DiskWal::Stage(WalFrameHeader header, std::span<const std::span<const std::byte>> pieces) {
   const WalPosition begin(end_.load(std::memory_order_relaxed));
   const auto frame_bytes = static_cast<std::int64_t>(WalFrameBytes(header.payload_bytes));
   MR_CHECK(begin >= closed_end_ && begin + frame_bytes <= files_.back()->limit(), begin.value(), frame_bytes);
@@ -122,19 +128,23 @@ WalExtent DiskWal::Stage(WalFrameHeader header, std::span<const std::span<const 
   const WalPosition end = begin + frame_bytes;
   ring_->Zero(at, static_cast<std::uint64_t>(end - at));
   if (auto published = ring_->Publish(begin, static_cast<std::uint64_t>(frame_bytes)); !published) {
-    poison_ = published.error().WithContext("the WAL's staging file").WithRetryable(false);
+    // A disk that is full takes it later: it has no place in the order yet, and the next frame gets this one.
+    if (published.error().code() == ErrorCode::kOutOfSpace)
+      return published.error().WithContext("the WAL's staging file").WithRetryable(true);
+    SetPoison(published.error().WithContext("the WAL's staging file").WithRetryable(false));
   }
   last_frame_ = begin;
   proved_ = header.synced_to;
   ++stats_.frames;
   end_.store(end.value(), std::memory_order_release);
-  return {begin, end};
+  return WalExtent{begin, end};
 }
 
 Result<void> DiskWal::AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanoseconds deadline) {
   const std::uint64_t frame_bytes = WalFrameBytes(payload_bytes);
-  std::chrono::nanoseconds patience = deadline - clock_.Monotonic();
-  for (;;) {
+  // By the clock, and by what was waited out: a simulated clock stands still meanwhile.
+  std::chrono::nanoseconds patience = TimeLeft(deadline, clock_.Monotonic());
+  for (;; patience = std::min(patience, TimeLeft(deadline, clock_.Monotonic()))) {
     Missing missing;
     {
       MutexLock lock(mutex_);
@@ -143,20 +153,15 @@ Result<void> DiskWal::AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanose
       if (missing == Missing::kNothing) return {};
       if (missing == Missing::kBudget) {
         if (patience <= std::chrono::nanoseconds(0)) return BudgetUsedUp();
-        if (room_.WaitFor(mutex_, patience)) {
-          patience = std::min(patience, deadline - clock_.Monotonic());
-        } else {
-          patience = {};
-        }
+        if (!room_.WaitFor(mutex_, patience)) patience = {};
         continue;
       }
     }
-    auto supplied = SupplyMissing(missing, frame_bytes);
+    auto supplied = SupplyMissing(missing, frame_bytes, patience);
     if (supplied) continue;
     if (supplied.error().code() != ErrorCode::kOutOfSpace) return supplied.error();
     if (patience <= std::chrono::nanoseconds(0)) return supplied.error();
-    patience = std::min(patience - AwaitSpace(frame_bytes, std::min<std::chrono::nanoseconds>(patience, kRetryBuild)),
-                        deadline - clock_.Monotonic());
+    patience -= AwaitSpace(frame_bytes, std::min<std::chrono::nanoseconds>(patience, kRetryBuild));
   }
 }
 
@@ -165,15 +170,22 @@ Result<void> DiskWal::AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanose
 /// what of the pause was spent.
 std::chrono::nanoseconds DiskWal::AwaitSpace(std::uint64_t frame_bytes, std::chrono::nanoseconds pause) {
   MutexLock lock(mutex_);
-  const auto until = clock_.Monotonic() + pause;
-  for (auto left = pause; left > std::chrono::nanoseconds(0); left = std::min(left, until - clock_.Monotonic())) {
+  const auto until = DeadlineAfter(clock_.Monotonic(), pause);
+  for (auto left = pause; left > left.zero(); left = std::min(left, TimeLeft(until, clock_.Monotonic()))) {
     if (!room_.WaitFor(mutex_, left)) break;
     if (!CheckUsable() || MakePlace(frame_bytes) == Missing::kNothing) return {};
   }
   return pause;
 }
 
-Result<void> DiskWal::SupplyMissing(Missing missing, std::uint64_t frame_bytes) {
+Result<void> DiskWal::SupplyMissing(Missing missing, std::uint64_t frame_bytes, std::chrono::nanoseconds patience) {
+  if (missing != Missing::kFile) {
+    MutexLock lock(mutex_);
+    if (gate_.led()) {
+      if (led_.WaitFor(mutex_, patience)) return {};
+      return Error(ErrorCode::kTimeout, "the WAL's staging buffer was not written out in time");
+    }
+  }
   switch (missing) {
     case Missing::kUsableFile:
       return EnsureUsable();
@@ -186,10 +198,7 @@ Result<void> DiskWal::SupplyMissing(Missing missing, std::uint64_t frame_bytes) 
   }
   {
     MutexLock lock(mutex_);
-    if (!TryLead()) {
-      led_.Wait(mutex_);
-      return {};
-    }
+    if (!gate_.TryLead()) return {};  // somebody was quicker: the caller looks again
   }
   return LeadGroup(Lead::kDrain);
 }
@@ -198,10 +207,7 @@ Result<void> DiskWal::MakeLargeArea(std::uint64_t frame_bytes) {
   StagingRing* ring = nullptr;
   {
     MutexLock lock(mutex_);
-    if (!TryLead()) {
-      led_.Wait(mutex_);
-      return {};
-    }
+    if (!gate_.TryLead()) return {};  // somebody was quicker: the caller looks again
     ring = ring_.get();
   }
   // Leadership keeps the area from being filled or dropped meanwhile. The old one goes first: two mappings of one file

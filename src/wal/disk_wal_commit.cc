@@ -1,9 +1,12 @@
 // Group commit: one leader writes and syncs what everybody staged, then wakes them all.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
 #include "base/bugs.h"
 #include "base/check.h"
+#include "base/deadline.h"
 #include "base/try.h"
 #include "wal/disk_wal.h"
 
@@ -16,16 +19,19 @@ constexpr double kJoinWaitOfSync = 0.8;
 
 }  // namespace
 
-bool DiskWal::TryLead() {
-  if (leading_) return false;
-  leading_ = true;
-  return true;
+void DiskWal::EndLeadership() {
+  gate_.Send(gate_.EndLead());
+  led_.NotifyAll();
+  if (sleepers_ > 0 && HasWork()) WakeSleeper();
 }
 
-void DiskWal::EndLeadership() {
-  MR_CHECK(leading_);
-  leading_ = false;
+void DiskWal::SetPoison(Error error) {
+  if (poison_) return;
+  poison_ = std::move(error);
+  gate_.Send(gate_.RouseAll());
   led_.NotifyAll();
+  room_.NotifyAll();
+  WakeSleeper();  // callbacks wait for it too
 }
 
 Result<void> DiskWal::AwaitDurable(WalPosition end, std::optional<std::chrono::nanoseconds> deadline) {
@@ -40,9 +46,8 @@ Result<void> DiskWal::AwaitDurable(WalPosition end, std::optional<std::chrono::n
       if (poison_) return *poison_;
       if (closed_) return Error(ErrorCode::kClosed, "the WAL is closed");
       MR_CHECK(end.value() <= end_.load(std::memory_order_relaxed), end.value());
-      lead = TryLead();
-      const bool in_open_group = lead || end > closed_end_;
-      const std::uint64_t group = in_open_group ? gate_.open_group() : gate_.open_group() - 1;
+      lead = gate_.TryLead();
+      const std::uint64_t group = gate_.GroupOf(!lead && end <= closed_end_);
       if (counted_in != group) {
         gate_.Join(group);
         counted_in = group;
@@ -50,24 +55,25 @@ Result<void> DiskWal::AwaitDurable(WalPosition end, std::optional<std::chrono::n
       if (!lead) ticket = gate_.Enter(group);
     }
     if (lead) {
-      AwaitJoiners();
+      AwaitJoiners(deadline);
       MR_TRY(LeadGroup(Lead::kSync));
       continue;
     }
     std::optional<std::chrono::nanoseconds> left;
-    if (deadline) left = *deadline - clock_.Monotonic();
-    if (!gate_.Wait(ticket, left)) {
-      return Error(ErrorCode::kTimeout, "the sync of the WAL did not end in time");
-    }
+    if (deadline) left = TimeLeft(*deadline, clock_.Monotonic());
+    if (gate_.Wait(ticket, left)) continue;
+    if (announced_end_.load(std::memory_order_acquire) >= end.value()) return {};
+    return Error(ErrorCode::kTimeout, "the sync of the WAL did not end in time");
   }
 }
 
-void DiskWal::AwaitJoiners() {
+void DiskWal::AwaitJoiners(std::optional<std::chrono::nanoseconds> deadline) {
   std::chrono::nanoseconds patience;
   {
     MutexLock lock(mutex_);
     patience = std::chrono::duration_cast<std::chrono::nanoseconds>(sync_time_ * kJoinWaitOfSync);
   }
+  if (deadline) patience = std::min(patience, TimeLeft(*deadline, clock_.Monotonic()));
   gate_.AwaitJoiners(clock_, patience);
 }
 
@@ -176,81 +182,136 @@ void DiskWal::FinishGroup(const Group& group, const Result<void>& result) {
             Planted(Bug::kWalAckOutOfOrder) ? end_.load(std::memory_order_relaxed) : synced_to.value();
         durable_end_.store(end, std::memory_order_release);
       }
-    } else if (!poison_) {
-      poison_ = result.error().WithRetryable(false);
+    } else if (!group.stranded) {
+      SetPoison(result.error().WithRetryable(false));
     }
   }
   // Before anybody learns that his bytes are durable, whoever shows them to readers must know.
   const WalPosition durable(durable_end_.load(std::memory_order_relaxed));
-  if (moved && listener_) listener_(durable);
-  std::vector<std::uint64_t> wake;
-  bool hand_over = false;
+  if (moved && listener_) {
+    CheckNoMutexHeld();
+    listener_(durable);
+  }
+  GroupGate::Wakes wakes;
   {
     MutexLock lock(mutex_);
     announced_end_.store(durable.value(), std::memory_order_release);
-    completions_.Release(durable, poison_ ? &*poison_ : nullptr);
-    for (const std::uint64_t number : group.numbers) {
-      if (gate_.Complete(number)) wake.push_back(number);
-    }
-    hand_over = gate_.OpenGroupHasWaiters();
-    EndLeadership();
+    completions_.Release(durable, poison_ ? &*poison_ : !result ? &result.error() : nullptr);
+    for (const std::uint64_t number : group.numbers) wakes += gate_.Complete(number);
+    wakes += gate_.EndLead();
+    led_.NotifyAll();
     room_.NotifyAll();
     if (sleepers_ > 0 && HasWork()) WakeSleeper();
   }
-  for (const std::uint64_t number : wake) gate_.WakeAll(number);
-  if (hand_over) {
-    if (result) {
-      gate_.WakeOne(group.numbers.back() + 1);
-    } else {
-      gate_.WakeAll(group.numbers.back() + 1);
-    }
-  }
+  gate_.Send(wakes);
   completions_.RunReleased();
+}
+
+Result<DiskWal::TakenBack> DiskWal::TakeBack(const WalFile& file, WalPosition begin, WalPosition end) {
+  TakenBack taken;
+  taken.bytes = AlignedBytes(static_cast<std::size_t>(end - begin));
+  const std::span<std::byte> bytes = taken.bytes.bytes().first(static_cast<std::size_t>(end - begin));
+  MR_ASSIGN_OR_RETURN(const std::size_t read, file.Read(begin, bytes));
+  const auto damaged = [&](WalPosition at) {
+    return Error(ErrorCode::kUnavailable, fmt::format("WAL file {}: what was written at byte {} cannot be read back",
+                                                      file.name(), file.FileOffset(at)));
+  };
+  if (read != bytes.size()) return damaged(begin + static_cast<std::int64_t>(read));
+  for (WalPosition at = begin; at < end;) {
+    const auto rest = bytes.subspan(static_cast<std::size_t>(at - begin));
+    const auto header = DecodeWalFrame(rest, file.generation(), at);
+    if (header && (taken.frames.empty() || header->previous == taken.frames.back().position)) {
+      taken.frames.push_back(*header);
+      at = WalFrameEnd(*header);
+      continue;
+    }
+    const WalPosition next = BlockUp(at);  // a group ended here, or there is damage
+    const auto padding = rest.first(static_cast<std::size_t>(next - at));
+    if (next == at || std::ranges::any_of(padding, [](std::byte byte) { return byte != std::byte{0}; })) {
+      return damaged(at);
+    }
+    at = next;
+  }
+  return taken;
 }
 
 Result<void> DiskWal::Rescue(Group& group, const Error& error) {
   std::uint64_t needed = 0;
+  std::shared_ptr<WalFile> failed;
+  WalPosition begin, written_end;
   {
     MutexLock lock(mutex_);
-    needed = ring_->size() + AlignUp(WalFrameBytes(options_.frame_bytes_max), kWalBlockBytes) + kWalBlockBytes;
-    // Only what still lies in memory can go elsewhere; what the failed file was given before is gone with it.
-    if (written_end_ > WalPosition(durable_end_.load(std::memory_order_relaxed))) return error;
+    begin = WalPosition(durable_end_.load(std::memory_order_relaxed));
+    written_end = written_end_;
+    needed = ring_->size() + AlignUp(WalFrameBytes(options_.frame_bytes_max), kWalBlockBytes) + kWalBlockBytes +
+             static_cast<std::uint64_t>(written_end - begin);
+    if (written_end > begin) {
+      const auto after = std::ranges::find_if(files_, [&](const auto& file) { return file->base() > begin; });
+      // A file is begun only when all before it is synced: what is not lies in one.
+      if (after == files_.begin() || (after != files_.end() && (*after)->base() < written_end)) return error;
+      failed = *std::prev(after);
+    }
   }
-  if (auto built = BuildUntilReady(needed); !built) return error;
+  // Under None and Interval the failed file was given more than is durable. What still lies in memory goes elsewhere,
+  // what does not has to be read back whole.
+  TakenBack taken;
+  if (failed) {
+    auto read = TakeBack(*failed, begin, written_end);
+    if (!read) return error;
+    taken = *std::move(read);
+  }
+  if (auto built = BuildUntilReady(needed); !built) {
+    if (built.error().code() != ErrorCode::kOutOfSpace) return error;
+    group.stranded = true;  // whoever leads next tries again
+    return built.error().WithContext("after a failure of " + std::string(error.message()));
+  }
   std::vector<std::shared_ptr<WalFile>> dropped;
+  std::shared_ptr<WalFile> fresh_file;
   {
     MutexLock lock(mutex_);
     auto fresh = TakeReady(needed);
     if (!fresh) return error;
     PadToBlock();
-    const WalPosition begin(durable_end_.load(std::memory_order_relaxed)), end(end_.load(std::memory_order_relaxed));
+    const WalPosition end(end_.load(std::memory_order_relaxed));
     if (end - begin > static_cast<std::int64_t>(fresh->disk->capacity - kWalBlockBytes)) return error;
     // The open group goes along: its frames are in the ring and named by the old generation.
     group.numbers.push_back(gate_.Close());
     group.end = closed_end_ = end;
+    group.sync = true;
     while (!files_.empty() && files_.back()->base() >= begin) {
       dropped.push_back(files_.back());
       files_.pop_back();
     }
-    const WalPosition before = Reframe(begin, end, fresh->generation);
+    WalPosition before = Reframe(written_end, end, fresh->generation);
+    if (!taken.frames.empty()) before = taken.frames.front().previous;
     if (!files_.empty()) files_.back()->payload_end = begin;
     const std::uint64_t predecessor =
         !files_.empty() ? files_.back()->generation() : dropped.back()->header().predecessor_generation;
-    files_.push_back(std::make_shared<WalFile>(fresh->disk, WalFileHeader{.state = WalFileState::kLive,
-                                                                          .generation = fresh->generation,
-                                                                          .base = begin,
-                                                                          .capacity = fresh->disk->capacity,
-                                                                          .predecessor_generation = predecessor,
-                                                                          .predecessor_end = begin,
-                                                                          .last_frame = before}));
+    fresh_file = std::make_shared<WalFile>(fresh->disk, WalFileHeader{.state = WalFileState::kLive,
+                                                                      .generation = fresh->generation,
+                                                                      .base = begin,
+                                                                      .capacity = fresh->disk->capacity,
+                                                                      .predecessor_generation = predecessor,
+                                                                      .predecessor_end = begin,
+                                                                      .last_frame = before});
+    files_.push_back(fresh_file);
     group.pieces.clear();
-    group.pieces.push_back(PieceOf(files_.back(), begin, end));
+    group.pieces.push_back(PieceOf(fresh_file, written_end, end));
     for (const auto& file : dropped) {
       // Never given to the disk: nothing is wrong with it, but its generation is below the fresh one now.
       if (!file->begun() && !file->failed()) rework_.push_back(file->disk());
     }
   }
-  auto written = WriteGroup(group);
+  Result<void> written;
+  if (failed) {
+    for (WalFrameHeader& header : taken.frames) {
+      header.generation = fresh_file->generation();
+      const auto place = taken.bytes.bytes().subspan(static_cast<std::size_t>(header.position - begin));
+      EncodeWalFrameHeader(header, place.first<kWalFrameHeaderBytes>());
+    }
+    written = fresh_file->BeginWriting(taken.bytes.bytes().first(static_cast<std::size_t>(written_end - begin)));
+  }
+  if (written) written = WriteGroup(group);
   for (const auto& file : dropped) {
     if (written && (file->begun() || file->failed())) DropFailed(file);
   }
@@ -292,7 +353,7 @@ void DiskWal::OnDurable(WalPosition end, std::move_only_function<void(const Resu
     const WalPosition announced(announced_end_.load(std::memory_order_relaxed));
     const Error closed(ErrorCode::kClosed, "the WAL is closed");
     if (announced < end && !poison_ && !closed_) {
-      if (!leading_) WakeSleeper();
+      if (!gate_.led()) WakeSleeper();
       return;
     }
     const Error* failure = poison_ ? &*poison_ : closed_ ? &closed : nullptr;

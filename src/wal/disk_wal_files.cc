@@ -160,7 +160,7 @@ Result<bool> DiskWal::PrepareFilesOnce() {
   {
     MutexLock lock(mutex_);
     // Not while a leader writes from the ring: touching stores.
-    if (touching_ && !closing_ && active_usable_ && !leading_) {
+    if (touching_ && !closing_ && active_usable_ && !gate_.led()) {
       touching_ = ring_->TouchNext();
       return true;
     }
@@ -225,10 +225,7 @@ Result<void> DiskWal::EnsureUsable() {
   WalPosition end, last_frame;
   {
     MutexLock lock(mutex_);
-    if (!TryLead()) {
-      led_.Wait(mutex_);
-      return {};
-    }
+    if (!gate_.TryLead()) return {};  // somebody was quicker: the caller looks again
     if (active_usable_) {
       EndLeadership();
       return {};
@@ -293,7 +290,7 @@ Result<void> DiskWal::SealActive(WalPosition position) {
   {
     MutexLock lock(mutex_);
     MR_TRY(CheckUsable());
-    while (!TryLead()) led_.Wait(mutex_);
+    while (!gate_.TryLead()) led_.Wait(mutex_);
     if (payload_end_ > position || Roll(2 * kWalBlockBytes) != Missing::kNothing) {
       EndLeadership();
       return {};

@@ -23,15 +23,23 @@ std::uint64_t PieceFor(std::uint64_t bytes_max) {
 
 /// Did a group end at `position`, where `bytes` begins, so that the line goes on at the next block? Zeros up to there
 /// say so, and so does the frame there: the one before it begins earlier. A damaged header does not pass for the end of
-/// a group, or its frame would be passed over in silence.
-bool GroupEndsAt(WalPosition position, std::span<const std::byte> bytes, std::uint64_t generation) {
+/// a group, or its frame would be passed over in silence; what an older life of the file left there is not ours.
+bool GroupEndsAt(const WalFile& file, WalPosition position, std::span<const std::byte> bytes) {
   const WalPosition next = BlockUp(position);
   if (next == position) return false;
   const auto rest = static_cast<std::size_t>(next - position);
   const auto padding = bytes.first(std::min(rest, bytes.size()));
   if (std::ranges::all_of(padding, [](std::byte byte) { return byte == std::byte{0}; })) return true;
-  const auto header = DecodeWalFrameHeader(bytes.subspan(padding.size()));
-  return header && header->position == next && header->generation == generation && header->previous < position;
+  std::array<std::byte, kWalFrameHeaderBytes> beyond;
+  auto head = bytes.subspan(padding.size());
+  if (head.size() < beyond.size()) {
+    if (next + static_cast<std::int64_t>(beyond.size()) > file.limit()) return false;
+    const auto got = file.Read(next, beyond);
+    if (!got || *got != beyond.size()) return false;
+    head = beyond;
+  }
+  const auto header = DecodeWalFrameHeader(head);
+  return header && header->position == next && header->generation == file.generation() && header->previous < position;
 }
 
 }  // namespace
@@ -60,6 +68,8 @@ Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64
     if (!found) {
       // Recycled meanwhile, the file holds somebody else's frames.
       if (begin() > part.begin) continue;
+      // Or it failed, and its frames are in another one.
+      if (file && found.error().code() == ErrorCode::kNotFound && !Holds(file)) continue;
       if (!all.frames.empty()) break;
       return found.error();
     }
@@ -73,6 +83,11 @@ Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64
     bytes_max -= bytes;
   }
   return all;
+}
+
+bool DiskWal::Holds(const std::shared_ptr<WalFile>& file) const {
+  MutexLock lock(mutex_);
+  return std::ranges::find(files_, file) != files_.end();
 }
 
 Result<Wal::Frames> DiskWal::ReadFile(const WalFile& file, WalStream stream, WalExtent range, std::uint64_t bytes_max) {
@@ -114,7 +129,7 @@ Result<Wal::Frames> DiskWal::ReadFile(const WalFile& file, WalStream stream, Wal
         found.next = WalFrameEnd(*header);
         continue;
       }
-      if (!header && GroupEndsAt(found.next, piece.bytes().subspan(at), file.generation())) {
+      if (!in_place && GroupEndsAt(file, found.next, piece.bytes().subspan(at))) {
         found.next = std::min(BlockUp(found.next), range.end);  // the group ended here
         continue;
       }

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "base/bugs.h"
+#include "base/check.h"
+#include "base/deadline.h"
 #include "base/try.h"
 #include "wal/disk_wal.h"
 
@@ -35,15 +37,16 @@ bool DiskWal::IntervalWork() const {
 
 bool DiskWal::DrainDue() const {
   const WalPosition end(end_.load(std::memory_order_relaxed));
-  return !leading_ && options_.sync.kind != SyncPolicy::Kind::kEach &&
+  return !gate_.led() && options_.sync.kind != SyncPolicy::Kind::kEach &&
          static_cast<std::uint64_t>(end - written_end_) >= ring_->size() / kDrainDivisor;
 }
 
 bool DiskWal::HasWork() const {
+  if (poison_ && !completions_.empty()) return true;
   if (closing_ || poison_ || !active_usable_) return false;
-  if (!leading_ && !completions_.empty()) return true;
+  if (!gate_.led() && !completions_.empty()) return true;
   if (!timer_armed_ && (IdleWork() || IntervalWork())) return true;
-  return DrainDue() || (touching_ && !leading_) || WantsFile();
+  return DrainDue() || (touching_ && !gate_.led()) || WantsFile();
 }
 
 void DiskWal::WakeSleeper() {
@@ -54,16 +57,26 @@ void DiskWal::WakeSleeper() {
 }
 
 Result<bool> DiskWal::CommitOnce() {
+  bool failed = false;
   {
     MutexLock lock(mutex_);
-    if (poison_ || closed_ || !active_usable_ || leading_) return false;
+    failed = poison_ && !completions_.empty();
+    if (failed) completions_.Release(WalPosition(announced_end_.load(std::memory_order_relaxed)), &*poison_);
+  }
+  if (failed) {  // staging failed, and no leader was there to tell them
+    completions_.RunReleased();
+    return true;
+  }
+  {
+    MutexLock lock(mutex_);
+    if (poison_ || closed_ || !active_usable_ || gate_.led()) return false;
     const WalPosition end(end_.load(std::memory_order_relaxed));
     const bool waited_for = !completions_.empty();
     const bool full = DrainDue();
     const bool each =
         options_.sync.kind == SyncPolicy::Kind::kEach && end.value() > durable_end_.load(std::memory_order_relaxed);
     if (!waited_for && !each && !full && !ring_->holds_large()) return false;
-    leading_ = true;
+    MR_CHECK(gate_.TryLead());
   }
   MR_TRY(LeadGroup(Lead::kDrain));
   return true;
@@ -77,7 +90,7 @@ Result<bool> DiskWal::SyncDueOnce() {
     const bool idle_work = IdleWork();
     timer_armed_ = idle_work || IntervalWork();
     if (!timer_armed_) return false;
-    if (leading_) {
+    if (gate_.led()) {
       idle_since_ = now;
       return false;
     }
@@ -93,7 +106,7 @@ Result<bool> DiskWal::SyncDueOnce() {
     } else if (now - idle_since_ >= kIdle) {
       lead = LeadWhenIdle();
     }
-    if (lead) leading_ = true;
+    if (lead) MR_CHECK(gate_.TryLead());
   }
   if (!lead) return DropLargeArea();
   MR_TRY(LeadGroup(*lead));
@@ -118,7 +131,7 @@ Result<bool> DiskWal::DropLargeArea() {
     MutexLock lock(mutex_);
     ring = ring_.get();
     if (ring_->large_size() == 0 || ring_->holds_large() || clock_.Monotonic() - idle_since_ < kIdle) return false;
-    if (!TryLead()) return false;
+    if (!gate_.TryLead()) return false;
     area = ring_->ExchangeLarge(nullptr);
   }
   area.reset();
@@ -130,7 +143,7 @@ Result<bool> DiskWal::DropLargeArea() {
 
 bool DiskWal::StageMark() {
   if (MakePlace(WalFrameBytes(0), WalFrameKind::kMark) != Missing::kNothing) return false;
-  Stage({.kind = WalFrameKind::kMark}, {});
+  if (!Stage({.kind = WalFrameKind::kMark}, {})) return false;
   seen_frames_ = stats_.frames;
   return !poison_;
 }
@@ -140,9 +153,14 @@ std::optional<std::chrono::nanoseconds> DiskWal::NextDue() const {
   std::optional<std::chrono::nanoseconds> due;
   if (!timer_armed_ && (IdleWork() || IntervalWork())) return clock_.Monotonic();
   if (IdleWork()) due = idle_since_ + kIdle;
-  if (IntervalWork())
-    due = std::min(due.value_or(std::chrono::nanoseconds::max()), last_sync_at_ + options_.sync.interval);
-  if (build_again_at_ && LacksFile()) due = std::min(due.value_or(std::chrono::nanoseconds::max()), *build_again_at_);
+  if (IntervalWork()) {
+    auto sync_at = DeadlineAfter(last_sync_at_, options_.sync.interval);
+    // Whoever leads may be held up in a sync, and nothing is to be done until he is back: no reason to look all the
+    // time.
+    if (gate_.led()) sync_at = std::max(sync_at, DeadlineAfter(clock_.Monotonic(), kIdle));
+    due = std::min(due.value_or(kNever), sync_at);
+  }
+  if (build_again_at_ && LacksFile()) due = std::min(due.value_or(kNever), *build_again_at_);
   return due;
 }
 
@@ -154,8 +172,8 @@ void DiskWal::AwaitWork(std::optional<std::chrono::nanoseconds> deadline) {
       work_.Wait(mutex_);
       continue;
     }
-    const auto left = *deadline - clock_.Monotonic();
-    if (left <= std::chrono::nanoseconds(0) || !work_.WaitFor(mutex_, left)) break;
+    const auto left = TimeLeft(*deadline, clock_.Monotonic());
+    if (left == left.zero() || !work_.WaitFor(mutex_, left)) break;
   }
   seen_wakes_ = wakes_;
   --sleepers_;

@@ -37,10 +37,8 @@ class WalFileImage {
   std::span<const std::byte> At(std::uint64_t offset, std::uint64_t length);
   /// Is any byte of [begin, end) unreadable? Looks only at what was read.
   [[nodiscard]] bool Unreadable(std::uint64_t begin, std::uint64_t end) const;
-  /// The end of the last unreadable block; 0: none.
-  [[nodiscard]] std::uint64_t unreadable_end() const {
-    return unreadable_.empty() ? 0 : unreadable_.back() + kWalBlockBytes;
-  }
+  /// The first unreadable block of what was read; the size if there is none.
+  [[nodiscard]] std::uint64_t unreadable_begin() const { return unreadable_.empty() ? size_ : unreadable_.front(); }
   /// Changes what is seen, not the file. Precondition: inside the file.
   void Overlay(std::uint64_t offset, std::span<const std::byte> bytes);
   [[nodiscard]] std::uint64_t bytes_read() const { return loaded_; }

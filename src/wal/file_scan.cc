@@ -71,6 +71,7 @@ std::optional<WalFileScan::Found> WalFileScan::NextFrame() {
 Result<void> WalFileScan::Accept(const Found& found) {
   Count(WalVerdict::kGood);
   if (found.staged) {
+    if (generation_ == file_.header.generation && found.header.position > position_) ClearPadding();
     Count(WalVerdict::kFromStaging);
     ++log_.report.frames_from_staging;
     if (found.header.generation != file_.header.generation) {
@@ -156,27 +157,28 @@ Result<bool> WalFileScan::Judge() {
   const Later later = Search(position_);
   const WalPosition until = later.first ? later.first->header.position : limit_;
   const WalEvidence evidence = {
-      .unreadable = position_ < until && image_.Unreadable(OffsetOf(position_), OffsetOf(until)),
+      // In the newest file a place that cannot be read may hold the log's end, wherever it is.
+      .unreadable = image_.Unreadable(OffsetOf(position_), OffsetOf(newest() ? limit_ : until)) &&
+                    !Planted(Bug::kWalUnreadableIsEmpty),
       .later_frames = later.first.has_value(),
       .known_synced = !newest() || later.synced_to > BlockUp(position_) ||
                       (later.synced_to > position_ && FrameStoodAt(position_))};
   const WalVerdict verdict = JudgeInvalidPlace(evidence);
   Count(verdict);
   switch (verdict) {
-    case WalVerdict::kDamage:
-    case WalVerdict::kReadError: {
-      if (!later.first && !newest()) return false;  // lost up to the next file: Run says so
-      WalPosition end = until;
-      if (!later.first) {
-        const std::uint64_t unreadable = image_.unreadable_end();
-        end = unreadable > kWalFileHeaderBytes
-                  ? file_.header.base + static_cast<std::int64_t>(unreadable - kWalFileHeaderBytes)
-                  : later.end;
-        end = std::max(BlockUp(end), BlockUp(later.end));
-      }
-      MR_TRY(ReportDamage(end, verdict == WalVerdict::kDamage ? "synced bytes hold no valid frame"
-                                                              : "the disk cannot read these bytes"));
+    case WalVerdict::kReadError:
+      return CannotReadWal(*file_.disk, image_.unreadable_begin());
+    case WalVerdict::kDamage: {
       clean_ = false;
+      if (const auto header = DamagedFrameHere()) {
+        MR_TRY(ReportDamagedFrame(*header));
+        return true;
+      }
+      if (!later.first && !newest()) return false;  // lost up to the next file: Run says so
+      const WalPosition end = later.first ? until : BlockUp(later.end);
+      const bool one_frame = later.first && (later.first->header.previous == position_ ||
+                                             later.first->header.previous == BlockUp(position_));
+      MR_TRY(ReportDamage(end, "synced bytes hold no valid frame", one_frame));
       position_ = end;
       previous_.reset();
       return later.first.has_value();
@@ -192,12 +194,54 @@ void WalFileScan::Cut(const Later& later) {
   if (later.end > position_) clean_ = false;  // something whole enough to be mistaken later stands there
 }
 
-Result<void> WalFileScan::ReportDamage(WalPosition end, std::string reason) {
-  WalDamage damage = {.extent = {position_, end},
-                      .file = file_.disk->name(),
-                      .byte_begin = OffsetOf(position_),
-                      .byte_end = std::min(OffsetOf(end), file_.disk->bytes()),
-                      .reason = std::move(reason)};
+void WalFileScan::ClearPadding() {
+  const WalPosition end = std::min(BlockUp(position_), file_.end);
+  if (position_ >= end) return;
+  const auto rest = image_.At(OffsetOf(position_), static_cast<std::uint64_t>(end - position_));
+  if (std::ranges::all_of(rest, [](std::byte byte) { return byte == std::byte{0}; })) return;
+  const std::vector<std::byte> zeros(rest.size());
+  image_.Overlay(OffsetOf(position_), zeros);
+  staged_from_ = std::min(staged_from_.value_or(position_), position_);
+}
+
+std::optional<WalFrameHeader> WalFileScan::DamagedFrameHere() {
+  for (const WalPosition place : {position_, BlockUp(position_)}) {
+    if (place + static_cast<std::int64_t>(kWalFrameHeaderBytes) > limit_) continue;
+    const auto header = DecodeWalFrameHeader(image_.At(OffsetOf(place), kWalFrameHeaderBytes));
+    if (!header || header->kind != WalFrameKind::kPayload || header->position != place) continue;
+    if (header->generation != file_.header.generation || WalFrameEnd(*header) > limit_) continue;
+    if (previous_ ? header->previous == *previous_ : place == position_) return header;
+  }
+  return std::nullopt;
+}
+
+Result<void> WalFileScan::ReportDamagedFrame(const WalFrameHeader& header) {
+  position_ = header.position;
+  const WalPosition end = WalFrameEnd(header);
+  const auto payload = image_.At(OffsetOf(position_) + kWalFrameHeaderBytes, header.payload_bytes);
+  WalDamage damage = DamageUpTo(end, "a frame does not hold what its checksum says");
+  damage.stream = header.stream;
+  damage.one_frame = true;
+  log_.report.damage.push_back(damage);
+  MR_TRY(replay_.OnDamagedFrame(damage, payload));
+  previous_ = log_.last_frame = position_;
+  position_ = file_.payload_end = end;
+  synced_to_ = std::max(synced_to_, header.synced_to);
+  return {};
+}
+
+WalDamage WalFileScan::DamageUpTo(WalPosition end, std::string reason) const {
+  return {.extent = {position_, end},
+          .file = file_.disk->name(),
+          .byte_begin = OffsetOf(position_),
+          .byte_end = std::min(OffsetOf(end), file_.disk->bytes()),
+          .reason = std::move(reason),
+          .stream = {}};
+}
+
+Result<void> WalFileScan::ReportDamage(WalPosition end, std::string reason, bool one_frame) {
+  WalDamage damage = DamageUpTo(end, std::move(reason));
+  damage.one_frame = one_frame;
   log_.report.damage.push_back(damage);
   return replay_.OnDamage(damage);
 }
@@ -241,6 +285,7 @@ Result<void> WalFileScan::Run(FileSystem& file_system, const std::filesystem::pa
   }
   log_.proven_end = file_.payload_end <= synced_to_ ? log_.end : synced_to_;
   log_.may_continue = clean_;
+  if (log_.carried.empty()) ClearPadding();
   return MakeDurable();
 }
 
@@ -248,20 +293,11 @@ Result<void> WalFileScan::MakeDurable() {
   const WalPosition end = std::min(log_.carried.empty() ? BlockUp(position_) : BlockUp(log_.end), file_.end);
   WalPosition begin = std::max(BlockDown(synced_to_), file_.header.base);
   if (staged_from_) begin = std::min(begin, BlockDown(*staged_from_));
-  const std::uint64_t unreadable = image_.unreadable_end();
-  if (unreadable > kWalFileHeaderBytes) {
-    begin = std::max(begin, file_.header.base + static_cast<std::int64_t>(unreadable - kWalFileHeaderBytes));
-  }
   File& file = *file_.disk->writer;
   // Nothing in this file knows of a sync: then its header may be in the page cache only, too.
   const bool header_proven = synced_to_ > file_.header.predecessor_end;
   if (!header_proven) MR_TRY(file_.disk->WriteHeader(file_.header));
-  if (begin >= end || synced_to_ >= position_) return header_proven ? Result<void>() : file.Sync();
-  if (log_.carried.empty() && position_ < end) {
-    // What is left of a torn frame would look like a damaged one to whoever reads by position.
-    const std::vector<std::byte> zeros(static_cast<std::size_t>(end - position_));
-    image_.Overlay(OffsetOf(position_), zeros);
-  }
+  if (begin >= end || (synced_to_ >= position_ && !staged_from_)) return header_proven ? Result<void>() : file.Sync();
   for (std::uint64_t at = OffsetOf(begin); at < OffsetOf(end); at += kWritePieceBytes) {
     const auto piece = image_.At(at, std::min(kWritePieceBytes, OffsetOf(end) - at));
     MR_TRY(file.WriteAt(at, piece));

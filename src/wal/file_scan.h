@@ -45,9 +45,16 @@ class WalFileScan {
   [[nodiscard]] bool FrameStoodAt(WalPosition position);
   /// True: the scan goes on behind it.
   Result<bool> Judge();
-  Result<void> ReportDamage(WalPosition end, std::string reason);
+  /// The header of the frame that belongs here, if it is whole and only the payload is not.
+  std::optional<WalFrameHeader> DamagedFrameHere();
+  Result<void> ReportDamagedFrame(const WalFrameHeader& header);
+  [[nodiscard]] WalDamage DamageUpTo(WalPosition end, std::string reason) const;
+  Result<void> ReportDamage(WalPosition end, std::string reason, bool one_frame = false);
   Result<void> LoadStaging(FileSystem& file_system, const std::filesystem::path& directory);
   void Cut(const Later& later);
+  /// What an older life of the file left between a group's last frame and the next block becomes zeros again: whoever
+  /// reads by position would take it for a damaged frame.
+  void ClearPadding();
   /// Writes what is not proven to be durable once more, with the staged frames, and syncs.
   Result<void> MakeDurable();
   void Count(WalVerdict verdict) { ++log_.report.verdicts[static_cast<std::size_t>(verdict)]; }
@@ -61,7 +68,7 @@ class WalFileScan {
   WalPosition position_;
   std::optional<WalPosition> previous_;  // where the frame before begins, if known
   WalPosition synced_to_;
-  std::optional<WalPosition> staged_from_;  // first frame that only staging holds
+  std::optional<WalPosition> staged_from_;  // from here on the image says more than the file
   std::uint64_t generation_;                // of the frames expected next
   bool clean_ = true;
 };

@@ -56,6 +56,10 @@ struct WalDamage {
   std::string file;
   std::uint64_t byte_begin = 0, byte_end = 0;
   std::string reason;
+  /// Whose frame it is, where the frame's header is whole: nobody else lost anything.
+  std::optional<WalStream> stream;
+  /// No more than one frame can have stood there: the next one names the first place in it as the frame before.
+  bool one_frame = false;
 };
 
 /// What recovery found, handed over in position order during Open.
@@ -64,6 +68,11 @@ class WalReplay {
   virtual ~WalReplay() = default;
   virtual Result<void> OnFrame(WalStream stream, WalExtent extent, std::span<const std::byte> payload) = 0;
   virtual Result<void> OnDamage(const WalDamage& damage) = 0;
+  /// The same for a frame whose header is whole and names its stream; of `payload` some bytes are wrong.
+  virtual Result<void> OnDamagedFrame(const WalDamage& damage, std::span<const std::byte> payload) {
+    static_cast<void>(payload);
+    return OnDamage(damage);
+  }
   /// The log was closed cleanly, with this note, and nothing has changed since. True: the note tells all that the
   /// frames would, and none of them is read. False: they are, and nothing of the note was used.
   virtual bool OnCleanClose(std::span<const std::byte> note) {
@@ -87,8 +96,8 @@ struct WalStats {
 
 class Wal {
  public:
-  /// Recovers. Errors: kUnavailable (I/O), kOutOfSpace, kCorruption (only for what no verdict covers), kInvalidArgument
-  /// (options). Damage is reported, not an error.
+  /// Recovers. Errors: kUnavailable (I/O; also a file that cannot be read: nothing is changed then), kOutOfSpace,
+  /// kCorruption (only for what no verdict covers), kInvalidArgument (options). Damage is reported, not an error.
   static Result<std::unique_ptr<Wal>> Open(const WalOptions& options, FileSystem& file_system, Clock& clock,
                                            WalReplay& replay);
   virtual ~Wal() = default;
@@ -106,7 +115,8 @@ class Wal {
     return TryAppend(stream, pieces);
   }
   /// Makes or waits for room for a frame of `payload_bytes` in the staging buffer and in the files. Blocks; no locks
-  /// held. kOutOfSpace at the deadline (WAL budget full: upload and recycle), kTimeout never.
+  /// held. At the deadline: kOutOfSpace (WAL budget or disk full: upload and recycle), kTimeout (a sync is under way
+  /// and does not end).
   virtual Result<void> AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanoseconds deadline) = 0;
 
   /// Blocks until everything before `end` is synced; leads the group commit if nobody does. No locks held. Deadline on
@@ -164,10 +174,15 @@ class Wal {
   [[nodiscard]] virtual WalStats Stats() const = 0;
   /// Syncs what is staged, writes the end mark, completes every OnDurable; later calls answer kClosed.
   virtual Result<void> Close() = 0;
+  /// Every append is refused (kClosed) from now on; what is staged can still be waited for. Where the last one ends:
+  /// what is known of the frames up to there is all there will ever be to know. As often as one likes.
+  virtual WalPosition StopStaging() { return end(); }
   /// Close; and if nothing is wrong with the log, `note` is handed to the next opening instead of the frames. It must
-  /// tell of every frame held. Failing to keep it is no error: the next opening then reads the frames.
-  virtual Result<void> CloseWithNote(std::span<const std::byte> note) {
+  /// tell of every frame held up to `taken_at`, which StopStaging told before the note was made; a note of an earlier
+  /// moment is not kept. Failing to keep it is no error: the next opening then reads the frames.
+  virtual Result<void> CloseWithNote(std::span<const std::byte> note, WalPosition taken_at) {
     static_cast<void>(note);
+    static_cast<void>(taken_at);
     return Close();
   }
 };

@@ -52,7 +52,6 @@ class WalDamageTest : public testing::Test {
   SimClock clock_;
   std::vector<std::string> written_;
   std::vector<WalExtent> extents_;
-  int reads_ = 0;
 };
 
 TEST_F(WalDamageTest, TornTailIsCutAndTheLogGoesOn) {
@@ -268,25 +267,153 @@ TEST_F(WalDamageTest, ACopyOfAFileIsLeftAlone) {
   EXPECT_EQ(wal.replay->payloads(), written_);
 }
 
-TEST_F(WalDamageTest, WhatTheDiskCannotReadIsNeverCut) {
-  Write(5);
-  for (int round = 0; round < 2; ++round) {
-    disk_.SetFaultPlan(
-        [&](SimOperation operation, const std::filesystem::path& path, std::uint64_t) -> std::optional<SimFault> {
-          // The plan does not see offsets: the whole file cannot be read, its header block apart, which is the first
-          // read.
-          if (operation != SimOperation::kRead || path != kFirstFile) return std::nullopt;
-          return ++reads_ > 2 ? std::optional(SimFault{}) : std::nullopt;
-        });
-    reads_ = 0;
-    auto wal = TryOpenWal(disk_, clock_);
-    disk_.SetFaultPlan(nullptr);
-    if (wal) EXPECT_EQ((*wal)->recovery().bytes_cut, 0U);
-    wal = Error(ErrorCode::kClosed, "");
-    disk_.KillProcess();
+TEST_F(WalDamageTest, WhatTheDiskCannotReadKeepsTheLogShutAndIsAllThereLater) {
+  for (const std::uint64_t frames : {5U, 60U}) {  // in one file, and in several
+    SimFileSystem disk;
+    std::vector<std::string> written;
+    {
+      auto wal = OpenWal(disk, clock_);
+      for (std::uint64_t n = 0; n < frames; ++n) {
+        written.push_back(Payload(n, 2000));
+        ASSERT_TRUE(AppendDurably(*wal.wal, written.back()));
+      }
+      disk.KillProcess();
+    }
+    int refused = 0;
+    for (const auto& path : disk.Files()) {
+      const bool is_wal_file = path.native().ends_with(".wal");
+      for (int from = 1; from <= 4; ++from) {
+        const auto before = disk.Files();
+        int reads = 0, failed = 0;
+        disk.SetFaultPlan(
+            [&](SimOperation operation, const std::filesystem::path& of, std::uint64_t) -> std::optional<SimFault> {
+              if (operation != SimOperation::kRead || of != path || ++reads < from) return std::nullopt;
+              ++failed;
+              return SimFault{};
+            });
+        {
+          auto wal = TryOpenWal(disk, clock_);
+          disk.SetFaultPlan(nullptr);
+          if (from == 1 && is_wal_file) EXPECT_GT(failed, 0) << path << ": the fault must have fired";
+          if (!wal) {
+            ++refused;
+            EXPECT_EQ(wal.error().code(), ErrorCode::kUnavailable) << wal.error().ToString();
+            if (is_wal_file) EXPECT_NE(wal.error().message().find(path.filename().native()), std::string::npos);
+            EXPECT_EQ(disk.Files(), before) << "nothing was made or removed";
+          } else {
+            EXPECT_EQ(wal->replay->payloads(), written) << path << " from read " << from;
+          }
+        }
+        disk.KillProcess();
+        auto healed = OpenWal(disk, clock_);
+        EXPECT_EQ(healed.replay->payloads(), written) << path << " from read " << from;
+        EXPECT_TRUE(healed.replay->damage.empty());
+        disk.KillProcess();
+      }
+    }
+    EXPECT_GT(refused, 2);
   }
-  auto wal = OpenWal(disk_, clock_);
-  for (const auto& payload : wal.replay->payloads()) EXPECT_NE(std::ranges::find(written_, payload), written_.end());
+}
+
+TEST_F(WalDamageTest, AFlippedPayloadByteIsItsStreamsAlone) {
+  struct Told final : WalReplay {
+    Result<void> OnFrame(WalStream stream, WalExtent, std::span<const std::byte>) override {
+      frames.push_back(stream);
+      return {};
+    }
+    Result<void> OnDamage(const WalDamage& damage) override {
+      unknown.push_back(damage);
+      return {};
+    }
+    Result<void> OnDamagedFrame(const WalDamage& damage, std::span<const std::byte> payload) override {
+      known.push_back(damage);
+      bytes = payload.size();
+      return {};
+    }
+    std::vector<WalStream> frames;
+    std::vector<WalDamage> unknown, known;
+    std::size_t bytes = 0;
+  };
+  std::vector<WalExtent> extents;
+  {
+    auto wal = OpenWal(disk_, clock_);
+    for (int group = 0; group < 3; ++group) {  // of three frames each, of different streams
+      for (int n = 0; n < 3; ++n)
+        extents.push_back(*Append(*wal.wal, Payload(static_cast<std::uint64_t>(n), 500), WalStream(10 + n)));
+      ASSERT_TRUE(wal->AwaitDurable(extents.back().end));
+    }
+    disk_.KillProcess();
+    Wipe();
+  }
+  const auto image = disk_.Snapshot();
+  const auto place = [&](std::size_t frame) {
+    return kWalFileHeaderBytes + static_cast<std::uint64_t>(extents[frame].begin.value());
+  };
+  for (const std::size_t frame : {0U, 1U, 2U, 4U, 5U}) {
+    auto disk = SimFileSystem::AfterPowerLoss(*image, 1);
+    disk->FlipBit(kFirstFile, place(frame) + kWalFrameHeaderBytes + 200, 3);
+    Told told;
+    auto wal = Wal::Open(SmallWal(), *disk, clock_, told);
+    ASSERT_TRUE(wal);
+    EXPECT_EQ(told.frames.size(), 8U) << frame << ": its neighbours in the group are whole";
+    EXPECT_TRUE(told.unknown.empty());
+    ASSERT_EQ(told.known.size(), 1U);
+    EXPECT_EQ(told.known[0].stream, WalStream(10 + frame % 3));
+    EXPECT_EQ(told.known[0].extent, extents[frame]);
+    EXPECT_EQ(told.bytes, 500U);
+    const auto other = (*wal)->Read(WalStream(10 + (frame + 1) % 3), {extents[0].begin, (*wal)->end()}, 1 << 20);
+    ASSERT_TRUE(other) << other.error().ToString();
+    EXPECT_EQ(other->frames.size(), 3U);
+    ASSERT_TRUE(AppendDurably(**wal, "goes on"));
+    wal = Error(ErrorCode::kClosed, "");
+    disk->KillProcess();
+    Told again;
+    wal = Wal::Open(SmallWal(), *disk, clock_, again);
+    ASSERT_TRUE(wal);
+    EXPECT_EQ(again.frames.size(), 9U);
+    EXPECT_EQ(again.known.size(), 1U);
+  }
+  // Of a damaged header nobody knows whose it was, but that it was one frame.
+  auto disk = SimFileSystem::AfterPowerLoss(*image, 1);
+  disk->FlipBit(kFirstFile, place(1) + 50, 3);
+  Told told;
+  auto wal = Wal::Open(SmallWal(), *disk, clock_, told);
+  ASSERT_TRUE(wal);
+  ASSERT_EQ(told.unknown.size(), 1U);
+  EXPECT_TRUE(told.unknown[0].one_frame);
+  EXPECT_EQ(told.unknown[0].extent, extents[1]);
+  EXPECT_EQ(told.frames.size(), 8U);
+}
+
+TEST_F(WalDamageTest, WhatAnOlderLifeLeftBehindAGroupIsNoDamage) {
+  std::uint64_t from_staging = 0;
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    SimFileSystem disk(seed);
+    std::uint64_t n = seed * 1'000;
+    const auto size = [&] { return 40 + n * 7919 % 1500; };
+    for (int life = 0; life < 6; ++life) {
+      auto wal = OpenWal(disk, clock_);
+      ASSERT_TRUE(wal.wal);
+      EXPECT_TRUE(wal.replay->damage.empty());
+      for (int i = 0; i < 60; ++i, ++n) ASSERT_TRUE(AppendDurably(*wal.wal, Payload(n, size())));
+      ASSERT_TRUE(wal->Recycle(wal->end(), Wal::Seal::kKeepActive));
+      for (std::uint64_t i = 0; i < 1 + (seed + static_cast<std::uint64_t>(life)) % 9; ++i, ++n)
+        ASSERT_TRUE(Append(*wal.wal, Payload(n, size())));
+      disk.KillProcess();
+      wal = OpenWal(disk, clock_);
+      ASSERT_TRUE(wal.wal);
+      from_staging += wal->recovery().frames_from_staging;
+      const auto all = wal->Read(WalStream(1), {wal->begin(), wal->end()}, 64 << 20);
+      ASSERT_TRUE(all) << "seed " << seed << ", life " << life << ": " << all.error().ToString();
+      EXPECT_EQ(all->frames.size(), wal.replay->frames.size());
+      for (const auto& frame : wal.replay->frames) {  // and from each frame on, as a reader with an index does
+        const auto one = wal->Read(WalStream(1), {frame.extent.end, wal->end()}, 1);
+        ASSERT_TRUE(one) << "seed " << seed << ", life " << life << ": " << one.error().ToString();
+      }
+      disk.KillProcess();
+    }
+  }
+  EXPECT_GT(from_staging, 0U);
 }
 
 TEST_F(WalDamageTest, EveryFlippedBitIsRepairedReportedOrCutAtTheVeryEnd) {

@@ -16,8 +16,8 @@
 
 namespace millrace {
 
-/// Open handles: frames are written through one (direct where the file system has it) and read through another, by the
-/// page cache. Immutable after construction; safe from any thread.
+/// Frames are written through one handle (direct where the file system has it) and read through another, by the page
+/// cache; OpenFiles keeps few of them open. Immutable after construction; safe from any thread.
 struct WalDiskFile {
   std::filesystem::path path;
   std::uint64_t slot = 0;      // the number in its name

@@ -16,6 +16,7 @@ namespace millrace {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = 1 << 20;
+constexpr std::size_t kOpenFiles = 32;  // two of a file in use
 
 struct FreeAligned {
   void operator()(std::byte* memory) const { std::free(memory); }
@@ -32,16 +33,16 @@ AlignedBytes Zeros(std::uint64_t size) {
 }  // namespace
 
 WalFileFactory::WalFileFactory(FileSystem& file_system, std::filesystem::path directory)
-    : file_system_(file_system), directory_(std::move(directory)) {}
+    : file_system_(file_system), open_files_(file_system, kOpenFiles), directory_(std::move(directory)) {}
 
 Result<std::unique_ptr<File>> WalFileFactory::OpenWriter(const std::filesystem::path& path, FileCreation creation) {
   if (direct_) {
     auto file =
-        file_system_.Open(path, {.access = FileAccess::kReadWrite, .creation = creation, .path = FilePath::kDirect});
+        open_files_.Open(path, {.access = FileAccess::kReadWrite, .creation = creation, .path = FilePath::kDirect});
     if (file || file.error().code() != ErrorCode::kUnsupported) return file;
     direct_ = false;
   }
-  return file_system_.Open(path, {.access = FileAccess::kReadWrite, .creation = creation});
+  return open_files_.Open(path, {.access = FileAccess::kReadWrite, .creation = creation});
 }
 
 Result<std::shared_ptr<WalDiskFile>> WalFileFactory::OpenExisting(const std::string& name) {
@@ -49,7 +50,7 @@ Result<std::shared_ptr<WalDiskFile>> WalFileFactory::OpenExisting(const std::str
   disk->path = directory_ / name;
   disk->slot = WalFileSlot(name).value_or(0);
   MR_ASSIGN_OR_RETURN(disk->writer, OpenWriter(disk->path, FileCreation::kOpenExisting));
-  MR_ASSIGN_OR_RETURN(disk->reader, file_system_.Open(disk->path, {}));
+  MR_ASSIGN_OR_RETURN(disk->reader, open_files_.Open(disk->path, {}));
   MR_ASSIGN_OR_RETURN(const std::uint64_t size, disk->reader->Size());
   // A file cut short from outside keeps what is left of its last block; the rest of it reads as zeros.
   const std::uint64_t whole = AlignUp(size, kWalBlockBytes);
@@ -66,7 +67,7 @@ Result<void> WalFileFactory::Begin(std::uint64_t slot, std::uint64_t capacity) {
   MR_ASSIGN_OR_RETURN(disk->writer, OpenWriter(disk->path, FileCreation::kCreateNew));
   building_ = std::move(disk);
   written_ = 0;
-  auto reader = file_system_.Open(building_->path, {});
+  auto reader = open_files_.Open(building_->path, {});
   if (!reader) return Abandon(reader.error());
   building_->reader = *std::move(reader);
   auto allocated = building_->writer->Allocate(building_->bytes());
@@ -101,7 +102,7 @@ Result<std::shared_ptr<WalDiskFile>> WalFileFactory::Finish(std::uint64_t genera
   MR_CHECK(building_ && written_ == building_->bytes(), written_);
   if (auto reserved = Reserve(*building_, generation); !reserved) return Abandon(reserved.error());
   if (!Planted(Bug::kWalSkipDirectorySync)) {
-    if (auto synced = file_system_.SyncDirectory(directory_); !synced) return Abandon(synced.error());
+    if (auto synced = open_files_.SyncDirectory(directory_); !synced) return Abandon(synced.error());
   }
   return std::exchange(building_, nullptr);
 }
@@ -116,7 +117,7 @@ Result<void> WalFileFactory::Remove(const WalDiskFile& disk) {
   if (auto removed = file_system_.Remove(disk.path); !removed && removed.error().code() != ErrorCode::kNotFound) {
     return removed;
   }
-  return file_system_.SyncDirectory(directory_);
+  return open_files_.SyncDirectory(directory_);
 }
 
 void WalFileFactory::Discard() {

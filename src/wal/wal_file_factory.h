@@ -9,6 +9,7 @@
 
 #include "millrace/file_system.h"
 #include "millrace/result.h"
+#include "wal/open_files.h"
 #include "wal/wal_file.h"
 
 namespace millrace {
@@ -18,6 +19,8 @@ class WalFileFactory {
  public:
   WalFileFactory(FileSystem& file_system, std::filesystem::path directory);
 
+  /// Files it made or opened that are open at the moment.
+  [[nodiscard]] std::size_t open_files() const { return open_files_.count(); }
   /// False once the file system refused direct I/O.
   [[nodiscard]] bool direct() const { return direct_; }
   Result<std::shared_ptr<WalDiskFile>> OpenExisting(const std::string& name);
@@ -36,7 +39,7 @@ class WalFileFactory {
 
   /// Marks a file that is not in use as free, its next generation reserved; synced.
   static Result<void> Reserve(const WalDiskFile& disk, std::uint64_t generation);
-  /// Takes the file out of the directory; open handles stay usable.
+  /// Takes the file out of the directory; what is not open then cannot be opened again.
   Result<void> Remove(const WalDiskFile& disk);
 
  private:
@@ -44,6 +47,7 @@ class WalFileFactory {
   Error Abandon(Error error);
 
   FileSystem& file_system_;
+  OpenFiles open_files_;
   const std::filesystem::path directory_;
   bool direct_ = true;
   std::shared_ptr<WalDiskFile> building_;

@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "base/bugs.h"
 #include "base/try.h"
 #include "wal/file_scan.h"
 
@@ -27,6 +28,14 @@ std::optional<std::uint64_t> WalFileSlot(std::string_view name) {
   return slot;
 }
 
+Error CannotReadWal(const WalDiskFile& disk, std::uint64_t offset) {
+  return {ErrorCode::kUnavailable,
+          fmt::format("WAL file {} cannot be read at byte {}: the log is not opened, and nothing was changed",
+                      disk.path.string(), offset),
+          "open again when the disk is well; if it stays so, put a copy in the file's place that has zeros for what "
+          "cannot be read (ddrescue makes one): what is missing is then told as damage, and the rest goes on"};
+}
+
 WalRecovery::WalRecovery(FileSystem& file_system, std::filesystem::path directory, OpenFile open_file,
                          WalReplay& replay)
     : file_system_(file_system), directory_(std::move(directory)), open_file_(std::move(open_file)), replay_(replay) {}
@@ -41,6 +50,8 @@ Result<void> WalRecovery::LoadCandidates() {
     MR_ASSIGN_OR_RETURN(auto disk, open_file_(entry.name));
     WalFileImage image(*disk, kWalFileHeaderBytes, memory_);
     const auto block = image.At(0, kWalFileHeaderBytes);
+    if (image.Unreadable(0, kWalFileHeaderBytes) && !Planted(Bug::kWalUnreadableIsEmpty))
+      return CannotReadWal(*disk, 0);
     Candidate candidate{.disk = std::move(disk), .header = DecodeWalFileHeader(block)};
     if (candidate.header && candidate.header->capacity > candidate.disk->capacity) {
       candidate.header->capacity = candidate.disk->capacity;  // cut short from outside: what is missing is damage
@@ -51,8 +62,9 @@ Result<void> WalRecovery::LoadCandidates() {
   return {};
 }
 
-/// Reads from the frames what a lost header said. Only a whole frame speaks: the head of a torn one may stand in a file
-/// that was given up when the log went on in the one before.
+/// Reads from the frames what a lost header said: from those of the newest generation, since a recycled file holds
+/// older ones too. Only a whole frame speaks: the head of a torn one may stand in a file that was given up when the log
+/// went on in the one before.
 Result<void> WalRecovery::IdentifyByFrames(Candidate& candidate) {
   WalFileImage image(*candidate.disk, candidate.disk->bytes(), memory_);
   for (std::uint64_t at = kWalFileHeaderBytes; at + kWalFrameHeaderBytes <= image.size(); at += kWalFrameAlignment) {
@@ -62,6 +74,7 @@ Result<void> WalRecovery::IdentifyByFrames(Candidate& candidate) {
     if (!DecodeWalFrame(image.At(at, length), header->generation, header->position)) continue;
     const WalPosition base = header->position - static_cast<std::int64_t>(at - kWalFileHeaderBytes);
     if (base != BlockDown(base) || base.value() < 0) continue;
+    if (candidate.header && candidate.header->generation >= header->generation) continue;
     log_.next_generation = std::max(log_.next_generation, header->generation + 1);
     candidate.header = WalFileHeader{.state = WalFileState::kLive,
                                      .generation = header->generation,
@@ -69,12 +82,13 @@ Result<void> WalRecovery::IdentifyByFrames(Candidate& candidate) {
                                      .capacity = candidate.disk->capacity,
                                      .predecessor_end = at == kWalFileHeaderBytes ? base : header->position,
                                      .last_frame = at == kWalFileHeaderBytes ? header->previous : WalPosition(-1)};
-    return {};
   }
+  if (image.unreadable_begin() < image.size() && !Planted(Bug::kWalUnreadableIsEmpty))
+    return CannotReadWal(*candidate.disk, image.unreadable_begin());
   return {};
 }
 
-void WalRecovery::BuildChain() {
+Result<void> WalRecovery::BuildChain() {
   std::map<std::uint64_t, Candidate> live;
   std::vector<Candidate> lost;
   for (Candidate& candidate : candidates_) {
@@ -87,7 +101,7 @@ void WalRecovery::BuildChain() {
     }
   }
   for (Candidate& candidate : lost) {
-    static_cast<void>(IdentifyByFrames(candidate));
+    MR_TRY(IdentifyByFrames(candidate));
     const std::uint64_t generation = candidate.header ? candidate.header->generation : 0;
     const bool named = std::ranges::any_of(
         live, [&](const auto& entry) { return entry.second.header->predecessor_generation == generation; });
@@ -117,6 +131,7 @@ void WalRecovery::BuildChain() {
     wanted = header.predecessor_generation;
   }
   std::ranges::reverse(log_.files);
+  return {};
 }
 
 bool WalRecovery::AgreesWith(const WalCleanClose& close) {
@@ -133,21 +148,42 @@ bool WalRecovery::AgreesWith(const WalCleanClose& close) {
   // Nothing was written since: the last frame ends where the line ended, and none follows, in the file or in the ring.
   const RecoveredFile& newest = log_.files.back();
   const WalPosition limit = newest.header.base + static_cast<std::int64_t>(newest.header.capacity);
-  const auto header_at = [&](WalPosition position) -> std::optional<WalFrameHeader> {
-    std::array<std::byte, kWalFrameHeaderBytes> bytes;
-    if (position < newest.header.base || position + static_cast<std::int64_t>(bytes.size()) > limit) return {};
-    const auto offset = kWalFileHeaderBytes + static_cast<std::uint64_t>(position - newest.header.base);
-    const auto got = newest.disk->reader->ReadAt(offset, bytes);
-    if (!got || *got != bytes.size()) return {};
-    auto header = DecodeWalFrameHeader(bytes);
-    return header && header->position == position && header->generation == newest.header.generation
-               ? header
-               : std::optional<WalFrameHeader>();
-  };
-  const auto last = header_at(close.last_frame);
-  if (!last || BlockUp(WalFrameEnd(*last)) != close.end || close.end > limit || header_at(close.end)) return false;
+  if (close.last_frame < newest.header.base) return false;
+  const auto last = HeaderAt(close.last_frame);
+  if (!last || BlockUp(WalFrameEnd(*last)) != close.end || close.end > limit || HeaderAt(close.end)) return false;
   last_synced_to_ = last->synced_to;
-  return RingConfirms(newest, close.end);
+  return NoteTellsAll(close) && RingConfirms(newest, close.end);
+}
+
+std::optional<WalFrameHeader> WalRecovery::HeaderAt(WalPosition position) const {
+  const auto after = std::ranges::find_if(
+      log_.files, [&](const RecoveredFile& file) { return file.header.predecessor_end > position; });
+  if (after == log_.files.begin()) return {};
+  const RecoveredFile& file = *std::prev(after);
+  const WalPosition limit = file.header.base + static_cast<std::int64_t>(file.header.capacity);
+  std::array<std::byte, kWalFrameHeaderBytes> bytes;
+  if (position + static_cast<std::int64_t>(bytes.size()) > limit) return {};
+  const auto offset = kWalFileHeaderBytes + static_cast<std::uint64_t>(position - file.header.base);
+  const auto got = file.disk->reader->ReadAt(offset, bytes);
+  if (!got || *got != bytes.size()) return {};
+  auto header = DecodeWalFrameHeader(bytes);
+  if (!header || header->position != position || header->generation != file.header.generation) return {};
+  return header;
+}
+
+bool WalRecovery::NoteTellsAll(const WalCleanClose& close) const {
+  constexpr int kMarksMax = 8;
+  WalPosition at = close.last_frame;
+  for (int marks = 0; marks < kMarksMax; ++marks) {
+    if (at < log_.files.front().header.predecessor_end) return true;  // nothing but marks is held
+    const auto header = HeaderAt(at);
+    if (!header) return false;
+    if (header->kind == WalFrameKind::kPayload) {
+      return WalFrameEnd(*header) <= close.note_end || Planted(Bug::kWalNoteOfEarlier);
+    }
+    at = header->previous;
+  }
+  return false;
 }
 
 bool WalRecovery::RingConfirms(const RecoveredFile& newest, WalPosition end) {
@@ -187,7 +223,7 @@ bool WalRecovery::TakeCleanClose() {
 
 Result<RecoveredLog> WalRecovery::Run() {
   MR_TRY(LoadCandidates());
-  BuildChain();
+  MR_TRY(BuildChain());
   log_.report.files = log_.files.size();
   if (TakeCleanClose()) return std::move(log_);
   for (std::size_t i = 0; i < log_.files.size(); ++i) {

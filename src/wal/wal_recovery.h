@@ -53,7 +53,7 @@ class WalRecovery {
   using OpenFile = std::function<Result<std::shared_ptr<WalDiskFile>>(const std::string& name)>;
   WalRecovery(FileSystem& file_system, std::filesystem::path directory, OpenFile open_file, WalReplay& replay);
 
-  /// Errors: kUnavailable (a directory, header or staging file that cannot be read, or a write), what replay answers.
+  /// Errors: kUnavailable (a directory, WAL file or staging file that cannot be read, or a write), what replay answers.
   Result<RecoveredLog> Run();
 
  private:
@@ -63,10 +63,14 @@ class WalRecovery {
   };
   Result<void> LoadCandidates();
   Result<void> IdentifyByFrames(Candidate& candidate);
-  void BuildChain();
+  Result<void> BuildChain();
   /// True: the log was closed cleanly and is as it was then; everything is known without the frames.
   bool TakeCleanClose();
   [[nodiscard]] bool AgreesWith(const WalCleanClose& close);
+  /// The header of the frame that stands at `position` in a file of the chain.
+  [[nodiscard]] std::optional<WalFrameHeader> HeaderAt(WalPosition position) const;
+  /// Was the note made when the last frame of the log's user was there?
+  [[nodiscard]] bool NoteTellsAll(const WalCleanClose& close) const;
   /// Does the newest file hold every frame that the staging ring still has of it? The rest was damaged since: a scan
   /// mends it, later the ring has forgotten.
   [[nodiscard]] bool RingConfirms(const RecoveredFile& newest, WalPosition end);
@@ -81,6 +85,9 @@ class WalRecovery {
   WalPosition last_synced_to_;  // what the last frame of a clean close knows
   RecoveredLog log_;
 };
+
+/// What is not read is not known: nothing is opened over it.
+Error CannotReadWal(const WalDiskFile& disk, std::uint64_t offset);
 
 /// A slot's file name, and back; none for other files.
 std::string WalFileName(std::uint64_t slot);

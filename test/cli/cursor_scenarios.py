@@ -26,7 +26,11 @@ class CursorScenarios(Scenario):
         self.assertIn(b"made cursor c of t/1", outcome.err)
         record = outcome.json_lines()[0]
         self.assertEqual((record["topic"], record["partition"], record["offset"], record["value"]), ("t", 1, 0, "a"))
-        self.taken("seek", "t", "other", "0")
+        self.run_code(3, "cursor", "seek", "t", "other", "0")
+        self.assertNotIn("other", str(self.run_ok("cursor", "ls", "t").rows()))
+        self.run_code(1, "cursor", "seek", "t", "other", "9", "--create")
+        self.assertNotIn("other", str(self.run_ok("cursor", "ls", "t").rows()))
+        self.taken("seek", "t", "other", "0", "--create")
         self.assertEqual(self.run_ok("cursor", "ls", "t").rows(), [["0", "other", "0", "0"], ["1", "c", "1", "2"]])
         listed = self.run_ok("cursor", "ls", "t", "-p", "1", "--json").json()
         self.assertEqual((listed["schema"], listed["topic"]), ("millrace.cursors.v1", "t"))
@@ -44,7 +48,7 @@ class CursorScenarios(Scenario):
 
     def test_headers_keys_and_formats_come_through(self):
         self.produce("t", "v\n", "-k", "key", "-H", "h=x")
-        self.run_ok("cursor", "seek", "t", "c", "0")
+        self.run_ok("cursor", "seek", "t", "c", "0", "--create")
         self.assertEqual(self.taken("peek", "t", "c", "-f", "%k %v %h %o\\n"), ["key v h=x 0"])
         record = self.run_ok("cursor", "read", "t", "c", "--json").json_lines()[0]
         self.assertEqual(record["headers"], [{"key": "h", "value": "x"}])
@@ -53,9 +57,10 @@ class CursorScenarios(Scenario):
         self.produce("t", "a\nb\nc\nd\n")
         self.taken("read", "t", "c", "-n", "1")
         self.run_ok("topic", "trim", "t", "--before", "3")
-        outcome = self.run_ok("cursor", "read", "t", "c")
-        self.assertEqual(outcome.out, b"d\n")
-        self.assertIn(b"was at offset 1", outcome.err)
+        for verb in ("peek", "read"):
+            outcome = self.run_ok("cursor", verb, "t", "c")
+            self.assertEqual(outcome.out, b"d\n")
+            self.assertIn(b"was at offset 1", outcome.err)
 
     def test_consumed_topics_give_their_space_back(self):
         self.run_ok("topic", "create", "t", "-c", "millrace.cleanup=consumed")
@@ -76,3 +81,16 @@ class CursorScenarios(Scenario):
         self.run_code(3, "cursor", "read", "absent", "c")
         self.run_code(3, "cursor", "read", "t", "c", "-p", "1")
         self.run_code(2, "cursor", "read", "t", "c", log=False)
+
+    def test_dry_runs_change_nothing(self):
+        self.produce("t", "a\nb\nc\n")
+        self.taken("read", "t", "c", "-n", "1")
+        self.run_ok("consume", "t", "-g", "g", "-n", "2")
+        for words in (["cursor", "seek", "t", "c", "3"], ["cursor", "rm", "t", "c"], ["group", "seek", "g", "t", "--to", "0"], ["group", "rm", "g"],
+                      ["topic", "trim", "t", "--before", "2"], ["topic", "rm", "t"]):
+            self.assertIn(b"would", self.run_ok(*words, "--dry-run").err, words)
+        self.assertEqual(self.taken("peek", "t", "c"), ["b"])
+        self.assertEqual(self.values("t", "-g", "g"), ["c"])
+        self.assertEqual(self.values("t"), ["a", "b", "c"])
+        self.run_code(3, "cursor", "rm", "t", "nobody", "--dry-run")
+        self.run_code(3, "group", "rm", "nobody", "--dry-run")

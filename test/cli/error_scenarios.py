@@ -73,9 +73,10 @@ class ErrorScenarios(Scenario):
         usage = self.run_code(2, "topic", "ls", "--json", "--nope").error()
         self.assertEqual(usage["code"], "kInvalidArgument")
 
-    def test_record_too_large_stores_nothing_of_its_batch(self):
+    def test_record_too_large_ends_the_run_after_the_lines_before_it(self):
         outcome = self.run_code(2, "produce", "t", stdin=b"a\n" + b"x" * (2 << 20) + b"\n")
-        self.assertIn(b"produce t stopped", outcome.err)
+        self.assertIn(b"produce t stopped after 1 records were stored", outcome.err)
+        self.assertEqual(self.values("t"), ["a"])
 
     def test_locked_directory_names_the_holder(self):
         holder = self.start("produce", "t", "--receipts")

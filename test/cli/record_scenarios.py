@@ -144,3 +144,40 @@ class RecordScenarios(Scenario):
         for policy in ("each", "interval:5ms", "none"):
             self.produce("t", policy + "\n", "--sync", policy)
         self.assertEqual(self.values("t"), ["each", "interval:5ms", "none"])
+
+    def test_one_long_line_does_not_end_an_ingestion(self):
+        long = b"x" * (2 << 20)
+        for number, text in enumerate((b"a\nb\n" + long + b"\nc\n", b"a\nb\n" + long * 9 + b"\nc\n")):
+            topic = f"t{number}"
+            outcome = self.run_code(2, "produce", topic, "--receipts", stdin=text)
+            self.assertIn(b"line 3: ", outcome.err)
+            self.assertEqual(outcome.json_lines()[-1]["last_offset"], 1)
+            self.assertEqual(self.values(topic), ["a", "b"])
+            told = self.run_ok("produce", topic, "--on-long-line", "skip", stdin=text).err
+            self.assertIn(b"1 lines were too long and were left out (the first is line 3)", told)
+            self.assertEqual(self.values(topic), ["a", "b", "a", "b", "c"])
+            self.run_ok("produce", topic, "--on-long-line", "truncate", "-k", "key", stdin=text)
+            self.assertEqual([len(value) for value in self.values(topic, "--from", "5")], [1, 1, (1 << 20) - 3, 1])
+
+    def test_short_lines_with_long_headers_stay_below_the_limit_of_a_batch(self):
+        text = "a\n" * 100000
+        self.produce("t", text, "-k", "k" * 300, "-H", "h=" + "v" * 300)
+        self.assertEqual(len(self.run_ok("consume", "t").lines()), 100000)
+
+    def test_records_without_a_key_go_round_the_partitions_across_runs(self):
+        self.run_ok("topic", "create", "t", "-p", "2")
+        seen = set()
+        for _ in range(40):
+            self.produce("t", "a\n")
+            seen = {record["partition"] for record in self.run_ok("consume", "t", "--json").json_lines()}
+            if len(seen) == 2:
+                return
+        self.assertEqual(len(seen), 2)
+
+    def test_a_key_that_looks_like_a_flag(self):
+        self.produce("t", "a\n", "-k", "-h")
+        self.assertEqual(self.run_ok("consume", "t", "-f", "%k\\n").out, b"-h\n")
+
+    def test_times_beyond_all_time_are_refused(self):
+        for number in ("9223372036854775808", "18446744073709551615"):
+            self.run_code(2, "produce", "t", "--json", stdin=b'{"timestamp_ms":%s,"value":"x"}\n' % number.encode())

@@ -52,6 +52,23 @@ class TierScenarios(Scenario):
             self.assertLessEqual(asked["offset"] + asked["length"], sizes[asked["object"]])
             self.assertGreater(asked["length"], 0)
 
+    def test_a_disk_cache_that_cannot_be_had_is_told(self):
+        with open(os.path.join(self.folder, "file"), "wb"):
+            pass
+        # A store that is far, and is not asked here.
+        far = ("--store", "s3://bucket/far?endpoint=http://127.0.0.1:1&region=x", "--set", f"read.cache_dir={self.folder}/file")
+        keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+        self.run_ok("topic", "create", "t", *far, environment=keys)
+        told = self.run_ok("status", *far, environment=keys)
+        self.assertIn(b"disk cache", told.err)
+        rows = dict(row for row in told.rows() if len(row) == 2)
+        self.assertRegex(rows["cache_failure"], r"Not a directory .*\(1 times since 20")
+        failure = self.run_ok("status", "--json", *far, environment=keys).json()["cache_failure"]
+        self.assertEqual(failure["times"], 1)
+        self.assertIn("Not a directory", failure["message"])
+        checked = self.run_code(6, "status", "--check", *far, environment=keys)
+        self.assertIn(b"the disk cache is left alone", checked.out)
+
     def test_explain_of_a_hot_log_names_no_request(self):
         self.produce("t", "a\n")
         explained = json.loads(self.run_ok("consume", "t", "--explain").err)["explain"]
@@ -119,13 +136,18 @@ class TierScenarios(Scenario):
         self.assertEqual(document["damage"], [])
         self.assertEqual(document["pieces"][0]["kind"], "header")
 
-    def test_flipped_byte_in_the_wal_is_named(self):
+    def flip_in_the_wal(self):
+        """Three records, of which the second one's frame is damaged; the file, and where."""
         self.produce("t", "".join(value * 100 + "\n" for value in "abc"), "--batch", "1")
         path = self.wal_file()
         pieces = self.run_ok("inspect", path, "--json", log=False).json()["pieces"]
         frames = [p for p in pieces if p["kind"] == "frame" and p["payload_bytes"] > 0]
         at = frames[1]["byte_begin"] + 100
         self.flip(path, at)
+        return path, at
+
+    def test_flipped_byte_in_the_wal_is_named(self):
+        path, at = self.flip_in_the_wal()
         damage = self.run_code(9, "inspect", path, "--json", log=False).json()["damage"]
         self.assertEqual(len(damage), 1)
         self.assertTrue(damage[0]["byte_begin"] <= at < damage[0]["byte_end"])
@@ -139,6 +161,29 @@ class TierScenarios(Scenario):
         skipped = self.run_ok("consume", "t", "--skip-corrupt", "-f", "%o\\n")
         named = {int(begin) for begin in re.findall(rb"skipped t/0 offsets \[(\d+), ", skipped.err)}
         self.assertEqual(named, {1})
+        self.assertEqual([int(line) for line in skipped.lines()], [0, 2])
+
+    def test_record_lost_in_the_wal_is_told_when_its_wal_is_gone(self):
+        self.flip_in_the_wal()
+        os.remove(os.path.join(self.log, "wal", "staging"))
+        self.run_code(9, "segment", "upload")
+        self.run_ok("segment", "upload")
+        self.run_ok("wal", "recycle")
+        rows = self.run_ok("segment", "ls", "t").rows()
+        self.assertEqual([(row[1], row[2]) for row in rows], [("0", "1"), ("1", "2"), ("2", "3")])
+        self.assertEqual([row[5] == "(lost)" for row in rows], [False, True, False])
+        listed = self.run_ok("segment", "ls", "t", "--json").json()["segments"]
+        self.assertEqual([segment["lost"] for segment in listed], [False, True, False])
+        damage = self.run_code(9, "segment", "verify", "--json").json()["damage"]
+        self.assertEqual([(d["begin"], d["end"], d["place"]) for d in damage], [(1, 2, "metadata")])
+        self.assertIn(b"partition 0: offsets [1, 2): lost", self.run_ok("topic", "describe", "t").out)
+        described = self.run_ok("topic", "describe", "t", "--json").json()["partitions"][0]["damage"]
+        self.assertEqual([(d["begin"], d["end"]) for d in described], [(1, 2)])
+        outcome = self.run_code(9, "consume", "t", "--json")
+        self.assertEqual([r["value"] for r in outcome.json_lines()], ["a" * 100])
+        self.assertEqual((outcome.error()["damage"]["begin"], outcome.error()["damage"]["end"]), (1, 2))
+        skipped = self.run_ok("consume", "t", "--skip-corrupt", "-f", "%o\n")
+        self.assertIn(b"skipped t/0 offsets [1, 2): ", skipped.err)
         self.assertEqual([int(line) for line in skipped.lines()], [0, 2])
 
     def test_frame_that_is_still_staged_is_repaired(self):

@@ -11,7 +11,7 @@ import time
 import traceback
 
 ERROR_CODE = re.compile(r'\[(k[A-Za-z]+)[\],]|"error":{"code":"(k[A-Za-z]+)"')
-EXIT_CODES = {"kInvalidArgument": 2, "kNotFound": 3, "kAlreadyExists": 4, "kUnavailable": 6, "kTimeout": 6, "kCorruption": 9}
+EXIT_CODES = {"kInvalidArgument": 2, "kNotFound": 3, "kAlreadyExists": 4, "kFenced": 4, "kPermissionDenied": 5, "kUnavailable": 6, "kTimeout": 6, "kCorruption": 9}
 
 
 class Failure(Exception):

@@ -49,6 +49,15 @@ with_pkg_config() {
   "$compiler" -std=c++23 "$source" $flags -Wl,-rpath,"$PREFIX/lib" -o "$program"
 }
 
+# Who compiles for C++20 is told in one line what to do.
+tells_what_standard_it_needs() {
+  local compiler told
+  for compiler in clang++-19 g++-12; do
+    told=$("$compiler" -std=c++20 -fsyntax-only -I"$PREFIX/include" "$TREE/examples/consumer/main.cc" 2>&1) && return 1
+    grep -m 1 'error' <<<"$told" | grep -q 'Millrace needs C++23: compile with -std=c++23' || return 1
+  done
+}
+
 # The program in the README is what it claims to be.
 readme_program() {
   awk '/^```cpp/ { inside = 1; next } /^```/ { inside = 0 } inside' "$TREE/README.md" >"$WORK/readme.cc"
@@ -94,6 +103,8 @@ check 'pkg-config program of g++-12 runs' runs "$WORK/by-gcc" "$WORK/data-gcc"
 check 'pkg-config --static builds' with_pkg_config clang++-19 "$WORK/by-static" --static
 check 'pkg-config --static program runs' runs "$WORK/by-static" "$WORK/data-by-static"
 check 'the program in the README builds and runs' readme_program
+check 'C++20 is refused in one line' tells_what_standard_it_needs
+check 'the reference of the library is there' grep -q PartitionFor "$PREFIX/share/doc/millrace/api.md"
 check 'the shared library has a SONAME' sh -c "readelf -d '$PREFIX/lib/libmillrace.so' | grep -q 'SONAME.*libmillrace.so.0'"
 check 'it shows our names only' exports_only_our_names
 check 'no planted bug is inside' holds_no_planted_bug

@@ -69,18 +69,18 @@ std::unique_ptr<ObjectStoreBench> OpenUnderChaos() {
   return bench;
 }
 
-const ObjectStoreTraits kS3 = {.refuses_folders = false};
+const ObjectStoreTraits kS3 = {.refuses_folders = false, .keeps_limits = true};
 constexpr std::string_view kPrefix = "some/prefix";
 
 const ObjectStoreContender kContenders[] = {
     {"SimulatedHttp", [] { return std::make_unique<HttpBench>(""); }, kS3},
     {"SimulatedHttpBelowPrefix",
      [] { return std::make_unique<HttpBench>(kPrefix); },
-     {.refuses_folders = false, .key_bytes_max = kObjectKeyBytesMax - kPrefix.size() - 1}},
+     {.refuses_folders = false, .keeps_limits = true, .key_bytes_max = kObjectKeyBytesMax - kPrefix.size() - 1}},
     {"SimulatedVirtualTime", [] { return std::make_unique<VirtualBench>(PutIfAbsent::kKept); }, kS3},
     {"SimulatedWithoutPutIfAbsent",
      [] { return std::make_unique<VirtualBench>(PutIfAbsent::kIgnored); },
-     {.put_if_absent = false, .refuses_folders = false}},
+     {.put_if_absent = false, .refuses_folders = false, .keeps_limits = true}},
     {"SimulatedUnderChaos", OpenUnderChaos, kS3},
 };
 

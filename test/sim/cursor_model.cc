@@ -93,6 +93,13 @@ void CursorModel::Took(std::uint64_t count, Offset end) {
   overtaken_ = false;
 }
 
+void CursorModel::Overtaken(Offset log_start, bool consuming) {
+  // The call made durable what was due before it looked; what it found is durable with the next due persist only.
+  if (consuming) Took(0, position_);
+  position_ = log_start;
+  overtaken_ = true;
+}
+
 void CursorModel::MovedTo(Offset position) {
   overtaken_ = false;
   position_ = durable_ = upper_ = position;

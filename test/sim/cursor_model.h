@@ -67,11 +67,8 @@ class CursorModel {
   void BeginTaking() { upper_ = mode_.strict ? upper_ : position_; }
   /// It returned `count` entries, up to `end`.
   void Took(std::uint64_t count, Offset end);
-  /// Retention was faster.
-  void Overtaken(Offset log_start) {
-    position_ = log_start;
-    overtaken_ = true;
-  }
+  /// Retention was faster, as a call that consumes found, or one that does not.
+  void Overtaken(Offset log_start, bool consuming);
   /// A seek succeeded.
   void MovedTo(Offset position);
 

@@ -210,7 +210,7 @@ void CursorWorld::JudgeReadError(const CursorKey& key, Named& cursor, const Erro
   const OffsetBounds bounds = Bounds(key.first);
   if (error.code() == ErrorCode::kOutOfRange && cursor.model.position() < bounds.log_start) {
     report_.Expect(error.bounds() && error.bounds()->log_start == bounds.log_start, "bounds-wrong", error.ToString());
-    cursor.model.Overtaken(bounds.log_start);
+    cursor.model.Overtaken(bounds.log_start, checkpoint);
     report_.Fired("overtaken");
     return;
   }

@@ -78,7 +78,7 @@ bool CursorWorld::Start() {
   // The engine owns what it is given; these are ours and outlive it.
   options.clock = std::shared_ptr<Clock>(std::shared_ptr<void>(), &clock_);
   options.file_system = files_;
-  options.objects = ObjectsOfProcess(objects_, truth_, life_, clock_, report_);
+  options.objects = ObjectsOfProcess(objects_, truth_, life_, report_);
   options.metadata = MetadataOfProcess(metadata_, truth_, life_, report_);
   BeginCall();
   auto opened = Engine::Implementation::Open(std::move(options), Background::kNone,

@@ -6,6 +6,7 @@
 //   millrace_sim --seeds N [--row R]  N seeds of each row
 //   millrace_sim --meta               that a seed replays identically
 //   millrace_sim --bugs               the score of the planted bugs
+//   millrace_sim --bug NAME           that bug alone
 //
 // Ends with `N passed, N failed`; exit code 0 only if nothing failed.
 #include <fmt/format.h>
@@ -28,7 +29,7 @@ constexpr std::uint64_t kMetaSeeds = 50;
 
 struct Arguments {
   std::optional<std::uint64_t> seed, seeds;
-  std::optional<std::string> row;
+  std::optional<std::string> row, bug;
   bool meta = false, bugs = false;
 };
 
@@ -47,6 +48,8 @@ std::optional<Arguments> Parse(const std::vector<std::string_view>& words) {
       arguments.meta = true;
     } else if (words[i] == "--bugs") {
       arguments.bugs = true;
+    } else if (words[i] == "--bug" && has_value) {
+      arguments.bug = std::string(words[++i]);
     } else if (words[i] == "--seed" && has_value) {
       if (!(arguments.seed = ParseNumber(words[++i]))) return std::nullopt;
     } else if (words[i] == "--seeds" && has_value) {
@@ -106,6 +109,7 @@ bool RunMeta() {
 
 int Run(const Arguments& arguments) {
   if (arguments.bugs) return ScorePlantedBugs() ? 0 : 1;
+  if (arguments.bug) return TryPlantedBug(*arguments.bug) ? 0 : 1;
   int passed = 0, failed = 0;
   const auto count = [&passed, &failed](bool good) { ++(good ? passed : failed); };
   if (arguments.meta) {
@@ -125,7 +129,7 @@ int Run(const Arguments& arguments) {
 int main(int count, char** words) {
   const auto arguments = millrace::sim::Parse({words + 1, words + count});
   if (!arguments) {
-    fmt::print(stderr, "usage: millrace_sim [--row R] [--seed N | --seeds N] | --meta | --bugs\nrows:");
+    fmt::print(stderr, "usage: millrace_sim [--row R] [--seed N | --seeds N] | --meta | --bugs | --bug NAME\nrows:");
     for (const auto& row : millrace::sim::AllRows()) fmt::print(stderr, " {}", row.name);
     fmt::print(stderr, "\n");
     return 2;

@@ -2,6 +2,7 @@
 // Whatever it did is watched: keys are never used twice, nothing referred to is deleted, watermarks only grow.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,9 +23,16 @@ struct SharedTruth {
   std::chrono::milliseconds delete_grace{0};
   std::map<std::string, std::uint64_t, std::less<>> keys_ever_put;  // with the fingerprint of what was put
   std::map<PartitionKey, Offset> tiered_end, log_start;             // the highest ever seen
+  const Clock* clock = nullptr;  // graces are judged by it; none: they are not judged
+  /// The furthest that wall time was ever ahead of monotonic time, without what no engine believes.
+  std::optional<std::chrono::nanoseconds> lead_max;
 
   /// Nobody else's rows may be moved by whoever owns an older epoch.
   [[nodiscard]] std::optional<PartitionRow> RowOf(const PartitionKey& partition) const;
+  /// Before and after every jump of wall time.
+  void NoteLead();
+  /// The latest time that an engine can trust: an engine that starts believes a wall clock that jumped forward before.
+  [[nodiscard]] std::chrono::milliseconds LatestTrusted();
   /// Does a visible segment lie in the object?
   [[nodiscard]] bool Refers(std::string_view key) const;
 };
@@ -35,7 +43,7 @@ struct ProcessLife {
 };
 
 std::shared_ptr<ObjectStore> ObjectsOfProcess(std::shared_ptr<ObjectStore> faulty, SharedTruth& truth,
-                                              std::shared_ptr<const ProcessLife> life, Clock& clock, Report& report);
+                                              std::shared_ptr<const ProcessLife> life, Report& report);
 std::shared_ptr<MetadataStore> MetadataOfProcess(std::shared_ptr<MetadataStore> faulty, SharedTruth& truth,
                                                  std::shared_ptr<const ProcessLife> life, Report& report);
 

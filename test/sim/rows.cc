@@ -2,6 +2,7 @@
 #include <array>
 
 #include "cursor_rows.h"
+#include "engine_rot.h"
 #include "row.h"
 #include "s3_chaos.h"
 #include "wal_rows.h"
@@ -45,6 +46,15 @@ const std::array kRows = {
                              {"misdirected", 100},
                              {"file-removed", 20},
                              {"read-refused", kFired}}}},
+    Row{.name = "10-engine",
+        .property = "damage is one partition's, and its evidence outlives recycling",
+        .run = &RunEngineRot,
+        .seeds = 100,
+        .floors = {.checked = 500,
+                   .fired = {{"flip", 100},
+                             {"recycled-behind-damage", 100},
+                             {"recycled-behind-gap", 100},
+                             {"older-metadata", 100}}}},
     Row{.name = "11-wal",
         .property = "the n-th failing call breaks nothing that was acknowledged",
         .run = &RunWalNthFailure,
@@ -78,6 +88,10 @@ const std::array kRows = {
                              {"object-deleted", kFired},
                              {"records-deleted", kFired},
                              {"topic-recreated", kFired},
+                             {"topic-change-in-doubt", kFired},
+                             {"store-down", kFired},
+                             {"metadata-down", kFired},
+                             {"clock-years-ahead", 50},
                              {"taken-over", kFired},
                              {"position-committed", kFired},
                              {"position-resumed", kFired},

@@ -91,6 +91,7 @@ S3World::S3World(std::uint64_t seed, Weather weather, Report& report)
   s3_.SetTrace([this](std::string_view line) { report_.Event(line); });
   truth_.metadata = std::make_shared<MemoryMetadataStore>();
   truth_.delete_grace = std::chrono::hours(1);
+  truth_.clock = &clock_;
 }
 
 S3World::~S3World() {
@@ -118,7 +119,7 @@ bool S3World::Start() {
   const RetryOptions retries{.attempts_max = 8, .backoff_first = milliseconds(20), .budget = 1'000};
   truth_.objects = std::make_shared<RetryingObjectStore>(OpenS3({}, "log", wire_, clock_), retries, clock_, jitter_,
                                                          [this](auto pause) { clock_.Advance(pause); });
-  options.objects = ObjectsOfProcess(truth_.objects, truth_, life_, clock_, report_);
+  options.objects = ObjectsOfProcess(truth_.objects, truth_, life_, report_);
   options.metadata = MetadataOfProcess(truth_.metadata, truth_, life_, report_);
   ++process_;
   auto opened = Insist("open", [&] {

@@ -245,6 +245,25 @@ void WalMachine::Close() {
   wal_.reset();
 }
 
+void WalMachine::CloseNoted() {
+  std::vector<ModelFrame> held;
+  for (const ModelFrame& frame : model_.frames())
+    if (frame.extent.begin >= wal_->begin()) held.push_back(frame);
+  WalPosition taken_at;
+  if (!held.empty() && random_.OneIn(3)) {
+    taken_at = held.back().extent.end;
+    AppendMeanwhile();
+    report_.Fired("note-overtaken");
+  } else {
+    taken_at = wal_->StopStaging();
+  }
+  report_.Event(fmt::format("close with a note of {} frames to {}", held.size(), taken_at.value()));
+  const WalPosition end = wal_->end();
+  if (Allowed(wal_->CloseWithNote(NoteOf(held), taken_at), "CloseWithNote")) model_.Acknowledge(end);
+  report_.Expect(watched_->empty(), "done-never-called", "OnDurable was not answered by Close");
+  wal_.reset();
+}
+
 void WalMachine::CountVerdicts(const WalRecoveryReport& recovery) {
   for (std::size_t verdict = 0; verdict < kWalVerdicts; ++verdict) {
     report_.Fired(WalVerdictName(static_cast<WalVerdict>(verdict)), recovery.verdicts[verdict]);
@@ -321,7 +340,11 @@ void WalMachine::Step() {
   } else if (dice < 95) {
     Recycle();
   } else if (dice < 97) {
-    Close();
+    if (random_.OneIn(2)) {
+      Close();
+    } else {
+      CloseNoted();
+    }
     Reopen(WalModel::After::kProcessDeath);
   } else if (dice < 98) {
     KillAndReopen();

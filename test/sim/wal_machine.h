@@ -47,6 +47,8 @@ class WalMachine {
   void ReadBack();
   void Recycle();
   void Close();
+  /// Closes with a note of the frames; now and then somebody appends after it was made.
+  void CloseNoted();
   /// Opens what the disk has now and compares. `After` says what must be there.
   bool Reopen(WalModel::After after);
   void KillAndReopen();

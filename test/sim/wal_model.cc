@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 namespace millrace::sim {
 namespace {
@@ -35,6 +36,19 @@ Result<void> RecoveredFrames::OnFrame(WalStream stream, WalExtent extent, std::s
 Result<void> RecoveredFrames::OnDamage(const WalDamage& damage) {
   damage_.push_back(damage);
   return {};
+}
+
+std::vector<std::byte> NoteOf(std::span<const ModelFrame> frames) {
+  static_assert(std::is_trivially_copyable_v<ModelFrame>);
+  const auto bytes = std::as_bytes(frames);
+  return {bytes.begin(), bytes.end()};
+}
+
+bool RecoveredFrames::OnCleanClose(std::span<const std::byte> note) {
+  if (note.size() % sizeof(ModelFrame) != 0) return false;
+  frames_.resize(note.size() / sizeof(ModelFrame));
+  if (!note.empty()) std::memcpy(frames_.data(), note.data(), note.size());
+  return true;
 }
 
 bool RecoveredFrames::Covers(const WalExtent& extent) const {

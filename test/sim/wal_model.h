@@ -26,6 +26,8 @@ class RecoveredFrames final : public WalReplay {
  public:
   Result<void> OnFrame(WalStream stream, WalExtent extent, std::span<const std::byte> payload) override;
   Result<void> OnDamage(const WalDamage& damage) override;
+  /// The frames are what the note says, if it is one of NoteOf.
+  bool OnCleanClose(std::span<const std::byte> note) override;
   [[nodiscard]] const std::vector<ModelFrame>& frames() const { return frames_; }
   [[nodiscard]] const std::vector<WalDamage>& damage() const { return damage_; }
   [[nodiscard]] bool Covers(const WalExtent& extent) const;
@@ -34,6 +36,9 @@ class RecoveredFrames final : public WalReplay {
   std::vector<ModelFrame> frames_;
   std::vector<WalDamage> damage_;
 };
+
+/// What a clean close hands to the next opening: frames, one behind the other.
+std::vector<std::byte> NoteOf(std::span<const ModelFrame> frames);
 
 struct Violation {
   std::string property, detail;

@@ -80,7 +80,11 @@ class Rot {
           report_.Fired("read-refused");
           return SimFault{};
         });
-        Judge(*disk, fmt::format("{} unreadable from read {}", path.native(), n), WalModel::Bytes::kFileGone);
+        const std::string what = fmt::format("{} unreadable from read {}", path.native(), n);
+        Judge(*disk, what, WalModel::Bytes::kSound);  // refused, or not a frame is missing
+        disk->SetFaultPlan(nullptr);
+        disk->KillProcess();
+        Judge(*disk, what + ", and the disk is well again", WalModel::Bytes::kSound);
       }
     }
   }

@@ -50,6 +50,7 @@ class World {
     std::unique_ptr<Consumer> consumer;
     std::map<TopicPartition, Offset> committed;  // known to be durable
     bool unsure = false;                         // a commit failed: either is right
+    bool polled_in_trouble = false;              // the Poll before this one
   };
 
   // Processes (world_processes.cc).
@@ -57,11 +58,16 @@ class World {
   void Die(bool power);
   void AfterRecovery(const TopicPartition& partition, bool power);
   void CreateTopic(std::string_view name);
+  void BeginTopic(std::string_view name);
   void RecreateTopic();
+  bool JudgeTopicChange(std::string_view name, const Result<void>& changed, ErrorCode done_before, bool wanted);
+  [[nodiscard]] std::optional<TopicId> TopicInMetadata(std::string_view name) const;
+  [[nodiscard]] static TopicOptions OptionsOf(std::string_view name);
   void TakeOver();
   void SetFaults(bool on);
   void BreakDisk();
   bool Tolerated(const Error& error, std::string_view call);
+  [[nodiscard]] bool InTrouble() const { return faulty_ || poisoned_ || fenced_; }
 
   // Operations (world_operations.cc).
   void Step();
@@ -79,6 +85,7 @@ class World {
   void Recycle();
   void BackgroundStep();
   void RunTimers();
+  void JumpWall();
   void JudgeOffsets();
   void JudgeRows();
   void NoteLogEnd(const TopicPartition& partition, std::span<const std::uint64_t> batch, bool acknowledged_os,
@@ -101,7 +108,7 @@ class World {
   std::shared_ptr<ProcessLife> life_;
   std::unique_ptr<Engine::Implementation> engine_;
   std::uint64_t values_ = 0, process_ = 0, incarnations_ = 0, processes_seed_;
-  bool faulty_ = false, poisoned_ = false, fenced_ = false;
+  bool faulty_ = false, poisoned_ = false, fenced_ = false, years_ahead_ = false;
 };
 
 }  // namespace millrace::sim

@@ -12,6 +12,7 @@ using std::chrono::milliseconds;
 
 constexpr int kRoundsMax = 400;  // of healing
 constexpr milliseconds kRoundTakes(250);
+constexpr milliseconds kYears = std::chrono::duration_cast<milliseconds>(std::chrono::years(3));
 
 }  // namespace
 
@@ -241,6 +242,7 @@ void World::FindTime() {
 }
 
 void World::OpenConsumer() {
+  group_.consumer.reset();  // two of one group share its partitions
   auto opened =
       engine_->OpenConsumer({.group = "readers", .topics = {std::string(kTopics[0])}, .reset = ResetPolicy::kFail});
   if (!opened) {
@@ -264,6 +266,7 @@ void World::Consume() {
   for (const TopicPartition& partition : group_.consumer->Assignment()) {
     if (const auto position = group_.consumer->Position(partition)) before[partition] = *position;
   }
+  const bool was_in_trouble = std::exchange(group_.polled_in_trouble, InTrouble());
   const auto polled = group_.consumer->Poll(1 + random_.Below(20));
   if (!polled) {
     bool overtaken = false;
@@ -280,7 +283,8 @@ void World::Consume() {
       }
       return;
     }
-    Tolerated(polled.error(), "Poll");
+    // What the Poll before met behind the records it returned is told by this one.
+    if (!was_in_trouble) Tolerated(polled.error(), "Poll");
     return;
   }
   report_.Event(fmt::format("polled {}", polled->size()));
@@ -347,6 +351,7 @@ void World::BackgroundStep() {
       const auto uploaded = steps.uploader.UploadOnce();
       judge(uploaded, "UploadOnce");
       if (uploaded && *uploaded) report_.Event("uploaded");
+      if (!uploaded && random_.OneIn(2)) Recycle();  // what did not get far is still needed
       break;
     }
     case 2:
@@ -431,7 +436,9 @@ void World::Step() {
     BackgroundStep();
   } else if (dice < 86) {
     clock_.Advance(milliseconds(random_.Below(1'500)));
-    if (random_.OneIn(10)) clock_.JumpWall(milliseconds(static_cast<std::int64_t>(random_.Below(20'000)) - 10'000));
+    if (random_.OneIn(10)) {
+      JumpWall();
+    }
     RunTimers();
   } else if (dice < 88) {
     DeleteRecords();
@@ -448,6 +455,19 @@ void World::Step() {
   }
 }
 
+/// By some seconds, or to another year and back.
+void World::JumpWall() {
+  truth_.NoteLead();
+  if (random_.OneIn(2)) {
+    years_ahead_ = !years_ahead_;
+    clock_.JumpWall(years_ahead_ ? kYears : -kYears);
+    report_.Fired(years_ahead_ ? "clock-years-ahead" : "clock-set-right");
+  } else {
+    clock_.JumpWall(milliseconds(static_cast<std::int64_t>(random_.Below(20'000)) - 10'000));
+  }
+  truth_.NoteLead();
+}
+
 void World::Live(int steps) {
   for (int i = 0; i < steps && engine_ && !report_.enough(); ++i) {
     Step();
@@ -459,6 +479,7 @@ void World::Live(int steps) {
 void World::HealAndJudge() {
   if (!engine_ || report_.enough()) return;
   SetFaults(false);
+  if (std::exchange(years_ahead_, false)) clock_.JumpWall(-kYears);
   Die(random_.OneIn(2));
   report_.Event("healed");
   const HousekeeperSteps steps = engine_->steps();

@@ -34,6 +34,7 @@ World::World(std::uint64_t seed, const WorldOptions& options, Report& report)
   truth_.objects = std::make_shared<MemoryObjectStore>(&clock_);
   truth_.metadata = std::make_shared<MemoryMetadataStore>();
   truth_.delete_grace = kGrace;
+  truth_.clock = &clock_;
   objects_ = std::make_shared<FaultyObjectStore>(truth_.objects, seed + 1,
                                                  [this](std::chrono::nanoseconds by) { clock_.Advance(by); });
   metadata_ = std::make_shared<FaultyMetadataStore>(truth_.metadata, seed + 2);
@@ -67,7 +68,7 @@ bool World::Start() {
   // The engine owns what it is given; these are ours and outlive it.
   options.clock = std::shared_ptr<Clock>(std::shared_ptr<void>(), &clock_);
   options.file_system = files_;
-  options.objects = ObjectsOfProcess(objects_, truth_, life_, clock_, report_);
+  options.objects = ObjectsOfProcess(objects_, truth_, life_, report_);
   options.metadata = MetadataOfProcess(metadata_, truth_, life_, report_);
   auto opened = Engine::Implementation::Open(std::move(options), Background::kNone,
                                              std::make_shared<SeededRandom>(processes_seed_ + process_));
@@ -125,50 +126,94 @@ void World::AfterRecovery(const TopicPartition& partition, bool power) {
     report_.Fired("unacknowledged-lost");
     model.Cut(end);
   }
+  // These offsets are given again, to other records: a group that stood past them goes on at the end.
+  if (const auto committed = group_.committed.find(partition);
+      committed != group_.committed.end() && committed->second > end) {
+    committed->second = end;
+    report_.Fired("group-moved-back");
+  }
   AdoptMaybe(partition, end);
   report_.Expect(end <= model.end(), "offset-invented",
                  fmt::format("{} ends at {}, {} were appended", Name(partition), end.value(), model.end().value()));
   model.seen_end = std::min(model.seen_end, end);
 }
 
-void World::CreateTopic(std::string_view name) {
+TopicOptions World::OptionsOf(std::string_view name) {
   TopicOptions options{.partitions = kPartitions};
-  const bool forgets = name == kTopics[1];
-  if (forgets) options.retention_bytes = 300'000;
-  const auto created = engine_->CreateTopic(name, options);
+  if (name == kTopics[1]) options.retention_bytes = 300'000;
+  return options;
+}
+
+void World::CreateTopic(std::string_view name) {
+  const auto created = engine_->CreateTopic(name, OptionsOf(name));
   if (!created && created.error().code() != ErrorCode::kAlreadyExists) {
     Tolerated(created.error(), "CreateTopic");
-    // It may exist all the same: an unknown outcome.
-    const auto topics = truth_.metadata->Topics();
-    const bool exists = topics && std::ranges::any_of(*topics, [&](const TopicRow& row) { return row.name == name; });
-    if (!exists) return;
+    if (!TopicInMetadata(name)) return;  // it may exist all the same: an unknown outcome
   }
+  BeginTopic(name);
+}
+
+/// A topic that is new and empty.
+void World::BeginTopic(std::string_view name) {
   for (std::int32_t i = 0; i < kPartitions; ++i) {
     PartitionModel& model = models_[{std::string(name), PartitionId(i)}];
     model = {};
-    model.forgets = forgets;
+    model.forgets = OptionsOf(name).retention_bytes.has_value();
     model.incarnation = ++incarnations_;
   }
 }
 
-/// Deleted, and made again under its name: a new topic that shares nothing with the old one.
+std::optional<TopicId> World::TopicInMetadata(std::string_view name) const {
+  const auto topics = truth_.metadata->Topics();
+  for (const TopicRow& row : topics ? *topics : std::vector<TopicRow>())
+    if (row.name == name) return row.id;
+  return std::nullopt;
+}
+
+/// What a change of topics says of itself, against what metadata has. `wanted`: whether the topic should be there now.
+bool World::JudgeTopicChange(std::string_view name, const Result<void>& changed, ErrorCode done_before, bool wanted) {
+  const bool is_there = TopicInMetadata(name).has_value();
+  if (changed || changed.error().code() == done_before) {
+    report_.Expect(is_there == wanted, "topic-outcome-wrong",
+                   fmt::format("{} {} after a change that was told as done", name, is_there ? "is there" : "is gone"));
+    return true;
+  }
+  report_.Event(fmt::format("change of {} failed: {}", name, ErrorCodeName(changed.error().code())));
+  report_.Fired("topic-change-in-doubt");
+  if (is_there) return false;
+  const auto receipt = engine_->Append({std::string(name), PartitionId(0)}, DrawRecords(), {});
+  report_.Expect(!receipt, "acknowledged-in-deleted-topic", name);
+  return false;
+}
+
+/// Deleted, and made again under its name: a new topic that shares nothing with the old one. Metadata may fail before
+/// or after the effect of a call; then the change is repeated, at last without faults.
 void World::RecreateTopic() {
   const std::string name(kTopics[random_.Below(kTopics.size())]);
   report_.Event("recreate " + name);
   group_.consumer.reset();
   const bool was_faulty = faulty_;
   SetFaults(false);
-  if (const auto deleted = engine_->DeleteTopic(name); !deleted && deleted.error().code() != ErrorCode::kNotFound) {
-    Tolerated(deleted.error(), "DeleteTopic");
-    SetFaults(was_faulty);
-    return;
+  const auto until_done = [&](ErrorCode done_before, bool wanted, const auto& change) {
+    for (int tries = 0;; ++tries) {
+      const bool fails = was_faulty && tries < 3;
+      metadata_->SetPlan(fails ? MetadataFaultPlan{.before_per_million = 250'000, .after_per_million = 250'000}
+                               : MetadataFaultPlan{});
+      const Result<void> changed = change();
+      if (JudgeTopicChange(name, changed, done_before, wanted)) return true;
+      if (!fails) return Tolerated(changed.error(), "a change of topics") && false;
+    }
+  };
+  const bool gone = until_done(ErrorCode::kNotFound, false, [&] { return engine_->DeleteTopic(name); });
+  if (gone) {
+    for (std::int32_t i = 0; i < kPartitions; ++i) {
+      models_.erase({name, PartitionId(i)});
+      group_.committed.erase({name, PartitionId(i)});
+    }
+    if (until_done(ErrorCode::kAlreadyExists, true, [&] { return engine_->CreateTopic(name, OptionsOf(name)); }))
+      BeginTopic(name);
+    report_.Fired("topic-recreated");
   }
-  for (std::int32_t i = 0; i < kPartitions; ++i) {
-    models_.erase({name, PartitionId(i)});
-    group_.committed.erase({name, PartitionId(i)});
-  }
-  CreateTopic(name);
-  report_.Fired("topic-recreated");
   SetFaults(was_faulty);
 }
 
@@ -203,7 +248,16 @@ void World::SetFaults(bool on) {
         .Set(ObjectFault::kStaleList, 200'000)
         .Set(ObjectFault::kDelay, 50'000);
     objects.delay = milliseconds(300);
+    // At times so many that no retry helps.
+    if (random_.OneIn(3)) {
+      objects.Set(ObjectFault::kErrorBefore, 900'000);
+      report_.Fired("store-down");
+    }
     metadata = {.before_per_million = 60'000, .after_per_million = 60'000};
+    if (random_.OneIn(3)) {
+      metadata.before_per_million = 600'000;
+      report_.Fired("metadata-down");
+    }
   }
   if (faulty_) BreakDisk();
   objects_->SetPlan(objects);
@@ -240,7 +294,7 @@ void World::BreakDisk() {
 bool World::Tolerated(const Error& error, std::string_view call) {
   report_.Event(fmt::format("{} failed: {}", call, ErrorCodeName(error.code())));
   report_.Fired("error");
-  if (faulty_ || poisoned_ || fenced_) return true;
+  if (InTrouble()) return true;
   report_.Fail("unexpected-error", fmt::format("{}: {}", call, error.ToString()));
   return false;
 }

@@ -35,8 +35,8 @@ install_packages() {
 }
 package_log() { mkdir -p build && echo build/packages.log; }
 
-# Two checkouts share one compiler cache: paths are taken relative to the tree.
-export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime
+# Two checkouts share one compiler cache: paths are taken relative to the tree, precompiled headers by their text.
+export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1 CCACHE_PCH_EXTSUM=1 CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
 
 # Every C++ file of the tree, NUL-separated.
 cpp_files() { find include src test bench examples -type f \( -name '*.h' -o -name '*.cc' \) -print0; }

@@ -10,7 +10,7 @@ run_verb() {
   fi
   echo "usage: ./dev VERB [--help]"
   local verb
-  for verb in setup build demo test check bench sim soak fuzz fmt install help; do
+  for verb in setup build demo test unit check bench sim soak fuzz mutants fmt install help; do
     printf '  %-8s %s\n' "$verb" "$(print_help "$verb" | sed -n 3p)"
   done
 }

@@ -1,7 +1,7 @@
 # ./dev test [REGEX]
 #
 # Builds and runs every test: units under sanitizers, simulations, planted bugs, fuzzing, whole-binary scenarios.
-# With REGEX only the suites whose name matches. Ends with one line `N passed, N failed` over the whole run.
+# With REGEX only the suites whose name matches, and only what these need is built. Ends with one line `N passed, N failed` over the whole run.
 #
 # Real S3 servers are installed while the compiler runs, into ~/.cache/millrace/tools; the suites s3_SERVER wait for theirs.
 #
@@ -20,9 +20,16 @@ install_servers() {
 }
 
 run_verb() {
-  local only=${1:-} preset
+  local only=${1:-} preset suites builds=()
   install_servers "$only"
-  for preset in debug release tsan bugs fuzz; do build_preset "$preset" millrace_suites; done
+  for preset in debug release tsan bugs fuzz; do
+    configure "$preset"
+    suites=$(python3 tools/run_suites.py --list --only "$only" "build/$preset") || fail "cannot tell which suites the preset $preset has"
+    [[ -n $suites ]] || continue
+    if [[ -n $only ]]; then build_preset "$preset" $(sed 's/^/suite_/' <<<"$suites"); else build_preset "$preset" millrace_suites; fi
+    builds+=("build/$preset")
+  done
+  ((${#builds[@]} > 0)) || fail "no suite matches '$only'" 2
   say "running the suites"
-  python3 tools/run_suites.py --only "$only" build/debug build/release build/tsan build/bugs build/fuzz
+  python3 tools/run_suites.py --only "$only" "${builds[@]}"
 }

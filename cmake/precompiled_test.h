@@ -1,0 +1,4 @@
+// The same for tests.
+#include "precompiled.h"
+
+#include <gtest/gtest.h>

@@ -1,0 +1,108 @@
+// Goal: however little memory the index has, every record is read, what is needed keeps its place in the WAL, and a
+// read costs calls by what it passes over, not by frames. Method: a log without a tail cache whose index may hold eight
+// entries, among frames of others.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "log/hot_run.h"
+#include "log/log_fixture.h"
+
+namespace millrace {
+namespace {
+
+using testing::ElementsAre;
+using testing::Pair;
+
+constexpr std::int64_t kRecords = 3000;
+
+struct SmallIndex : LogFixture {
+  SmallIndex() : LogFixture(SyncPolicy::None(), FakeWal::Syncing::kAsked, 0, 0) {}
+  void AppendAmongOthers(std::int64_t records = kRecords) {
+    for (std::int64_t i = 0; i < records; ++i) {
+      wal.AppendForeign(20'000);
+      Append();
+    }
+  }
+};
+
+void ExpectEveryRecord(PartitionLog& log, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t i = begin; i < end; i += 7) {
+    const auto read = log.ReadHot(Offset(i), Offset(end), 1);
+    ASSERT_TRUE(read) << read.error().ToString();
+    ASSERT_THAT(OffsetsOf(read->batches), ElementsAre(Pair(i, i + 1)));
+  }
+  const auto all = log.ReadHot(Offset(begin), Offset(end), UINT64_MAX);
+  ASSERT_TRUE(all) << all.error().ToString();
+  EXPECT_EQ(all->next, Offset(end));
+  EXPECT_EQ(all->batches.size(), static_cast<std::size_t>(end - begin));
+}
+
+TEST(PartitionLogIndexTest, EveryRecordIsReadAndFoundByTimeAlsoAfterARestart) {
+  SmallIndex f;
+  f.AppendAmongOthers();
+  EXPECT_LE(f.log->index_bytes(), WalIndexBudget::kFreeSlots * sizeof(WalIndex::Entry));
+  ExpectEveryRecord(*f.log, 0, kRecords);
+  EXPECT_EQ(f.log->FindHotByTime(Offset(0), 1000), Offset(0));
+  EXPECT_EQ(f.log->FindHotByTime(Offset(0), 1001), Offset(kRecords));
+
+  const auto recovered = f.Reopen({}, f.wal.end());
+  ASSERT_TRUE(recovered->FinishRecovery());
+  EXPECT_LE(recovered->index_bytes(), WalIndexBudget::kFreeSlots * sizeof(WalIndex::Entry));
+  ExpectEveryRecord(*recovered, 0, kRecords);
+
+  std::vector<std::byte> note;
+  EncodeHotRun(*f.log->SaveRun(), note);
+  std::span<const std::byte> bytes(note);
+  const auto restored = f.Open(WalStream(7), {});
+  restored->RestoreRun(*DecodeHotRun(bytes));
+  ASSERT_TRUE(restored->FinishRecovery());
+  ExpectEveryRecord(*restored, 0, kRecords);
+}
+
+TEST(PartitionLogIndexTest, ANoteOfALargerIndexFitsASmallerBudget) {
+  LogFixture large(SyncPolicy::None());
+  for (int i = 0; i < kRecords; ++i) {
+    large.wal.AppendForeign(20'000);
+    large.Append();
+  }
+  EXPECT_GT(large.log->index_bytes(), 10 * WalIndexBudget::kFreeSlots * sizeof(WalIndex::Entry));
+  HotRun run = *large.log->SaveRun();
+  SmallIndex small;
+  small.AppendAmongOthers();  // the same bytes
+  const auto restored = small.Open(WalStream(7), {});
+  restored->RestoreRun(std::move(run));
+  ASSERT_TRUE(restored->FinishRecovery());
+  EXPECT_LE(restored->index_bytes(), WalIndexBudget::kFreeSlots * sizeof(WalIndex::Entry));
+  ExpectEveryRecord(*restored, 0, kRecords);
+}
+
+TEST(PartitionLogIndexTest, AppendsBetweenTheQuestionAndTheRecyclingLoseNothing) {
+  SmallIndex f;
+  std::int64_t end = 0;
+  for (int round = 0; round < 40; ++round) {
+    f.AppendAmongOthers(50);
+    ASSERT_TRUE(f.log->Sync({}));
+    f.log->AdvanceTieredEnd(Offset(end + 30));
+    const WalPosition needed = f.log->OldestNeeded().value();
+    f.AppendAmongOthers(100 + round * 10);  // meanwhile: the index becomes full and makes room
+    ASSERT_TRUE(f.wal.Recycle(needed, Wal::Seal::kKeepActive));
+    f.log->OnRecycled(needed);
+    const PartitionOffsets offsets = f.log->offsets();
+    ASSERT_LE(offsets.hot_start, offsets.tiered_end);
+    end = offsets.log_end.value();
+    ExpectEveryRecord(*f.log, offsets.tiered_end.value(), end);
+  }
+}
+
+TEST(PartitionLogIndexTest, APointReadPassesOverItsOwnFramesManyAtATime) {
+  SmallIndex f;
+  for (int i = 0; i < 20'000; ++i) f.Append();  // 4 MB, all of one partition
+  const std::uint64_t reads = f.wal.reads(), bytes = f.wal.bytes_read();
+  ASSERT_TRUE(f.log->ReadHot(Offset(11'111), Offset(20'000), 1));
+  const std::uint64_t passed = f.wal.bytes_read() - bytes;
+  EXPECT_GT(passed, 100u << 10) << "or the index is not sparse";
+  EXPECT_LE(f.wal.reads() - reads, passed / (32 << 10) + 2);
+}
+
+}  // namespace
+}  // namespace millrace
