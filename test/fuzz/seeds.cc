@@ -1,4 +1,5 @@
-// Writes the seeds of the corpora: batches and segments of each codec and files of a WAL, as the real code makes them.
+// Writes the seeds of the corpora as the real code makes them: batches and segments of each codec, files of a WAL,
+// frames of the position log, what the note of a clean close says of a partition, chunks of the disk cache.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -6,8 +7,10 @@
 #include <vector>
 
 #include "base/check.h"
+#include "consumer/position_log_format.h"
 #include "env/sim_clock.h"
 #include "env/sim_file_system.h"
+#include "log/hot_run.h"
 #include "record/compressor.h"
 #include "record/record_batch_builder.h"
 #include "record/record_batch_view.h"
@@ -74,7 +77,43 @@ std::vector<std::byte> WalFileBytes(bool close) {
   return bytes;
 }
 
+/// A frame with an entry of each kind, behind the target's first byte.
+std::vector<std::byte> PositionFrameBytesOf(PositionFrameKind kind) {
+  const PositionEntry entries[] = {PositionDefine{.id = CursorId(1),
+                                                  .key = {.partition = {TopicId(5), PartitionId(2)}, .name = "audit"},
+                                                  .position = Offset(41)},
+                                   PositionMove{.id = CursorId(1), .position = Offset(42)},
+                                   PositionRemove{.id = CursorId(1)}};
+  std::size_t entry_bytes = 0;
+  for (const PositionEntry& entry : entries) entry_bytes += PositionEntryBytes(entry);
+  std::vector<std::byte> bytes(1 + PositionFrameBytes(entry_bytes));
+  EncodePositionFrame({.kind = kind, .generation = 3, .sequence = 0, .next_id = CursorId(2)}, entries,
+                      std::span(bytes).subspan(1));
+  return bytes;
+}
+
+/// Two partitions of a note: one with two stretches of frames, one without any.
+std::vector<std::byte> HotRunBytes() {
+  const std::vector<WalIndex::Entry> entries = {
+      {Offset(10), WalPosition(4096), 0, 1'700'000'000'000, 1'700'000'000'001},
+      {Offset(14), WalPosition(4600), 500, 1'700'000'000'009, 1'700'000'000'010}};
+  std::vector<std::byte> bytes;
+  EncodeHotRun({.stream = WalStream(7),
+                .begin = Offset(10),
+                .end = Offset(20),
+                .index = WalIndex::Restored(entries, WalPosition(5000), 900)},
+               bytes);
+  EncodeHotRun({.stream = WalStream(8), .begin = Offset(3), .end = Offset(3), .index = {}}, bytes);
+  return bytes;
+}
+
 void WriteSeeds(const std::filesystem::path& corpus) {
+  Write(corpus / "position_log" / "snapshot", PositionFrameBytesOf(PositionFrameKind::kSnapshot));
+  Write(corpus / "position_log" / "update", PositionFrameBytesOf(PositionFrameKind::kUpdate));
+  Write(corpus / "clean_close" / "two-partitions", HotRunBytes());
+  // Which header, and a range of the payload; then the payload.
+  const std::string chunk = "\x03\x02\x04the payload of a chunk";
+  Write(corpus / "cache_chunk" / "payload", std::as_bytes(std::span(chunk)));
   Write(corpus / "wal" / "closed", WalFileBytes(true));
   Write(corpus / "wal" / "open", WalFileBytes(false));
   const std::string names[] = {"none", "gzip", "snappy", "lz4", "zstd"};
