@@ -23,7 +23,8 @@ import subprocess
 import sys
 import time
 
-NOT_TESTED = re.compile(r"_(?:test|bench|fixture|testing|scenario|vectors)\.(?:cc|h)$")
+# Tests, and doubles that only tests meet.
+NOT_TESTED = re.compile(r"^(?:faulty|fake)_|_(?:test|bench|fixture|testing|scenario|vectors)\.(?:cc|h)$")
 # Says nothing about what the code does: checks of our own mistakes, and bugs planted on purpose.
 SPARED = re.compile(r"MR_D?CHECK|static_assert|Planted\(|^\s*#|^\s*//|\[\[nodiscard\]\]|^\s*(?:template|using)\b")
 CALL = re.compile(r"^(\s*)(?!return\b|co_|delete\b|throw\b|case\b|else\b|using\b|MR_|MutexLock\b)"
