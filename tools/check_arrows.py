@@ -6,6 +6,7 @@ usage: check_arrows.py [TREE]
 The table there names each room, its floor and the rooms it may include besides `include` and `base`. This checks that
 - the table and the folders under src/ agree, and no row points up or sideways;
 - a file of a room includes only its own room, `millrace/...`, `base/...` and the rooms of its row, by full path;
+- no room below `engine` includes the front door (`millrace/engine.h`, or `millrace/millrace.h` which brings it);
 - public headers include only public headers and the standard library;
 - headers of src/ include no third-party header: those stand in .cc files. Only headers for tests (*_fixture.h, *_testing.h)
   may include GoogleTest, and only tests include these;
@@ -19,6 +20,7 @@ ROW = re.compile(r"^\|\s*(\d+)\s*\|\s*([a-z]+)\s*\|[^|]*\|([^|]*)\|\s*$", re.MUL
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 # Headers of the C library and the kernel that headers of ours may include; C++ ones have no dot.
 SYSTEM_HEADER = re.compile(r"^(?:(?:sys|linux)/[a-z_]+\.h|(?:fcntl|unistd|errno|time|pthread|sched|poll|signal|dirent)\.h)$")
+FRONT_DOOR = {"millrace/engine.h", "millrace/millrace.h"}
 TEST_HEADER = re.compile(r"_(?:fixture|testing)\.h$")
 TEST_LIBRARY = re.compile(r"^(?:gtest|gmock|rapidcheck)[/.]")
 
@@ -60,8 +62,11 @@ def check_public_header(path, includes):
 def check_room_file(path, room, includes, floors):
     may = floors[room][1] | {room, "base"}
     for_tests = path.endswith("_test.cc") or bool(TEST_HEADER.search(path))
+    below_engine = "engine" in floors and floors[room][0] < floors["engine"][0]
     for bracket, header in includes:
         if header.startswith("millrace/"):
+            if header in FRONT_DOOR and below_engine:
+                yield f"{path}: {room} lies below the engine and may not include {header}"
             continue
         if bracket == '"':
             target = header.split("/")[0] if "/" in header else None

@@ -50,6 +50,13 @@ class ArrowsTest(unittest.TestCase):
     def test_an_arrow_down_that_no_row_allows_is_seen(self):
         self.assert_seen("src/wal/extra.h", '#include "record/batch.h"\n', "wal may not include record/batch.h")
 
+    def test_the_front_door_in_a_room_below_the_engine_is_seen(self):
+        table = TABLE + "| 4 | engine | `Engine` | wal, env |\n"
+        files = {"docs/architecture.md": table, "src/engine/engine.cc": '#include "millrace/engine.h"\n'}
+        self.assertEqual(self.problems(files=files), [])
+        problems = self.problems(files=files | {"src/wal/up.h": '#include "millrace/engine.h"\n'})
+        self.assertEqual(problems, ["src/wal/up.h: wal lies below the engine and may not include millrace/engine.h"])
+
     def test_an_include_of_test_is_seen(self):
         self.assert_seen("src/wal/bad.cc", '#include "test/sim/world.h"\n', "not the full path")
 

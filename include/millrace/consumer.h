@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "millrace/engine.h"
 #include "millrace/export.h"
+#include "millrace/read.h"
 #include "millrace/record.h"
 #include "millrace/result.h"
 

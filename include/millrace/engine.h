@@ -12,171 +12,21 @@
 #include <vector>
 
 #include "millrace/bytes.h"
+#include "millrace/description.h"
 #include "millrace/export.h"
 #include "millrace/object_store.h"
+#include "millrace/offsets.h"
 #include "millrace/options.h"
+#include "millrace/read.h"
+#include "millrace/receipt.h"
 #include "millrace/record.h"
 #include "millrace/result.h"
+#include "millrace/statistics.h"
 
 namespace millrace {
 
 class Consumer;
 class Cursor;
-
-struct AppendReceipt {
-  Offset base_offset;
-  Offset last_offset;             // base - 1 for an empty append
-  std::int64_t timestamp_ms = 0;  // of the last record
-  Durability reached = Durability::kOs;
-  PartitionId partition;
-};
-
-struct ReadRequest {
-  TopicPartition partition;
-  Offset begin;
-};
-
-struct BytesBySource {
-  std::uint64_t tail = 0, wal = 0, block_cache = 0, segment_cache = 0, object_store = 0;
-};
-
-/// What a read stood still for.
-struct WaitByCause {
-  std::chrono::nanoseconds sync{};    // of what was acknowledged and not yet synced
-  std::chrono::nanoseconds store{};   // its own requests
-  std::chrono::nanoseconds shared{};  // requests under way for another reader, or ahead of this one
-  std::chrono::nanoseconds memory{};  // room in read_memory_max
-  std::chrono::nanoseconds cache{};   // the disk cache
-
-  [[nodiscard]] std::chrono::nanoseconds sum() const { return sync + store + shared + memory + cache; }
-};
-
-/// Where a read's bytes came from and what it cost.
-struct ReadExplanation {
-  BytesBySource bytes;
-  std::uint64_t prefetched = 0;            // of the object store's bytes, those that were fetched ahead
-  std::uint64_t requests = 0, shared = 0;  // object store requests made, and joined while somebody else made them
-  std::chrono::nanoseconds wait{};
-  WaitByCause wait_by_cause;
-  double cost_usd = 0;  // of the requests, at list prices
-  struct Range {
-    std::string object;
-    std::uint64_t offset = 0, length = 0;
-  };
-  std::vector<Range> ranges;  // requested from the object store
-
-  static constexpr std::size_t kRangesMax = 1'000;
-  /// Adds what `more` tells; of all ranges, the first thousand are kept.
-  void Add(const ReadExplanation& more);
-};
-
-inline void ReadExplanation::Add(const ReadExplanation& more) {
-  bytes.tail += more.bytes.tail;
-  bytes.wal += more.bytes.wal;
-  bytes.block_cache += more.bytes.block_cache;
-  bytes.segment_cache += more.bytes.segment_cache;
-  bytes.object_store += more.bytes.object_store;
-  prefetched += more.prefetched;
-  requests += more.requests;
-  shared += more.shared;
-  wait += more.wait;
-  wait_by_cause.sync += more.wait_by_cause.sync;
-  wait_by_cause.store += more.wait_by_cause.store;
-  wait_by_cause.shared += more.wait_by_cause.shared;
-  wait_by_cause.memory += more.wait_by_cause.memory;
-  wait_by_cause.cache += more.wait_by_cause.cache;
-  cost_usd += more.cost_usd;
-  for (const Range& range : more.ranges)
-    if (ranges.size() < kRangesMax) ranges.push_back(range);
-}
-
-struct ReadResult {
-  std::vector<RecordView> records;
-  Offset next;            // where to go on
-  Offset high_watermark;  // the partition's visible end
-  Offset log_start;
-  std::vector<DamagedRange> skipped;  // under OnDamage::kSkip
-  ReadExplanation explanation;
-};
-
-/// The same as whole batches, undecoded: contiguous, ascending, each slice one RecordBatch v2. What a server sends on.
-struct BatchReadResult {
-  std::vector<SharedBytes> batches;
-  Offset next, high_watermark, log_start;
-  std::vector<DamagedRange> skipped;
-  ReadExplanation explanation;
-};
-
-struct PartitionOffsets {
-  Offset log_start, hot_start, tiered_end, durable_end, log_end;
-};
-
-struct PartitionDescription {
-  PartitionId partition;
-  PartitionOffsets offsets;
-  std::uint64_t bytes_local = 0, bytes_object = 0, segments = 0;
-  std::uint64_t upload_pending_bytes = 0;
-  std::optional<BackgroundFailure> upload_failure;  // while uploads of it fail
-  std::vector<DamagedRange> damage;                 // found when it was recovered: reads of it answer kCorruption
-  std::optional<Error> broken;                      // it could not be recovered: every call answers this
-};
-
-struct TopicDescription {
-  std::string name, id;
-  TopicOptions options;
-  std::vector<PartitionDescription> partitions;
-};
-
-/// One visible segment: [base, end) of a partition lies in bytes [byte_begin, byte_begin + byte_size) of an object. A
-/// gap has no object and no bytes: its records are lost for good, and reads of it answer kCorruption.
-struct SegmentDescription {
-  TopicPartition partition;
-  Offset base, end;
-  std::string object;  // its key in the object store
-  std::uint64_t byte_begin = 0, byte_size = 0;
-  std::uint64_t records = 0;
-  std::int64_t timestamp_min_ms = 0, timestamp_max_ms = 0;
-  [[nodiscard]] bool is_gap() const { return object.empty(); }
-};
-
-struct CursorDescription {
-  TopicPartition partition;
-  std::string name;
-  Offset position;
-  std::uint64_t unread = 0;
-};
-
-struct GroupPosition {
-  TopicPartition partition;
-  Offset position;
-  std::uint64_t lag = 0;
-};
-
-struct CacheStats {
-  std::uint64_t bytes = 0, bytes_max = 0, entries = 0, hits = 0, misses = 0, evictions = 0, wasted_prefetch = 0;
-};
-
-struct EngineStats {
-  BytesBySource read;
-  CacheStats block_cache, segment_cache;
-  std::uint64_t appends = 0, appended_bytes = 0, wal_syncs = 0, wal_bytes = 0, upload_pending_bytes = 0;
-  std::uint64_t object_puts = 0, object_gets = 0, object_lists = 0, prefetch_used_bytes = 0, prefetch_wasted_bytes = 0;
-  std::uint64_t read_memory_bytes = 0, corruptions = 0;
-  std::uint64_t wal_index_bytes = 0;  // memory, see wal_index_memory_max
-  std::string io_path;                // how the WAL writes here: "staging ring, direct I/O" or a fallback
-  std::optional<BackgroundFailure> upload_failure, upkeep_failure;  // while they last, of any partition
-  std::optional<BackgroundFailure> cache_failure;                   // why the disk cache is off, or left alone for now
-  std::uint64_t damaged_partitions = 0, broken_partitions = 0;      // as recovery found them
-  std::uint64_t positions_corrected = 0;                            // of cursors and groups, since this engine opened
-  bool clock_doubted = false;                                       // retention by age waits
-  bool read_only = false;                                           // as EngineOptions say
-};
-
-/// What Engine::Maintain did.
-struct MaintenanceReport {
-  std::uint64_t uploaded_bytes = 0, records_retired = 0, objects_deleted = 0;
-  bool finished = true;  // false: its time was over and more is due
-};
 
 /// Safe from any thread. Calls block.
 ///

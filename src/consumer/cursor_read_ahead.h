@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "millrace/bytes.h"
-#include "millrace/engine.h"
+#include "millrace/read.h"
 #include "millrace/record.h"
 #include "millrace/result.h"
 #include "record/raw_record.h"

@@ -23,7 +23,7 @@
 #include "consumer/reclaim_claims.h"
 #include "millrace/clock.h"
 #include "millrace/cursor.h"
-#include "millrace/engine.h"
+#include "millrace/description.h"
 #include "millrace/file_system.h"
 #include "millrace/options.h"
 #include "millrace/result.h"

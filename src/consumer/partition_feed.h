@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "consumer/partition_source.h"
-#include "millrace/engine.h"
 #include "millrace/options.h"
+#include "millrace/read.h"
 #include "millrace/record.h"
 #include "millrace/result.h"
 

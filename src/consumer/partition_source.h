@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <functional>
 
-#include "millrace/engine.h"
 #include "millrace/metadata_store.h"
 #include "millrace/options.h"
+#include "millrace/read.h"
 #include "millrace/result.h"
 
 namespace millrace {

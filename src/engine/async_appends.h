@@ -12,7 +12,8 @@
 #include "base/call_gate.h"
 #include "base/mutex.h"
 #include "engine/partition.h"
-#include "millrace/engine.h"
+#include "millrace/options.h"
+#include "millrace/receipt.h"
 #include "tier/upload_schedule.h"
 #include "wal/wal.h"
 

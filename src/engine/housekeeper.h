@@ -24,7 +24,7 @@
 #include "engine/async_appends.h"
 #include "engine/events.h"
 #include "millrace/clock.h"
-#include "millrace/engine.h"
+#include "millrace/statistics.h"
 #include "read/prefetcher.h"
 #include "tier/object_collector.h"
 #include "tier/retention_policy.h"

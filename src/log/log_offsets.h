@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/check.h"
-#include "millrace/engine.h"
+#include "millrace/offsets.h"
 
 namespace millrace {
 

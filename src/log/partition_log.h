@@ -15,8 +15,8 @@
 
 #include "millrace/bytes.h"
 #include "millrace/clock.h"
-#include "millrace/engine.h"
 #include "millrace/metadata_store.h"
+#include "millrace/offsets.h"
 #include "millrace/result.h"
 #include "wal/wal.h"
 

@@ -7,7 +7,9 @@
 #include <span>
 
 #include "log/partition_log.h"
-#include "millrace/engine.h"
+#include "millrace/bytes.h"
+#include "millrace/options.h"
+#include "millrace/read.h"
 #include "millrace/request_scope.h"
 #include "read/cold_reader.h"
 #include "read/object_block_source.h"

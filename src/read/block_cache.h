@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "millrace/engine.h"
 #include "millrace/options.h"
+#include "millrace/statistics.h"
 
 namespace millrace {
 

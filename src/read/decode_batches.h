@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-#include "millrace/engine.h"
 #include "millrace/options.h"
+#include "millrace/read.h"
 #include "millrace/result.h"
 #include "millrace/types.h"
 

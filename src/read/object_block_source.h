@@ -7,9 +7,10 @@
 #include <string>
 #include <utility>
 
+#include "millrace/bytes.h"
 #include "millrace/clock.h"
-#include "millrace/engine.h"
 #include "millrace/object_store.h"
+#include "millrace/read.h"
 #include "read/fetched_chunk.h"
 #include "read/partition_reader.h"
 #include "read/requests_ahead.h"

@@ -7,11 +7,12 @@
 #include <memory>
 
 #include "millrace/clock.h"
-#include "millrace/engine.h"
 #include "millrace/object_store.h"
 #include "millrace/options.h"
+#include "millrace/read.h"
 #include "millrace/request_scope.h"
 #include "millrace/result.h"
+#include "millrace/statistics.h"
 
 namespace millrace {
 

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "millrace/engine.h"
 #include "millrace/options.h"
+#include "millrace/read.h"
 #include "millrace/result.h"
 
 namespace millrace {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/mutex.h"
-#include "millrace/engine.h"
+#include "millrace/read.h"
 
 namespace millrace {
 

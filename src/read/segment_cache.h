@@ -23,10 +23,10 @@
 #include "base/gate.h"
 #include "millrace/bytes.h"
 #include "millrace/clock.h"
-#include "millrace/engine.h"
 #include "millrace/file_system.h"
 #include "millrace/object_store.h"
 #include "millrace/options.h"
+#include "millrace/statistics.h"
 #include "read/chunk.h"
 #include "read/eviction_queue.h"
 

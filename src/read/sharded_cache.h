@@ -12,7 +12,7 @@
 
 #include "base/check.h"
 #include "base/mutex.h"
-#include "millrace/engine.h"
+#include "millrace/statistics.h"
 #include "read/eviction_queue.h"
 
 namespace millrace {

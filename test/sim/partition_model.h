@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "millrace/engine.h"
+#include "millrace/record.h"
 #include "millrace/types.h"
 
 namespace millrace::sim {
