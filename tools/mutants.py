@@ -143,7 +143,7 @@ class Copy:
         self.jobs = jobs
         copy_tree(source, self.tree)
         subprocess.run(["cmake", "-S", self.tree, "-B", self.build_folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
-                        "-DCMAKE_CXX_COMPILER=clang++-19", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_FLAGS=-O1 -g0 -Wno-everything -Werror=thread-safety",
+                        "-DCMAKE_CXX_COMPILER=clang++-19", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_FLAGS=-O1 -Wno-everything -Werror=thread-safety", "-DCMAKE_CXX_FLAGS_DEBUG=",
                         "-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=mold"], check=True, stdout=subprocess.DEVNULL)
 
     def build(self, room):

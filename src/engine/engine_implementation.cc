@@ -52,6 +52,15 @@ Result<bool> HoldsLog(FileSystem& file_system, const DataLayout& layout) {
   });
 }
 
+WalOptions WalOptionsOf(const EngineOptions& options, const DataLayout& layout, const StorageSizes& sizes) {
+  return {.directory = layout.wal,
+          .sync = options.sync,
+          .wal_bytes_max = options.wal_bytes_max,
+          .frame_bytes_max = options.batch_bytes_max + kFrameSlack,
+          .staging_bytes = sizes.wal_staging_bytes,
+          .file_bytes = sizes.wal_file_bytes};
+}
+
 ObjectCollectorOptions CollectorOptions(const EngineOptions& options, const DataLayout& layout,
                                         const Components& components) {
   ObjectCollectorOptions collector{.key_prefix = layout.key_prefix};
@@ -177,7 +186,7 @@ Result<std::unique_ptr<Engine::Implementation>> Engine::Implementation::Open(Eng
                       EstablishIdentity(file_system, layout, *components.metadata, *components.random));
   std::unique_ptr<Implementation> engine(new Implementation(std::move(options), layout, std::move(components),
                                                             std::move(lock), std::move(identity), background, sizes));
-  MR_TRY(engine->Recover(sizes));
+  MR_TRY(engine->Recover());
   const bool works = background == Background::kThreads && !engine->options_.read_only;
   if (works) MR_TRY(engine->housekeeper_.Start());
   return engine;
@@ -196,6 +205,7 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
       identity_(std::move(identity)),
       background_(background),
       index_budget_(options_.wal_index_memory_max),
+      wal_(WalOptionsOf(options_, layout_, sizes), *components_.file_system, *components_.clock),
       metered_(std::make_shared<MeteredObjectStore>(components_.objects)),
       objects_(std::make_shared<StoppingObjectStore>(
           std::make_shared<IdentityCheckedObjectStore>(Retrying(), *components_.metadata, identity_, layout_.key_prefix,
@@ -355,21 +365,14 @@ void Engine::Implementation::TellRecovered() {
   events_.TellQueued();
 }
 
-Result<void> Engine::Implementation::Recover(const StorageSizes& sizes) {
+Result<void> Engine::Implementation::Recover() {
   MR_TRY(StartTime());
   uploader_.schedule().SetListener([this](const UploadLane& lane, const Error* error) { TellUpload(lane, error); });
   MR_ASSIGN_OR_RETURN(const auto topics, components_.metadata->Topics());
   for (const TopicRow& row : topics) MR_TRY(AddTopic(row));
   Replay replay(registry_);
-  const WalOptions wal{.directory = layout_.wal,
-                       .sync = options_.sync,
-                       .wal_bytes_max = options_.wal_bytes_max,
-                       .frame_bytes_max = options_.batch_bytes_max + kFrameSlack,
-                       .staging_bytes = sizes.wal_staging_bytes,
-                       .file_bytes = sizes.wal_file_bytes};
-  MR_ASSIGN_OR_RETURN(auto opened, Wal::Open(wal, *components_.file_system, *components_.clock, replay));
+  MR_TRY(wal_.Recover(replay));
   replay.AcquitOthers();
-  wal_.Set(std::move(opened));
   wal_.SetDurableListener([this](WalPosition) { housekeeper_.OnDurable(); });
   cursors_.ForgetUnless([&](const PartitionKey& key) {
     return std::ranges::any_of(topics, [&](const TopicRow& row) { return row.id == key.topic; });

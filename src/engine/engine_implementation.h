@@ -24,7 +24,6 @@
 #include "engine/events.h"
 #include "engine/housekeeper.h"
 #include "engine/identity.h"
-#include "engine/late_wal.h"
 #include "engine/topic_registry.h"
 #include "log/tail_cache.h"
 #include "log/wal_index_budget.h"
@@ -42,6 +41,7 @@
 #include "tier/segment_uploader.h"
 #include "tier/trusted_time.h"
 #include "tier/wal_recycler.h"
+#include "wal/disk_wal.h"
 
 namespace millrace {
 
@@ -124,7 +124,7 @@ class Engine::Implementation {
   class Replay;
   Implementation(EngineOptions options, DataLayout layout, Components components, std::unique_ptr<FileLock> lock,
                  std::string identity, Background background, const StorageSizes& sizes);
-  Result<void> Recover(const StorageSizes& sizes);
+  Result<void> Recover();
   Result<Topic*> AddTopic(const TopicRow& row);
   [[nodiscard]] Result<void> CheckOpen() const;
   // Of Close.
@@ -176,7 +176,7 @@ class Engine::Implementation {
   const std::shared_ptr<CallGate> calls_ = std::make_shared<CallGate>();  // shared with consumers and cursors
   std::stop_source stop_;                                                 // ends what waits for the object store
   WalIndexBudget index_budget_;                                           // calls that the WAL still holds hold logs
-  LateWal wal_;
+  DiskWal wal_;
   const std::shared_ptr<MeteredObjectStore> metered_;
   const std::shared_ptr<ObjectStore> objects_;
   Events events_;

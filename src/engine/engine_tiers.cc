@@ -22,7 +22,7 @@ Result<void> Engine::Implementation::Upload() {
 Result<void> Engine::Implementation::Recycle() {
   MR_TRY(CheckOpen());
   MR_TRY(retention_.ForgetConsumedOnce(registry_));
-  MR_TRY(recycler_.RecycleOnce(registry_, Wal::Seal::kSealActive));
+  MR_TRY(recycler_.RecycleOnce(registry_, DiskWal::Seal::kSealActive));
   return {};
 }
 

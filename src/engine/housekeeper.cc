@@ -127,7 +127,7 @@ void Housekeeper::Poke() {
 
 void Housekeeper::RelievePressure() {
   if (steps_.recycler.WantsUpload()) (void)steps_.retention.ForgetConsumedOnce(steps_.partitions);
-  if (steps_.recycler.WantsSpace()) (void)steps_.recycler.RecycleOnce(steps_.partitions, Wal::Seal::kKeepActive);
+  if (steps_.recycler.WantsSpace()) (void)steps_.recycler.RecycleOnce(steps_.partitions, DiskWal::Seal::kKeepActive);
   const bool hurry = steps_.recycler.WantsUpload();
   hurried_.store(hurry, std::memory_order_relaxed);
   steps_.uploader.schedule().SetPressure(hurry);
@@ -137,7 +137,7 @@ Result<void> Housekeeper::KeepOnce() {
   steps_.prefetcher.DropIdle();
   // What was consumed is not uploaded: its files come back now, without anybody being short of them.
   const auto consumed = steps_.retention.ForgetConsumedOnce(steps_.partitions);
-  if (consumed && *consumed) (void)steps_.recycler.RecycleOnce(steps_.partitions, Wal::Seal::kKeepActive);
+  if (consumed && *consumed) (void)steps_.recycler.RecycleOnce(steps_.partitions, DiskWal::Seal::kKeepActive);
   const auto retained = steps_.retention.RetainOnce(steps_.partitions);
   const StepBudget budget(steps_.clock, kCollectMax);
   ObjectCollector::Step collected{.more = true};
@@ -280,7 +280,7 @@ Result<MaintenanceReport> Housekeeper::Maintain(const MaintenanceLimits& limits)
     collected = steps_.collector.CollectStep();
     if (collected.failure && !error) error = collected.failure;
   }
-  note(steps_.recycler.RecycleOnce(steps_.partitions, Wal::Seal::kKeepActive));
+  note(steps_.recycler.RecycleOnce(steps_.partitions, DiskWal::Seal::kKeepActive));
   report.finished = report.finished && !collected.more && !budget.over();
   report.uploaded_bytes = steps_.uploader.bytes() - uploaded;
   report.records_retired = steps_.retention.records_retired() - retired;

@@ -1,6 +1,6 @@
 // The engine's threads. Each is a loop round steps of the rooms below and sleeps while its steps have nothing to do.
 //
-//   committer    Wal::CommitOnce, SyncDueOnce, PrepareFilesOnce   wakes: staged bytes, a due sync, a file wanted
+//   committer    DiskWal::CommitOnce, SyncDueOnce, PrepareFilesOnce   wakes: staged bytes, a due sync, a file wanted
 //   uploaders    SegmentUploader::UploadOnce                      wakes: a partition is due
 //   completer    AsyncAppends::CompleteOnce                       wakes: an append came further
 //   reliever     recycling, hurrying uploads, idle streams        wakes: pressure, its timers
@@ -32,13 +32,13 @@
 #include "tier/tiered_partition.h"
 #include "tier/trusted_time.h"
 #include "tier/wal_recycler.h"
-#include "wal/wal.h"
+#include "wal/disk_wal.h"
 
 namespace millrace {
 
 /// What the threads run; a simulator calls the same steps itself. Members outlive it.
 struct HousekeeperSteps {
-  Wal& wal;
+  DiskWal& wal;
   SegmentUploader& uploader;
   AsyncAppends& async;
   RetentionPolicy& retention;

@@ -43,7 +43,6 @@ class FakeWal final : public Wal {
       durable_moved_.NotifyAll();
     }
     for (Waiter& waiter : ready) waiter.done({});
-    if (listener_) listener_(durable_end());
   }
   void MakeAllDurable() { MakeDurable(end()); }
   /// Every append and sync from now on fails with it.
@@ -76,6 +75,17 @@ class FakeWal final : public Wal {
     MutexLock lock(mutex_);
     frames_.at(begin).damaged = true;
     frames_.at(begin).named_begin = named_begin;
+  }
+  /// Frames that begin before `position` are gone; reads of them answer kOutOfRange.
+  void Recycle(WalPosition position) {
+    MutexLock lock(mutex_);
+    frames_.erase(frames_.begin(), frames_.lower_bound(position));
+    begin_ = std::max(begin_, position);
+  }
+  /// All before is staged.
+  [[nodiscard]] WalPosition end() const {
+    MutexLock lock(mutex_);
+    return end_;
   }
   /// Another stream's bytes, so that positions move on.
   WalExtent AppendForeign(std::size_t bytes) {
@@ -114,7 +124,6 @@ class FakeWal final : public Wal {
   // Wal.
   Result<WalExtent> TryAppend(WalStream stream, std::span<const std::span<const std::byte>> pieces) override {
     MutexLock lock(mutex_);
-    if (closed_) return Error(ErrorCode::kClosed, "closed");
     if (poison_) return *poison_;
     if (append_error_) return *append_error_;
     std::vector<std::byte> payload;
@@ -140,7 +149,6 @@ class FakeWal final : public Wal {
     MutexLock lock(mutex_);
     while (durable_end_ < end) {
       if (poison_) return *poison_;
-      if (closed_) return Error(ErrorCode::kClosed, "closed");
       durable_moved_.Wait(mutex_);
     }
     return {};
@@ -159,19 +167,10 @@ class FakeWal final : public Wal {
     if (done) return done(error ? Result<void>(*error) : Result<void>());
     if (syncing_ == Syncing::kAsked) MakeAllDurable();
   }
-  [[nodiscard]] WalPosition begin() const override {
-    MutexLock lock(mutex_);
-    return begin_;
-  }
   [[nodiscard]] WalPosition durable_end() const override {
     MutexLock lock(mutex_);
     return durable_end_;
   }
-  [[nodiscard]] WalPosition end() const override {
-    MutexLock lock(mutex_);
-    return end_;
-  }
-  void SetDurableListener(std::function<void(WalPosition)> listener) override { listener_ = std::move(listener); }
   Result<Wal::Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) override {
     MutexLock lock(mutex_);
     ++reads_;
@@ -203,30 +202,6 @@ class FakeWal final : public Wal {
   [[nodiscard]] std::optional<WalPosition> EndOf(const DamagedRange& damage) const override {
     return WalPosition(static_cast<std::int64_t>(damage.byte_end));
   }
-  Result<void> Recycle(WalPosition position, Seal) override {
-    MutexLock lock(mutex_);
-    frames_.erase(frames_.begin(), frames_.lower_bound(position));
-    begin_ = std::max(begin_, position);
-    return {};
-  }
-  [[nodiscard]] Space space() const override { return {}; }
-  Result<bool> CommitOnce() override {
-    MakeAllDurable();
-    return false;
-  }
-  Result<bool> SyncDueOnce() override { return false; }
-  Result<bool> PrepareFilesOnce() override { return false; }
-  void AwaitWork(std::optional<std::chrono::nanoseconds>) override {}
-  void Wake() override {}
-  [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDue() const override { return std::nullopt; }
-  [[nodiscard]] const WalRecoveryReport& recovery() const override { return report_; }
-  [[nodiscard]] WalStats Stats() const override { return {}; }
-  Result<void> Close() override {
-    MutexLock lock(mutex_);
-    closed_ = true;
-    durable_moved_.NotifyAll();
-    return {};
-  }
 
  private:
   struct Waiter {
@@ -239,8 +214,6 @@ class FakeWal final : public Wal {
   }
 
   const Syncing syncing_;
-  const WalRecoveryReport report_;
-  std::function<void(WalPosition)> listener_;
   mutable Mutex mutex_;
   CondVar durable_moved_;
   std::map<WalPosition, Stored> frames_ MR_GUARDED_BY(mutex_);
@@ -248,7 +221,6 @@ class FakeWal final : public Wal {
   WalPosition begin_ MR_GUARDED_BY(mutex_), durable_end_ MR_GUARDED_BY(mutex_), end_ MR_GUARDED_BY(mutex_);
   std::optional<Error> poison_ MR_GUARDED_BY(mutex_), append_error_ MR_GUARDED_BY(mutex_);
   std::int64_t staging_bytes_ MR_GUARDED_BY(mutex_) = INT64_MAX / 2;
-  bool closed_ MR_GUARDED_BY(mutex_) = false;
   std::uint64_t bytes_read_ MR_GUARDED_BY(mutex_) = 0, reads_ MR_GUARDED_BY(mutex_) = 0,
                             on_durable_calls_ MR_GUARDED_BY(mutex_) = 0, syncs_ MR_GUARDED_BY(mutex_) = 0;
 };

@@ -18,7 +18,7 @@
 #include "millrace/metadata_store.h"
 #include "millrace/offsets.h"
 #include "millrace/result.h"
-#include "wal/wal.h"
+#include "wal/wal_replay.h"
 
 namespace millrace {
 

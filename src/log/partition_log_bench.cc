@@ -24,27 +24,12 @@ class CountingWal final : public Wal {
   Result<void> AwaitRoom(std::uint64_t, std::chrono::nanoseconds) override { return {}; }
   Result<void> AwaitDurable(WalPosition, std::optional<std::chrono::nanoseconds>) override { return {}; }
   void OnDurable(WalPosition, std::move_only_function<void(const Result<void>&)> done) override { done({}); }
-  WalPosition begin() const override { return {}; }
   WalPosition durable_end() const override { return end_; }
-  WalPosition end() const override { return end_; }
-  void SetDurableListener(std::function<void(WalPosition)>) override {}
   Result<Frames> Read(WalStream, WalExtent range, std::uint64_t) override { return Frames{{}, range.end}; }
   std::optional<WalPosition> EndOf(const DamagedRange&) const override { return std::nullopt; }
-  Result<void> Recycle(WalPosition, Seal) override { return {}; }
-  Space space() const override { return {}; }
-  Result<bool> CommitOnce() override { return false; }
-  Result<bool> SyncDueOnce() override { return false; }
-  Result<bool> PrepareFilesOnce() override { return false; }
-  void AwaitWork(std::optional<std::chrono::nanoseconds>) override {}
-  void Wake() override {}
-  std::optional<std::chrono::nanoseconds> NextDue() const override { return std::nullopt; }
-  const WalRecoveryReport& recovery() const override { return report_; }
-  WalStats Stats() const override { return {}; }
-  Result<void> Close() override { return {}; }
 
  private:
   WalPosition end_;
-  WalRecoveryReport report_;
 };
 
 Buffer Batch() {

@@ -85,7 +85,7 @@ TEST(PartitionLogIndexTest, AppendsBetweenTheQuestionAndTheRecyclingLoseNothing)
     f.log->AdvanceTieredEnd(Offset(end + 30));
     const WalPosition needed = f.log->OldestNeeded().value();
     f.AppendAmongOthers(100 + round * 10);  // meanwhile: the index becomes full and makes room
-    ASSERT_TRUE(f.wal.Recycle(needed, Wal::Seal::kKeepActive));
+    f.wal.Recycle(needed);
     f.log->OnRecycled(needed);
     const PartitionOffsets offsets = f.log->offsets();
     ASSERT_LE(offsets.hot_start, offsets.tiered_end);

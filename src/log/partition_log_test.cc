@@ -244,7 +244,7 @@ TEST(PartitionLogTest, RecyclingMovesHotStartAndNothingNeededGoes) {
   ASSERT_EQ(f.log->Sync({}).value(), Offset(100));
   f.log->AdvanceTieredEnd(Offset(60));
   const WalPosition needed = f.log->OldestNeeded().value();
-  ASSERT_TRUE(f.wal.Recycle(needed, Wal::Seal::kKeepActive));
+  f.wal.Recycle(needed);
   f.log->OnRecycled(needed);
   const PartitionOffsets offsets = f.log->offsets();
   EXPECT_GT(offsets.hot_start, Offset(50));

@@ -23,7 +23,7 @@
 #include "read/segment_map.h"
 #include "record/record_batch_builder.h"
 #include "store/memory_object_store.h"
-#include "wal/wal.h"
+#include "wal/disk_wal.h"
 
 namespace millrace {
 namespace {
@@ -41,8 +41,8 @@ struct Bench {
     std::filesystem::remove_all(directory);
     std::filesystem::create_directories(directory);
     NoReplay replay;
-    auto opened = Wal::Open({.directory = directory, .sync = SyncPolicy::None(), .wal_bytes_max = 1ull << 30}, files,
-                            clock, replay);
+    auto opened = DiskWal::Open({.directory = directory, .sync = SyncPolicy::None(), .wal_bytes_max = 1ull << 30},
+                                files, clock, replay);
     MR_CHECK(opened);
     wal = *std::move(opened);
     log = std::make_unique<PartitionLog>(
@@ -76,7 +76,7 @@ struct Bench {
   const std::filesystem::path directory = std::filesystem::temp_directory_path() / "millrace-read-bench";
   SystemClock clock;
   PosixFileSystem files;
-  std::unique_ptr<Wal> wal;
+  std::unique_ptr<DiskWal> wal;
   TailCache tail_cache{0};
   MemoryMetadataStore metadata;
   MemoryObjectStore objects;

@@ -7,7 +7,7 @@
 
 namespace millrace {
 
-Result<bool> WalRecycler::RecycleOnce(TieredPartitions& partitions, Wal::Seal seal) {
+Result<bool> WalRecycler::RecycleOnce(TieredPartitions& partitions, DiskWal::Seal seal) {
   // Before any partition is asked: what is appended from now on lies past this.
   WalPosition oldest = wal_.durable_end();
   partitions.ForEach([&](TieredPartition& partition) {
@@ -22,12 +22,12 @@ Result<bool> WalRecycler::RecycleOnce(TieredPartitions& partitions, Wal::Seal se
 }
 
 bool WalRecycler::WantsUpload() const {
-  const Wal::Space space = wal_.space();
+  const DiskWal::Space space = wal_.space();
   return space.used >= space.max / 2;
 }
 
 bool WalRecycler::WantsSpace() const {
-  const Wal::Space space = wal_.space();
+  const DiskWal::Space space = wal_.space();
   return space.used >= space.max / 4 * 3;
 }
 

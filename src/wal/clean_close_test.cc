@@ -56,7 +56,7 @@ TEST(WalCleanCloseCodecTest, CutOrFlippedAnywhereItIsNotBelieved) {
   }
 }
 
-Result<void> CloseNoted(Wal& wal) {
+Result<void> CloseNoted(DiskWal& wal) {
   const WalPosition taken_at = wal.StopStaging();
   return wal.CloseWithNote(AsBytes("n"), taken_at);
 }
@@ -87,13 +87,13 @@ class NoteReplay final : public WalReplay {
 
 class WalCleanCloseTest : public testing::Test {
  protected:
-  std::unique_ptr<Wal> Open(bool takes = true) {
+  std::unique_ptr<DiskWal> Open(bool takes = true) {
     replay_ = std::make_unique<NoteReplay>(takes);
-    auto wal = Wal::Open(SmallWal(), disk_, clock_, *replay_);
+    auto wal = DiskWal::Open(SmallWal(), disk_, clock_, *replay_);
     EXPECT_TRUE(wal) << wal.error().ToString();
     return wal ? *std::move(wal) : nullptr;
   }
-  void AppendSome(Wal& wal, int count, std::size_t bytes = 3000) {
+  void AppendSome(DiskWal& wal, int count, std::size_t bytes = 3000) {
     for (int i = 0; i < count; ++i) {
       written_.push_back(Payload(written_.size(), bytes));
       ASSERT_TRUE(AppendDurably(wal, written_.back()));
@@ -106,7 +106,7 @@ class WalCleanCloseTest : public testing::Test {
     end_ = wal->end();
     ASSERT_TRUE(CloseNoted(*wal));
   }
-  [[nodiscard]] std::vector<std::string> ReadAll(Wal& wal) {
+  [[nodiscard]] std::vector<std::string> ReadAll(DiskWal& wal) {
     std::vector<std::string> payloads;
     for (WalPosition at = wal.begin(); at < wal.end();) {
       const auto frames = wal.Read(WalStream(1), {at, wal.end()}, 1 << 20);
@@ -146,6 +146,13 @@ class WalCleanCloseTest : public testing::Test {
   WalPosition end_;
 };
 
+TEST_F(WalCleanCloseTest, OneFrameAtTheVeryBeginningIsEnoughForANote) {
+  WriteAndClose(1);
+  const auto wal = Open();
+  EXPECT_TRUE(wal->recovery().clean_close);
+  EXPECT_EQ(ReadAll(*wal), written_);
+}
+
 TEST_F(WalCleanCloseTest, TheNextOpeningReadsNoFrames) {
   WriteAndClose();
   ASSERT_GT(disk_.Files().size(), 4U) << "the log should be in several files";
@@ -168,7 +175,7 @@ TEST_F(WalCleanCloseTest, ScannedOrNotItIsTheSameLog) {
   const auto image = disk_.Snapshot();
   auto other = SimFileSystem::AfterPowerLoss(*image, 0);
   NoteReplay refuses(false);
-  auto scanned = Wal::Open(SmallWal(), *other, clock_, refuses);
+  auto scanned = DiskWal::Open(SmallWal(), *other, clock_, refuses);
   ASSERT_TRUE(scanned);
   auto wal = Open();
   EXPECT_TRUE(wal->recovery().clean_close);
@@ -179,8 +186,8 @@ TEST_F(WalCleanCloseTest, ScannedOrNotItIsTheSameLog) {
   EXPECT_EQ(wal->durable_end(), (*scanned)->durable_end());
   EXPECT_EQ(wal->space().used, (*scanned)->space().used);
   // Recycling knows where each file's last payload ends.
-  for (Wal* one : {wal.get(), scanned->get()}) {
-    ASSERT_TRUE(one->Recycle(one->end(), Wal::Seal::kSealActive));
+  for (DiskWal* one : {wal.get(), scanned->get()}) {
+    ASSERT_TRUE(one->Recycle(one->end(), DiskWal::Seal::kSealActive));
   }
   EXPECT_EQ(wal->begin(), (*scanned)->begin());
   EXPECT_EQ(wal->space().used, (*scanned)->space().used);
@@ -326,7 +333,7 @@ TEST_F(WalCleanCloseTest, DamageThatTheRingCanMendIsMended) {
     disk->FlipBit(kFirstFile, kWalFileHeaderBytes + byte, 1);
     for (int opening = 0; opening < 2; ++opening) {
       NoteReplay replay(true);
-      auto wal = Wal::Open(SmallWal(), *disk, clock_, replay);
+      auto wal = DiskWal::Open(SmallWal(), *disk, clock_, replay);
       ASSERT_TRUE(wal) << wal.error().ToString();
       EXPECT_EQ(replay.damage, 0) << byte;
       EXPECT_EQ(ReadAll(**wal), written_) << byte;
@@ -336,7 +343,7 @@ TEST_F(WalCleanCloseTest, DamageThatTheRingCanMendIsMended) {
     }
     disk->Overwrite(std::filesystem::path(kWalDirectory) / "staging", 0, std::vector<std::byte>(bytes));
     NoteReplay replay(false);
-    auto wal = Wal::Open(SmallWal(), *disk, clock_, replay);
+    auto wal = DiskWal::Open(SmallWal(), *disk, clock_, replay);
     ASSERT_TRUE(wal) << wal.error().ToString();
     EXPECT_EQ(replay.payloads, written_) << byte;
     EXPECT_EQ(replay.damage, 0) << byte;
@@ -371,7 +378,7 @@ TEST_F(WalCleanCloseTest, PowerLossAroundTheCloseLosesNothing) {
     for (std::uint64_t seed = 0; seed < 4; ++seed) {
       auto after = SimFileSystem::AfterPowerLoss(*images[i], seed);
       NoteReplay replay(true);
-      auto opened = Wal::Open(SmallWal(), *after, clock_, replay);
+      auto opened = DiskWal::Open(SmallWal(), *after, clock_, replay);
       ASSERT_TRUE(opened) << opened.error().ToString();
       clean += (*opened)->recovery().clean_close ? 1 : 0;
       EXPECT_EQ(ReadAll(**opened), written_) << "operation " << i << ", seed " << seed;

@@ -37,9 +37,8 @@ std::uint64_t FileBytes(const WalOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<Wal>> Wal::Open(const WalOptions& options, FileSystem& file_system, Clock& clock,
-                                       WalReplay& replay) {
-  MR_TRY(CheckOptions(options));
+Result<std::unique_ptr<DiskWal>> DiskWal::Open(const WalOptions& options, FileSystem& file_system, Clock& clock,
+                                               WalReplay& replay) {
   auto wal = std::make_unique<DiskWal>(options, file_system, clock);
   MR_TRY(wal->Recover(replay));
   return wal;
@@ -53,6 +52,7 @@ DiskWal::DiskWal(const WalOptions& options, FileSystem& file_system, Clock& cloc
       factory_(file_system, options.directory) {}
 
 Result<void> DiskWal::Recover(WalReplay& replay) {
+  MR_TRY(CheckOptions(options_));
   MR_TRY(file_system_.CreateDirectories(options_.directory));
   WalRecovery recovery(
       file_system_, options_.directory, [this](const std::string& name) { return factory_.OpenExisting(name); },
@@ -96,6 +96,8 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
   auto usable = EnsureUsable();
   // On a full disk the log opens and reads; appends try again.
   if (!usable && usable.error().code() != ErrorCode::kOutOfSpace) return usable.error();
+  MutexLock lock(mutex_);
+  recovered_ = true;
   return {};
 }
 
@@ -125,6 +127,7 @@ Result<void> DiskWal::Close() {
     MutexLock lock(mutex_);
     if (closing_) return Error(ErrorCode::kClosed, "the WAL is closed");
     closing_ = true;
+    if (!recovered_) return {};  // opening failed: the next one finds what this one found
     ++wakes_;
     work_.NotifyAll();
     room_.NotifyAll();
@@ -180,6 +183,7 @@ Result<void> DiskWal::CloseWithNote(std::span<const std::byte> note, WalPosition
   std::optional<WalCleanClose> close;
   {
     MutexLock lock(mutex_);
+    if (!recovered_) return {};
     close = CleanState();
     // Frames that came behind the note would be lost with it.
     if (payload_end_ != taken_at && !Planted(Bug::kWalNoteOfEarlier)) close.reset();

@@ -6,19 +6,31 @@
 //        |              `-- in its file; the staging ring holds the rest
 //        `-- synced
 //
+// There is no thread inside: the steps are called in loops by whichever room owns the threads.
+//
 // One leader at a time writes, syncs and rolls files; leadership (kept by the gate) passes through the mutex, and what
 // only the leader touches is marked so.
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <deque>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "base/aligned_bytes.h"
 #include "base/group_gate.h"
 #include "base/mutex.h"
+#include "millrace/clock.h"
+#include "millrace/file_system.h"
+#include "millrace/options.h"
+#include "millrace/result.h"
 #include "wal/clean_close.h"
 #include "wal/completion_queue.h"
 #include "wal/frame.h"
@@ -27,41 +39,86 @@
 #include "wal/wal_file.h"
 #include "wal/wal_file_factory.h"
 #include "wal/wal_recovery.h"
+#include "wal/wal_replay.h"
 
 namespace millrace {
 
+struct WalOptions {
+  std::filesystem::path directory;
+  SyncPolicy sync;
+  std::uint64_t wal_bytes_max = 4ull << 30;  // budget of all files
+  std::uint64_t frame_bytes_max = 17 << 20;  // largest payload
+  std::uint64_t staging_bytes = 4 << 20;     // a multiple of 4,096, at least 16 KiB
+  std::uint64_t file_bytes = 0;              // of one file; 0: an eighth of the budget, at most 64 MiB
+};
+
+struct WalStats {
+  std::uint64_t frames = 0, payload_bytes = 0, written_bytes = 0, syncs = 0, groups = 0, files = 0, pool_files = 0,
+                file_bytes = 0;
+  std::string io_path;  // "staging ring, direct I/O" or a fallback; "; plans by io_uring" or "… positional calls"
+};
+
 class DiskWal final : public Wal {
  public:
+  /// Construction and recovery in one. Errors: those of Recover.
+  static Result<std::unique_ptr<DiskWal>> Open(const WalOptions& options, FileSystem& file_system, Clock& clock,
+                                               WalReplay& replay);
+  /// No I/O: those who will hold it by reference can be made before it is recovered into them.
   DiskWal(const WalOptions& options, FileSystem& file_system, Clock& clock);
 
-  /// Once, before everything else.
+  /// Once, before everything else. Errors: kUnavailable (I/O; also a file that cannot be read: nothing is changed
+  /// then), kOutOfSpace, kCorruption (only for what no verdict covers), kInvalidArgument (options). Damage is reported,
+  /// not an error. After an error only Close may be called, which then changes nothing.
   Result<void> Recover(WalReplay& replay);
+  /// What Recover found.
+  [[nodiscard]] const WalRecoveryReport& recovery() const { return report_; }
 
   Result<WalExtent> TryAppend(WalStream stream, std::span<const std::span<const std::byte>> pieces) override;
   Result<WalExtent> TryAppendWithCrc(WalStream stream, std::span<const std::byte> head, std::span<const std::byte> body,
                                      std::uint32_t body_crc) override;
   Result<void> AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanoseconds deadline) override;
-  Result<void> AwaitDurable(WalPosition end, std::optional<std::chrono::nanoseconds> deadline) override;
+  Result<void> AwaitDurable(WalPosition end, std::optional<std::chrono::nanoseconds> deadline = {}) override;
   void OnDurable(WalPosition end, std::move_only_function<void(const Result<void>&)> done) override;
-  [[nodiscard]] WalPosition begin() const override;
   [[nodiscard]] WalPosition durable_end() const override;
-  [[nodiscard]] WalPosition end() const override;
-  void SetDurableListener(std::function<void(WalPosition durable_end)> listener) override;
   Result<Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) override;
   [[nodiscard]] std::optional<WalPosition> EndOf(const DamagedRange& damage) const override;
-  Result<void> Recycle(WalPosition position, Seal seal) override;
-  [[nodiscard]] Space space() const override;
-  Result<bool> CommitOnce() override;
-  Result<bool> SyncDueOnce() override;
-  Result<bool> PrepareFilesOnce() override;
-  void AwaitWork(std::optional<std::chrono::nanoseconds> deadline) override;
-  void Wake() override;
-  [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDue() const override;
-  [[nodiscard]] const WalRecoveryReport& recovery() const override { return report_; }
-  [[nodiscard]] WalStats Stats() const override;
-  Result<void> Close() override;
-  WalPosition StopStaging() override;
-  Result<void> CloseWithNote(std::span<const std::byte> note, WalPosition taken_at) override;
+
+  [[nodiscard]] WalPosition begin() const;  // oldest position still held
+  [[nodiscard]] WalPosition end() const;    // all before is staged
+  /// Called after durable_end moved, on the leader's thread, under no lock. Set once, before the first append.
+  void SetDurableListener(std::function<void(WalPosition durable_end)> listener);
+
+  /// Files that lie wholly before `position` go back to the pool. The active file stays unless it holds nothing past
+  /// `position` and `seal` asks to leave it.
+  enum class Seal { kKeepActive, kSealActive };
+  Result<void> Recycle(WalPosition position, Seal seal);
+  /// Bytes of files held (not the pool) and of the budget.
+  struct Space {
+    std::uint64_t used = 0, max = 0;
+  };
+  [[nodiscard]] Space space() const;
+  [[nodiscard]] WalStats Stats() const;
+
+  // Steps, called in loops by the owner of the threads. True: something was done, call again; false: nothing to do.
+  Result<bool> CommitOnce();        // write out, and sync if an appender waits or the policy says so
+  Result<bool> SyncDueOnce();       // SyncPolicy::Interval, and the mark after 10 ms of idleness
+  Result<bool> PrepareFilesOnce();  // pre-writes the next pool file
+  /// Sleeps until a step has work, `deadline` passes, or `Wake` was called, which counts also if it came before the
+  /// sleep. Returns at once if there is work. One sleeper.
+  void AwaitWork(std::optional<std::chrono::nanoseconds> deadline);
+  void Wake();
+  /// When a timed step is next due; none while idle.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDue() const;
+
+  /// Syncs what is staged, writes the end mark, completes every OnDurable; later calls answer kClosed.
+  Result<void> Close();
+  /// Every append is refused (kClosed) from now on; what is staged can still be waited for. Where the last one ends:
+  /// what is known of the frames up to there is all there will ever be to know. As often as one likes.
+  WalPosition StopStaging();
+  /// Close; and if nothing is wrong with the log, `note` is handed to the next opening instead of the frames. It must
+  /// tell of every frame held up to `taken_at`, which StopStaging told before the note was made; a note of an earlier
+  /// moment is not kept. Failing to keep it is no error: the next opening then reads the frames.
+  Result<void> CloseWithNote(std::span<const std::byte> note, WalPosition taken_at);
 
  private:
   enum class Lead { kDrain, kSync };
@@ -201,6 +258,7 @@ class DiskWal final : public Wal {
   WalPosition proved_ MR_GUARDED_BY(mutex_);  // synced_to of the last frame
   bool building_ MR_GUARDED_BY(mutex_) = false;
   bool staging_stopped_ MR_GUARDED_BY(mutex_) = false;  // no payload gets a place any more; marks do
+  bool recovered_ MR_GUARDED_BY(mutex_) = false;
   bool closing_ MR_GUARDED_BY(mutex_) = false, closed_ MR_GUARDED_BY(mutex_) = false;
   std::optional<Error> poison_ MR_GUARDED_BY(mutex_);
   std::uint64_t sleepers_ MR_GUARDED_BY(mutex_) = 0, wakes_ MR_GUARDED_BY(mutex_) = 0;

@@ -144,7 +144,7 @@ Result<void> DiskWal::BuildUntilReady(std::uint64_t capacity_min) {
     auto built = BuildStep(capacity_min, kBuildStepBytes);
     MutexLock lock(mutex_);
     EndBuilding(built);
-    if (sleepers_ > 0 && LacksFile()) WakeSleeper();  // who slept while we built sleeps until when to try again
+    if (LacksFile()) WakeSleeper();  // a sleeper that began while this was built sleeps until it is time to try again
     if (!built) return built.error().WithContext("making a WAL file");
   }
 }
@@ -338,7 +338,7 @@ Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
   return done;
 }
 
-Wal::Space DiskWal::space() const {
+DiskWal::Space DiskWal::space() const {
   MutexLock lock(mutex_);
   return {.used = HeldBytes(), .max = options_.wal_bytes_max};
 }

@@ -25,7 +25,7 @@ INSTANTIATE_TEST_SUITE_P(Disks, DiskWalTest,
                                          SimTraits{.map = false},
                                          SimTraits{.direct = false, .allocate = false, .map = false}));
 
-std::vector<std::string> ReadAll(Wal& wal, WalStream stream = WalStream(1), std::uint64_t bytes_max = 4096) {
+std::vector<std::string> ReadAll(DiskWal& wal, WalStream stream = WalStream(1), std::uint64_t bytes_max = 4096) {
   std::vector<std::string> all;
   WalPosition at = wal.begin();
   while (at < wal.end()) {
@@ -148,7 +148,7 @@ TEST_P(DiskWalTest, RecycledFilesAreUsedAgainAndOldFramesNeverReturn) {
       ASSERT_TRUE(extent) << extent.error().ToString();
       end = extent->end;
     }
-    ASSERT_TRUE(wal->Recycle(end, round % 4 == 0 ? Wal::Seal::kSealActive : Wal::Seal::kKeepActive));
+    ASSERT_TRUE(wal->Recycle(end, round % 4 == 0 ? DiskWal::Seal::kSealActive : DiskWal::Seal::kKeepActive));
     if (round % 4 == 0) {
       EXPECT_EQ(wal->Stats().files, 1U);
       EXPECT_GE(wal->begin(), end);
@@ -157,7 +157,7 @@ TEST_P(DiskWalTest, RecycledFilesAreUsedAgainAndOldFramesNeverReturn) {
   EXPECT_LE(wal->space().used, wal->space().max);
   EXPECT_LE(disk_.Files().size(), 2u + (2 << 20) / (64 << 10));
   const auto tail = Payload(n, 10);
-  ASSERT_TRUE(wal->Recycle(wal->end(), Wal::Seal::kSealActive));
+  ASSERT_TRUE(wal->Recycle(wal->end(), DiskWal::Seal::kSealActive));
   ASSERT_TRUE(AppendDurably(*wal.wal, tail));
   disk_.Crash();
   wal = OpenWal(disk_, clock_);
@@ -177,7 +177,7 @@ TEST_P(DiskWalTest, AFullBudgetStopsAppendsUntilFilesAreRecycled) {
   }
   ASSERT_FALSE(extent);
   EXPECT_EQ(extent.error().code(), ErrorCode::kOutOfSpace);
-  ASSERT_TRUE(wal->Recycle(end, Wal::Seal::kKeepActive));
+  ASSERT_TRUE(wal->Recycle(end, DiskWal::Seal::kKeepActive));
   EXPECT_TRUE(AppendDurably(*wal.wal, Payload(1, 3000)));
   ASSERT_TRUE(wal->Close());
 }
@@ -215,7 +215,7 @@ TEST_P(DiskWalTest, AFailedFileAheadIsDueOnlyWhileOneIsLacking) {
   EXPECT_EQ(*wal->PrepareFilesOnce(), false) << "a pause has begun";
   clock_.Advance(std::chrono::seconds(1));
   EXPECT_FALSE(wal->PrepareFilesOnce()) << "the pause is over";
-  ASSERT_TRUE(wal->Recycle(wal->durable_end(), Wal::Seal::kKeepActive));  // files enough, and none was made
+  ASSERT_TRUE(wal->Recycle(wal->durable_end(), DiskWal::Seal::kKeepActive));  // files enough, and none was made
   clock_.Advance(std::chrono::seconds(1));
   // Whoever sleeps until what is due must not find nothing to do then.
   for (int turns = 0; const auto due = wal->NextDue(); ++turns) {

@@ -66,14 +66,14 @@ struct ManyFiles {
                         .staging_bytes = 32 << 10,
                         .file_bytes = 32 << 10};
   OpenedWal Open() { return OpenWal(file_system, clock, options); }
-  void Fill(Wal& wal) {
+  void Fill(DiskWal& wal) {
     for (std::uint64_t i = 0; wal.Stats().files < 150; ++i) {
       const auto extent = Append(wal, Payload(i, 4000));
       ASSERT_TRUE(extent) << extent.error().ToString();
       extents.push_back(*extent);
     }
   }
-  void ExpectEveryRecord(Wal& wal) {
+  void ExpectEveryRecord(DiskWal& wal) {
     for (std::uint64_t i = 0; i < extents.size(); ++i) {
       const auto read = wal.Read(WalStream(1), extents[i], 1);
       ASSERT_TRUE(read) << read.error().ToString();
@@ -110,7 +110,7 @@ TEST(OpenFilesTest, FewerDescriptorsThanFilesAreEnoughForAllItDoes) {
   const OpenedWal wal = many.Open();
   many.ExpectEveryRecord(*wal.wal);
   ASSERT_TRUE(wal->AwaitDurable(wal->end()));
-  ASSERT_TRUE(wal->Recycle(many.extents[many.extents.size() - 5].begin, Wal::Seal::kKeepActive));
+  ASSERT_TRUE(wal->Recycle(many.extents[many.extents.size() - 5].begin, DiskWal::Seal::kKeepActive));
   EXPECT_LE(wal->Stats().files, 10u);
   ASSERT_TRUE(AppendDurably(*wal.wal, "after"));
   EXPECT_TRUE(wal->Close());

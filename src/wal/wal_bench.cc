@@ -19,8 +19,8 @@
 
 #include "env/posix_file_system.h"
 #include "env/system_clock.h"
+#include "wal/disk_wal.h"
 #include "wal/frame.h"
-#include "wal/wal.h"
 
 namespace millrace {
 namespace {
@@ -48,7 +48,7 @@ double Median(std::vector<double> values) {
 class RunningWal {
  public:
   RunningWal(const std::filesystem::path& directory, SyncPolicy sync) {
-    auto opened = Wal::Open({.directory = directory, .sync = sync}, file_system_, clock_, replay_);
+    auto opened = DiskWal::Open({.directory = directory, .sync = sync}, file_system_, clock_, replay_);
     if (!opened) Fail(opened.error());
     wal_ = *std::move(opened);
     worker_ = std::thread([this] {
@@ -67,8 +67,8 @@ class RunningWal {
     worker_.join();
     [[maybe_unused]] const auto closed = wal_->Close();
   }
-  Wal& operator*() { return *wal_; }
-  Wal* operator->() { return wal_.get(); }
+  DiskWal& operator*() { return *wal_; }
+  DiskWal* operator->() { return wal_.get(); }
 
   WalExtent Append(std::span<const std::byte> payload) {
     const std::array pieces = {payload};
@@ -82,14 +82,15 @@ class RunningWal {
     }
   }
   void Recycle() {
-    if (auto recycled = wal_->Recycle(wal_->durable_end(), Wal::Seal::kSealActive); !recycled) Fail(recycled.error());
+    if (auto recycled = wal_->Recycle(wal_->durable_end(), DiskWal::Seal::kSealActive); !recycled)
+      Fail(recycled.error());
   }
 
  private:
   PosixFileSystem file_system_;
   SystemClock clock_;
   NoReplay replay_;
-  std::unique_ptr<Wal> wal_;
+  std::unique_ptr<DiskWal> wal_;
   std::thread worker_;
   std::atomic<bool> stop_ = false;
 };
@@ -263,7 +264,8 @@ void Recovery(const std::filesystem::path& directory, std::uint64_t bytes) {
     evict();
     begun = Now();
     NoReplay replay;
-    auto wal = Wal::Open({.directory = directory / "recovery", .sync = SyncPolicy::None()}, file_system, clock, replay);
+    auto wal =
+        DiskWal::Open({.directory = directory / "recovery", .sync = SyncPolicy::None()}, file_system, clock, replay);
     if (!wal) Fail(wal.error());
     ours.push_back(Now() - begun);
     ratios.push_back(ours.back() / raw);

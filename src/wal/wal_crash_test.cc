@@ -54,7 +54,7 @@ Result<void> Work(FileSystem& disk, SimClock& clock, const WalOptions& options, 
   SeededRandom random(seed);
   auto opened = TryOpenWal(disk, clock, options);
   if (!opened) return opened.error();
-  std::unique_ptr<Wal> wal = std::move(opened->wal);
+  std::unique_ptr<DiskWal> wal = std::move(opened->wal);
   std::unique_ptr<KeptReplay> replay = std::move(opened->replay);
   std::vector<WalPosition> ends(model.written.size(), wal->end());
   for (int step = 0; step < steps; ++step) {
@@ -80,13 +80,13 @@ Result<void> Work(FileSystem& disk, SimClock& clock, const WalOptions& options, 
       const std::size_t upto = model.durable - random.Below(std::min<std::size_t>(model.durable, 8));
       if (upto == 0) continue;
       model.recycled_up_to = std::max(model.recycled_up_to, upto);
-      const auto seal = random.OneIn(4) ? Wal::Seal::kSealActive : Wal::Seal::kKeepActive;
+      const auto seal = random.OneIn(4) ? DiskWal::Seal::kSealActive : DiskWal::Seal::kKeepActive;
       if (auto recycled = wal->Recycle(ends[upto - 1], seal); !recycled) return recycled;
     } else if (what < 96) {
       if (auto closed = wal->Close(); !closed) return closed;
       model.durable = model.in_os;
       replay = std::make_unique<KeptReplay>();
-      auto again = Wal::Open(options, disk, clock, *replay);
+      auto again = DiskWal::Open(options, disk, clock, *replay);
       if (!again) return again.error();
       wal = *std::move(again);
     }
@@ -363,7 +363,7 @@ TEST(WalFailedStartTest, AFirstFileThatFailedIsNeverTakenForAPartOfTheChain) {
       ++injected;
       const auto first = AppendDurably(*wal->wal, "first");
       ASSERT_TRUE(first);
-      ASSERT_TRUE((*wal)->Recycle(first->end, Wal::Seal::kSealActive));
+      ASSERT_TRUE((*wal)->Recycle(first->end, DiskWal::Seal::kSealActive));
       ASSERT_TRUE(AppendDurably(*wal->wal, "second"));
       disk.KillProcess();
       const auto again = OpenWal(disk, clock, TinyWal(SyncPolicy::Each()));

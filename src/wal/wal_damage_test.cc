@@ -353,7 +353,7 @@ TEST_F(WalDamageTest, AFlippedPayloadByteIsItsStreamsAlone) {
     auto disk = SimFileSystem::AfterPowerLoss(*image, 1);
     disk->FlipBit(kFirstFile, place(frame) + kWalFrameHeaderBytes + 200, 3);
     Told told;
-    auto wal = Wal::Open(SmallWal(), *disk, clock_, told);
+    auto wal = DiskWal::Open(SmallWal(), *disk, clock_, told);
     ASSERT_TRUE(wal);
     EXPECT_EQ(told.frames.size(), 8U) << frame << ": its neighbours in the group are whole";
     EXPECT_TRUE(told.unknown.empty());
@@ -368,7 +368,7 @@ TEST_F(WalDamageTest, AFlippedPayloadByteIsItsStreamsAlone) {
     wal = Error(ErrorCode::kClosed, "");
     disk->KillProcess();
     Told again;
-    wal = Wal::Open(SmallWal(), *disk, clock_, again);
+    wal = DiskWal::Open(SmallWal(), *disk, clock_, again);
     ASSERT_TRUE(wal);
     EXPECT_EQ(again.frames.size(), 9U);
     EXPECT_EQ(again.known.size(), 1U);
@@ -377,7 +377,7 @@ TEST_F(WalDamageTest, AFlippedPayloadByteIsItsStreamsAlone) {
   auto disk = SimFileSystem::AfterPowerLoss(*image, 1);
   disk->FlipBit(kFirstFile, place(1) + 50, 3);
   Told told;
-  auto wal = Wal::Open(SmallWal(), *disk, clock_, told);
+  auto wal = DiskWal::Open(SmallWal(), *disk, clock_, told);
   ASSERT_TRUE(wal);
   ASSERT_EQ(told.unknown.size(), 1U);
   EXPECT_TRUE(told.unknown[0].one_frame);
@@ -396,7 +396,7 @@ TEST_F(WalDamageTest, WhatAnOlderLifeLeftBehindAGroupIsNoDamage) {
       ASSERT_TRUE(wal.wal);
       EXPECT_TRUE(wal.replay->damage.empty());
       for (int i = 0; i < 60; ++i, ++n) ASSERT_TRUE(AppendDurably(*wal.wal, Payload(n, size())));
-      ASSERT_TRUE(wal->Recycle(wal->end(), Wal::Seal::kKeepActive));
+      ASSERT_TRUE(wal->Recycle(wal->end(), DiskWal::Seal::kKeepActive));
       for (std::uint64_t i = 0; i < 1 + (seed + static_cast<std::uint64_t>(life)) % 9; ++i, ++n)
         ASSERT_TRUE(Append(*wal.wal, Payload(n, size())));
       disk.KillProcess();

@@ -18,7 +18,7 @@
 #include "wal/clean_close.h"
 #include "wal/file_image.h"
 #include "wal/staging_image.h"
-#include "wal/wal.h"
+#include "wal/wal_replay.h"
 #include "wal/wal_file.h"
 
 namespace millrace {

@@ -13,7 +13,7 @@
 #include "env/sim_clock.h"
 #include "env/sim_file_system.h"
 #include "millrace/bytes.h"
-#include "wal/wal.h"
+#include "wal/disk_wal.h"
 
 namespace millrace {
 
@@ -57,13 +57,13 @@ inline WalOptions SmallWal() {
 /// An open log with its replay. Dropping it without Close is process death.
 struct OpenedWal {
   std::unique_ptr<KeptReplay> replay = std::make_unique<KeptReplay>();
-  std::unique_ptr<Wal> wal;
-  Wal* operator->() const { return wal.get(); }
+  std::unique_ptr<DiskWal> wal;
+  DiskWal* operator->() const { return wal.get(); }
 };
 
 inline Result<OpenedWal> TryOpenWal(FileSystem& file_system, Clock& clock, const WalOptions& options = SmallWal()) {
   OpenedWal opened;
-  auto wal = Wal::Open(options, file_system, clock, *opened.replay);
+  auto wal = DiskWal::Open(options, file_system, clock, *opened.replay);
   if (!wal) return wal.error();
   opened.wal = *std::move(wal);
   return opened;
@@ -83,7 +83,7 @@ inline std::string Payload(std::uint64_t n, std::size_t size) {
 }
 
 /// Append with waiting for room; no sync.
-inline Result<WalExtent> Append(Wal& wal, std::string_view payload, WalStream stream = WalStream(1)) {
+inline Result<WalExtent> Append(DiskWal& wal, std::string_view payload, WalStream stream = WalStream(1)) {
   for (int i = 0; i < 100; ++i) {
     const std::array pieces = {AsBytes(payload)};
     auto extent = wal.TryAppend(stream, pieces);
@@ -94,7 +94,7 @@ inline Result<WalExtent> Append(Wal& wal, std::string_view payload, WalStream st
 }
 
 /// Append and sync.
-inline Result<WalExtent> AppendDurably(Wal& wal, std::string_view payload, WalStream stream = WalStream(1)) {
+inline Result<WalExtent> AppendDurably(DiskWal& wal, std::string_view payload, WalStream stream = WalStream(1)) {
   auto extent = Append(wal, payload, stream);
   if (!extent) return extent;
   if (auto durable = wal.AwaitDurable(extent->end); !durable) return durable.error();

@@ -52,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(Policies, WalThreadsTest,
                                                           SyncPolicy::Kind::kNone),
                                           testing::Values(IoBackEnd::kPositional, IoBackEnd::kRing)));
 
-Result<WalExtent> AppendPatiently(Wal& wal, Clock& clock, std::string_view payload, WalStream stream) {
+Result<WalExtent> AppendPatiently(DiskWal& wal, Clock& clock, std::string_view payload, WalStream stream) {
   for (;;) {
     const std::array pieces = {AsBytes(payload)};
     auto extent = wal.TryAppend(stream, pieces);
@@ -68,7 +68,7 @@ TEST_P(WalThreadsTest, SixtyFourWritersLoseNothing) {
   std::map<std::uint64_t, std::vector<std::string>> expected;
   {
     auto opened = OpenWal(file_system_, clock_, Options());
-    Wal& wal = *opened.wal;
+    DiskWal& wal = *opened.wal;
     std::atomic<std::int64_t> told = 0;
     wal.SetDurableListener([&](WalPosition end) {
       EXPECT_GT(end.value(), told.load());
@@ -135,12 +135,12 @@ TEST_P(WalThreadsTest, RecyclingWhileWritingKeepsTheRest) {
   auto options = Options();
   options.wal_bytes_max = 4 << 20;
   auto opened = OpenWal(file_system_, clock_, options);
-  Wal& wal = *opened.wal;
+  DiskWal& wal = *opened.wal;
   std::atomic<std::int64_t> safe = 0;
   std::atomic<bool> stop = false;
   std::thread recycler([&] {
     while (!stop) {
-      ASSERT_TRUE(wal.Recycle(WalPosition(safe.load()), Wal::Seal::kSealActive));
+      ASSERT_TRUE(wal.Recycle(WalPosition(safe.load()), DiskWal::Seal::kSealActive));
       std::this_thread::yield();
     }
   });

@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "env/sim_clock.h"
 #include "env/sim_file_system.h"
-#include "wal/wal.h"
+#include "wal/disk_wal.h"
 
 namespace millrace {
 namespace {
@@ -54,14 +54,14 @@ WalOptions Options() {
           .file_bytes = 16 << 10};
 }
 
-std::unique_ptr<Wal> OpenWal(SimFileSystem& files, Clock& clock, WalReplay& replay) {
-  auto opened = Wal::Open(Options(), files, clock, replay);
+std::unique_ptr<DiskWal> OpenWal(SimFileSystem& files, Clock& clock, WalReplay& replay) {
+  auto opened = DiskWal::Open(Options(), files, clock, replay);
   MR_CHECK(opened, opened.error().message());
   return std::move(*opened);
 }
 
 /// Appends one group of frames and syncs it.
-void AppendGroup(Wal& wal, std::mt19937& random, Sample& sample) {
+void AppendGroup(DiskWal& wal, std::mt19937& random, Sample& sample) {
   sample.last_group = wal.end();
   WalPosition end;
   for (int i = 0; i < 3; ++i) {
@@ -83,7 +83,7 @@ void AppendGroup(Wal& wal, std::mt19937& random, Sample& sample) {
 }
 
 /// Three files in use, the newest with a group that no later one follows.
-void Fill(Wal& wal, Sample& sample) {
+void Fill(DiskWal& wal, Sample& sample) {
   std::mt19937 random(11);
   while (wal.Stats().files < 3) AppendGroup(wal, random, sample);
   AppendGroup(wal, random, sample);
@@ -142,14 +142,14 @@ FlipOutcome OpenFlipped(const Sample& sample, const std::filesystem::path& path,
   files->FlipBit(path, byte, bit);
   SimClock clock;
   Recording replayed;
-  auto opened = Wal::Open(Options(), *files, clock, replayed);
+  auto opened = DiskWal::Open(Options(), *files, clock, replayed);
   if (!opened) return opened.error().code() == ErrorCode::kCorruption ? FlipOutcome::kTyped : FlipOutcome::kWrong;
   static_cast<void>((*opened)->Close());
   return Judge(sample, replayed);
 }
 
 /// Every frame read one by one: right, or kCorruption.
-FlipOutcome ReadEach(Wal& wal, const Sample& sample) {
+FlipOutcome ReadEach(DiskWal& wal, const Sample& sample) {
   FlipOutcome outcome = FlipOutcome::kRight;
   for (const auto& [position, frame] : sample.frames) {
     const auto read = wal.Read(frame.stream, frame.extent, UINT64_MAX);

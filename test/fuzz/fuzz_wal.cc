@@ -18,9 +18,9 @@
 #include "base/crc32c.h"
 #include "env/sim_clock.h"
 #include "env/sim_file_system.h"
+#include "wal/disk_wal.h"
 #include "wal/file_header.h"
 #include "wal/frame.h"
-#include "wal/wal.h"
 
 namespace millrace {
 namespace {
@@ -173,12 +173,12 @@ WalOptions Options() {
 void RecoverTwice(SimFileSystem& files) {
   SimClock clock;
   Recording first;
-  auto opened = Wal::Open(Options(), files, clock, first);
+  auto opened = DiskWal::Open(Options(), files, clock, first);
   if (!opened) {
     MR_CHECK(opened.error().code() == ErrorCode::kCorruption, opened.error().message());
     return;
   }
-  Wal& wal = **opened;
+  DiskWal& wal = **opened;
   MR_CHECK(wal.end() >= first.end, wal.end().value(), first.end.value());
   const std::vector<std::byte> payload(33, std::byte{0x5a});
   const std::span<const std::byte> piece(payload);
@@ -196,7 +196,7 @@ void RecoverTwice(SimFileSystem& files) {
   first.frames[appended->begin] = payload;
 
   Recording second;
-  const auto again = Wal::Open(Options(), files, clock, second);
+  const auto again = DiskWal::Open(Options(), files, clock, second);
   MR_CHECK(again, again.error().message());
   MR_CHECK(second.frames == first.frames, second.frames.size(), first.frames.size());
   MR_CHECK((*again)->Close());

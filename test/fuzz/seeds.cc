@@ -15,7 +15,7 @@
 #include "record/record_batch_builder.h"
 #include "record/record_batch_view.h"
 #include "segment/segment_builder.h"
-#include "wal/wal.h"
+#include "wal/disk_wal.h"
 
 namespace millrace {
 namespace {
@@ -58,7 +58,7 @@ std::vector<std::byte> WalFileBytes(bool close) {
                            .frame_bytes_max = 64 << 10,
                            .staging_bytes = 16 << 10,
                            .file_bytes = 64 << 10};
-  auto wal = Wal::Open(options, files, clock, replay);
+  auto wal = DiskWal::Open(options, files, clock, replay);
   MR_CHECK(wal, wal.error().message());
   const SharedBytes batch = Batch(Compression::kNone, 0);
   const std::span<const std::byte> piece(batch.bytes());

@@ -83,7 +83,7 @@ void CursorWorld::BackgroundStep() {
       judge(engine_->housekeeper().KeepOnce(), "KeepOnce");
       break;
     case 6:
-      judge(steps.recycler.RecycleOnce(steps.partitions, Wal::Seal::kKeepActive), "RecycleOnce");
+      judge(steps.recycler.RecycleOnce(steps.partitions, DiskWal::Seal::kKeepActive), "RecycleOnce");
       break;
     default:
       if (judge(engine_->Recycle(), "Recycle")) report_.Fired("recycled");

@@ -63,7 +63,7 @@ class CrashStates {
                                   std::string_view what) {
     RecoveredFrames found;
     report_.Checked();
-    auto opened = Wal::Open(options_, disk, machine_.clock(), found);
+    auto opened = DiskWal::Open(options_, disk, machine_.clock(), found);
     if (!opened) {
       report_.Fail("open-failed", fmt::format("{} {}: {}", what, crash_seed, opened.error().ToString()));
       return std::nullopt;
@@ -85,7 +85,7 @@ class CrashStates {
   /// The log goes on after the crash, and power is lost once more: old and new acknowledgements hold.
   void LiveOn(SimFileSystem& disk, WalPosition acknowledged, std::uint64_t crash_seed) {
     RecoveredFrames found;
-    auto wal = Wal::Open(options_, disk, machine_.clock(), found);
+    auto wal = DiskWal::Open(options_, disk, machine_.clock(), found);
     if (!wal) return report_.Fail("open-failed", wal.error().ToString());
     // Until something new is appended, a frame that was never acknowledged may still appear; what the first recovery
     // called durable stays.

@@ -19,7 +19,7 @@ void Judge(WalMachine& machine, Report& report, std::string_view what) {
     const auto disk = SimFileSystem::AfterPowerLoss(*image, crash < 2 ? crash : machine.random().Next());
     RecoveredFrames found;
     report.Checked();
-    auto wal = Wal::Open(WalOptionsOf(machine.options()), *disk, machine.clock(), found);
+    auto wal = DiskWal::Open(WalOptionsOf(machine.options()), *disk, machine.clock(), found);
     if (!wal) {
       report.Fail("open-failed", fmt::format("{}: {}", what, wal.error().ToString()));
       continue;

@@ -228,7 +228,7 @@ void WalMachine::Recycle() {
   if (!frames.empty() && !random_.OneIn(3)) {
     position = std::min(durable, frames[random_.Below(frames.size())].extent.begin);
   }
-  const auto seal = random_.OneIn(4) ? Wal::Seal::kSealActive : Wal::Seal::kKeepActive;
+  const auto seal = random_.OneIn(4) ? DiskWal::Seal::kSealActive : DiskWal::Seal::kKeepActive;
   model_.GiveBack(position);
   report_.Event(fmt::format("recycle to {}", position.value()));
   if (Allowed(wal_->Recycle(position, seal), "Recycle")) report_.Fired("recycle");
@@ -273,7 +273,7 @@ void WalMachine::CountVerdicts(const WalRecoveryReport& recovery) {
 bool WalMachine::Reopen(WalModel::After after) {
   last_death_ = after;
   RecoveredFrames found;
-  auto opened = Wal::Open(WalOptionsOf(options_), files_, clock_, found);
+  auto opened = DiskWal::Open(WalOptionsOf(options_), files_, clock_, found);
   if (!opened) {
     Allowed(opened.error(), "Open");
     return false;

@@ -13,7 +13,7 @@
 #include "env/sim_clock.h"
 #include "env/sim_file_system.h"
 #include "report.h"
-#include "wal/wal.h"
+#include "wal/disk_wal.h"
 #include "wal_model.h"
 
 namespace millrace::sim {
@@ -58,7 +58,7 @@ class WalMachine {
   [[nodiscard]] SimClock& clock() { return clock_; }
   [[nodiscard]] const WalModel& model() const { return model_; }
   [[nodiscard]] const WalMachineOptions& options() const { return options_; }
-  [[nodiscard]] Wal* wal() { return wal_.get(); }
+  [[nodiscard]] DiskWal* wal() { return wal_.get(); }
   [[nodiscard]] SeededRandom& random() { return random_; }
   /// Whether an error is an answer or a failure of the run.
   void AllowErrors(bool allowed) { errors_allowed_ = allowed; }
@@ -76,7 +76,7 @@ class WalMachine {
   SimFileSystem files_;
   SimClock clock_;
   WalModel model_;
-  std::unique_ptr<Wal> wal_;
+  std::unique_ptr<DiskWal> wal_;
   std::shared_ptr<std::multiset<WalPosition>> watched_;  // OnDurable not yet answered, of this life
   std::uint64_t payloads_ = 0, errors_ = 0, errors_of_earlier_lives_ = 0;
   WalModel::After last_death_ = WalModel::After::kPowerLoss;

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "wal/wal.h"
+#include "wal/disk_wal.h"
 
 namespace millrace::sim {
 

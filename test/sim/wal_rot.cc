@@ -104,7 +104,7 @@ class Rot {
   void Judge(SimFileSystem& disk, const std::string& what, WalModel::Bytes bytes = WalModel::Bytes::kRotten) {
     RecoveredFrames found;
     report_.Checked();
-    auto wal = Wal::Open(WalOptionsOf(machine_.options()), disk, machine_.clock(), found);
+    auto wal = DiskWal::Open(WalOptionsOf(machine_.options()), disk, machine_.clock(), found);
     if (!wal) {
       const ErrorCode code = wal.error().code();
       const bool typed = code == ErrorCode::kCorruption || code == ErrorCode::kUnavailable;

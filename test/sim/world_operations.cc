@@ -370,7 +370,7 @@ void World::BackgroundStep() {
       judge(engine_->housekeeper().KeepOnce(), "KeepOnce");
       break;
     case 7:
-      judge(steps.recycler.RecycleOnce(steps.partitions, Wal::Seal::kKeepActive), "RecycleOnce");
+      judge(steps.recycler.RecycleOnce(steps.partitions, DiskWal::Seal::kKeepActive), "RecycleOnce");
       break;
     default:
       judge(steps.collector.ProposeOrphans(), "ProposeOrphans");
