@@ -9,7 +9,6 @@
 
 #include "base/deadline.h"
 #include "base/try.h"
-#include "consumer/consumer_table.h"
 #include "consumer/position_store.h"
 #include "env/for_each.h"
 
@@ -26,11 +25,12 @@ Error NotRead(const TopicPartition& partition) {
 
 }  // namespace
 
-Consumer::Implementation::Implementation(const ConsumerSettings& settings, ConsumerTable& table,
+Consumer::Implementation::Implementation(const ConsumerSettings& settings, ConsumerShares& table,
                                          std::shared_ptr<CallGate> engine, std::shared_ptr<ConsumerMember> member)
     : settings_(settings), table_(table), engine_(std::move(engine)), member_(std::move(member)) {}
 
-Result<std::unique_ptr<Consumer>> Consumer::Implementation::Open(const ConsumerSettings& settings, ConsumerTable& table,
+Result<std::unique_ptr<Consumer>> Consumer::Implementation::Open(const ConsumerSettings& settings,
+                                                                 ConsumerShares& table,
                                                                  std::shared_ptr<CallGate> engine,
                                                                  std::shared_ptr<ConsumerMember> member) {
   std::unique_ptr<Implementation> consumer(new Implementation(settings, table, std::move(engine), std::move(member)));

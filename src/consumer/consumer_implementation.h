@@ -16,30 +16,17 @@
 #include "base/call_gate.h"
 #include "base/gate.h"
 #include "base/mutex.h"
+#include "consumer/consumer_member.h"
 #include "consumer/partition_feed.h"
 #include "consumer/partition_source.h"
 #include "millrace/consumer.h"
 
 namespace millrace {
 
-class ConsumerTable;
-struct ConsumerMember;
-class ThreadPool;
-
-struct ConsumerSettings {
-  std::string group;
-  ResetPolicy reset = ResetPolicy::kEarliest;
-  OnDamage on_damage = OnDamage::kFail;
-  std::size_t fetch_size = 1000;
-  /// Threads for partitions that wait for the object store at the same time; null, or null from it: one after the
-  /// other.
-  std::function<ThreadPool*()> read_pool;
-};
-
 class Consumer::Implementation {
  public:
   /// Loads the group's positions. `table`, sources and positions are there as long as `engine` lets anybody pass.
-  static Result<std::unique_ptr<Consumer>> Open(const ConsumerSettings& settings, ConsumerTable& table,
+  static Result<std::unique_ptr<Consumer>> Open(const ConsumerSettings& settings, ConsumerShares& table,
                                                 std::shared_ptr<CallGate> engine,
                                                 std::shared_ptr<ConsumerMember> member);
   ~Implementation() { (void)Close(); }
@@ -71,7 +58,7 @@ class Consumer::Implementation {
   };
   using ServedList = std::vector<std::unique_ptr<Served>>;
 
-  Implementation(const ConsumerSettings& settings, ConsumerTable& table, std::shared_ptr<CallGate> engine,
+  Implementation(const ConsumerSettings& settings, ConsumerShares& table, std::shared_ptr<CallGate> engine,
                  std::shared_ptr<ConsumerMember> member);
   /// One call inside this consumer; who calls is inside the engine already.
   Result<Gate::Pass> Enter() const;
@@ -87,7 +74,7 @@ class Consumer::Implementation {
   Served* Find(const TopicPartition& partition) const;
 
   const ConsumerSettings settings_;
-  ConsumerTable& table_;
+  ConsumerShares& table_;
   const std::shared_ptr<CallGate> engine_;
   const std::shared_ptr<ConsumerMember> member_;
   std::atomic<bool> closed_{false};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "consumer/consumer_implementation.h"
 
 namespace millrace {
 namespace {

@@ -16,7 +16,7 @@
 #include "base/call_gate.h"
 #include "base/gate.h"
 #include "base/mutex.h"
-#include "consumer/consumer_implementation.h"
+#include "consumer/consumer_member.h"
 #include "consumer/group_share.h"
 #include "consumer/partition_source.h"
 #include "consumer/position_store.h"
@@ -26,30 +26,8 @@
 
 namespace millrace {
 
-/// Rung when there may be something to do for a Poll that waits. Wakers may still run when the consumer is gone.
-struct ConsumerBell {
-  Mutex mutex;
-  CondVar rung;
-  std::uint64_t rings MR_GUARDED_BY(mutex) = 0;
-  bool wakeup MR_GUARDED_BY(mutex) = false;
-  std::optional<Error> ended MR_GUARDED_BY(mutex);  // what every call answers from now on
-
-  void Ring();
-};
-
-/// What the table and a consumer share, whoever of them lives longer.
-struct ConsumerMember {
-  GroupShare::Member number = 0;
-  std::string group;                  // "": shares with nobody
-  std::vector<std::string> topics;    // as asked for, each once
-  std::vector<PartitionSource*> own;  // asked for one by one
-  const std::shared_ptr<ConsumerBell> bell = std::make_shared<ConsumerBell>();
-  Gate calls;
-  std::atomic<bool> stale{true};  // its partitions may be others now: Take
-};
-
 /// Safe from any thread.
-class ConsumerTable {
+class ConsumerTable final : public ConsumerShares {
  public:
   /// The partitions of a topic as of now; none: there is no such topic. They outlive the table.
   using TopicLookup = std::function<std::optional<std::vector<PartitionSource*>>(std::string_view topic)>;
@@ -57,7 +35,7 @@ class ConsumerTable {
   /// Calls of its consumers come in through `calls`, the engine's or one of its own.
   ConsumerTable(TopicLookup lookup, PositionStore& positions, Clock& clock,
                 std::shared_ptr<CallGate> calls = std::make_shared<CallGate>());
-  ~ConsumerTable();
+  ~ConsumerTable() override;
 
   /// What a consumer asks for. `partitions` are distinct.
   struct Subscription {
@@ -74,12 +52,10 @@ class ConsumerTable {
   /// After End, once everything that reads wait for has ended: returns when no call is inside any consumer.
   void AwaitCalls();
 
-  // For consumers, while they are inside `calls`.
-  /// What `member` reads from now on, in the order it is served. What it read before and is not there is another's.
-  std::vector<PartitionSource*> Take(ConsumerMember& member);
-  void Leave(ConsumerMember& member);
-  [[nodiscard]] PositionStore& positions() const { return positions_; }
-  [[nodiscard]] Clock& clock() const { return clock_; }
+  std::vector<PartitionSource*> Take(ConsumerMember& member) override;
+  void Leave(ConsumerMember& member) override;
+  [[nodiscard]] PositionStore& positions() const override { return positions_; }
+  [[nodiscard]] Clock& clock() const override { return clock_; }
 
  private:
   [[nodiscard]] const std::vector<PartitionSource*>& SourcesOf(const std::string& topic) MR_REQUIRES(mutex_);
@@ -94,7 +70,7 @@ class ConsumerTable {
   GroupShare::Member last_number_ MR_GUARDED_BY(mutex_) = 0;
   std::vector<std::shared_ptr<ConsumerMember>> members_ MR_GUARDED_BY(mutex_);
   std::map<std::string, GroupShare, std::less<>> groups_ MR_GUARDED_BY(mutex_);
-  /// Of topics that somebody asked for; of one that is gone, those it had: they tell that themselves.
+  /// Of topics that a consumer asked for; of one that is gone, those it had: they tell that themselves.
   std::map<std::string, std::vector<PartitionSource*>, std::less<>> sources_ MR_GUARDED_BY(mutex_);
   std::optional<Error> ended_ MR_GUARDED_BY(mutex_);
 };

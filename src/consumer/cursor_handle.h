@@ -2,22 +2,26 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <utility>
 
 #include "base/call_gate.h"
+#include "consumer/cursor_lease.h"
 #include "consumer/cursor_state.h"
-#include "consumer/cursor_table.h"
 #include "consumer/handle_calls.h"
 #include "millrace/cursor.h"
+#include "millrace/result.h"
 
 namespace millrace {
 
 class Cursor::Implementation {
  public:
-  /// `table`, and what the lease's state refers to, are there as long as `engine` lets anybody pass.
-  Implementation(CursorTable& table, std::shared_ptr<CallGate> engine, std::shared_ptr<CursorLease> lease)
-      : table_(table), engine_(std::move(engine)), lease_(std::move(lease)) {}
+  /// Gives the lease back to the table it is from.
+  using Release = std::function<Result<void>(const CursorLease& lease)>;
+  /// The table, and what the lease's state refers to, are there as long as `engine` lets a call pass.
+  Implementation(Release release, std::shared_ptr<CallGate> engine, std::shared_ptr<CursorLease> lease)
+      : release_(std::move(release)), engine_(std::move(engine)), lease_(std::move(lease)) {}
 
   /// A call under way: neither the engine nor the handle goes before it has ended.
   class Inside {
@@ -47,11 +51,11 @@ class Cursor::Implementation {
     if (closed_.exchange(true)) return {};
     const CallGate::Pass pass(engine_.get());
     if (!pass) return {};  // the engine persists, or has persisted, what was returned
-    return table_.Release(*lease_);
+    return release_(*lease_);
   }
 
  private:
-  CursorTable& table_;
+  const Release release_;
   const std::shared_ptr<CallGate> engine_;
   const std::shared_ptr<CursorLease> lease_;
   std::atomic<bool> closed_{false};

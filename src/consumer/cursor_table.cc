@@ -132,7 +132,8 @@ Result<std::unique_ptr<Cursor>> CursorTable::Open(PartitionSource& source, std::
   ++found->second.handles;
   auto lease = std::make_shared<CursorLease>(found->second.state);
   leases_.insert(lease);
-  return std::make_unique<Cursor>(std::make_unique<Cursor::Implementation>(*this, calls_, std::move(lease)));
+  return std::make_unique<Cursor>(std::make_unique<Cursor::Implementation>(
+      [this](const CursorLease& given_back) { return Release(given_back); }, calls_, std::move(lease)));
 }
 
 Result<std::vector<CursorDescription>> CursorTable::List(const PartitionSource& source) {

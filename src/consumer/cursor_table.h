@@ -15,8 +15,8 @@
 
 #include "base/call_gate.h"
 #include "base/mutex.h"
+#include "consumer/cursor_lease.h"
 #include "consumer/cursor_state.h"
-#include "consumer/handle_calls.h"
 #include "consumer/partition_source.h"
 #include "consumer/position_log.h"
 #include "consumer/position_store.h"
@@ -29,13 +29,6 @@
 #include "millrace/result.h"
 
 namespace millrace {
-
-/// What one handle has of a cursor. The handle and the table know it, whoever of them lives longer.
-struct CursorLease {
-  explicit CursorLease(std::shared_ptr<CursorState> state) : state(std::move(state)) {}
-  const std::shared_ptr<CursorState> state;
-  HandleCalls calls;
-};
 
 /// Safe from any thread. A position log that cannot be read leaves a table whose calls all say so.
 class CursorTable {

@@ -60,7 +60,7 @@ AppendReceipt Appender::EmptyReceipt(Partition& partition, Durability durability
 Result<AppendReceipt> Appender::Append(Partition& partition, std::span<const Record> records,
                                        const AppendOptions& options) {
   MR_TRY(partition.CheckAlive());
-  if (records.empty()) return EmptyReceipt(partition, options.durability.value_or(partition.topic().durability()));
+  if (records.empty()) return EmptyReceipt(partition, options.durability.value_or(partition.settings().durability()));
   const std::int64_t now_ms = clock_.WallMs();
   MR_ASSIGN_OR_RETURN(Buffer batch, Encode(records, options, now_ms));
   const std::int64_t last_ms = records.back().timestamp_ms;
@@ -78,7 +78,7 @@ Result<AppendReceipt> Appender::AppendBatch(Partition& partition, std::span<cons
 
 Result<AppendReceipt> Appender::Finish(Partition& partition, Buffer batch, std::int64_t timestamp_ms,
                                        const AppendOptions& options) {
-  const Durability durability = options.durability.value_or(partition.topic().durability());
+  const Durability durability = options.durability.value_or(partition.settings().durability());
   const std::optional<std::chrono::nanoseconds> deadline = DeadlineOf(options);
   MR_ASSIGN_OR_RETURN(const AppendedBatch appended, Stage(partition, batch, deadline));
   AppendReceipt receipt{.base_offset = appended.base,
@@ -155,7 +155,7 @@ Result<void> Appender::AwaitTiered(Partition& partition, Offset end, std::option
 void Appender::AppendAsync(Partition& partition, std::span<const Record> records, const AppendOptions& options,
                            AsyncAppends::Done done) {
   if (auto alive = partition.CheckAlive(); !alive) return AsyncAppends::Refuse(std::move(done), alive.error());
-  const Durability durability = options.durability.value_or(partition.topic().durability());
+  const Durability durability = options.durability.value_or(partition.settings().durability());
   if (records.empty()) return async_.AddEmpty(partition, EmptyReceipt(partition, durability), std::move(done));
   const std::int64_t now_ms = clock_.WallMs();
   auto batch = Encode(records, options, now_ms);

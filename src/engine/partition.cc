@@ -3,12 +3,12 @@
 #include "base/check.h"
 #include "base/try.h"
 #include "consumer/cursor_table.h"
-#include "engine/topic.h"
 
 namespace millrace {
 
-Partition::Partition(Topic& topic, TopicPartition name, const PartitionRow& row, PartitionContext& context)
-    : topic_(topic),
+Partition::Partition(const TopicSettings& settings, TopicPartition name, const PartitionRow& row,
+                     PartitionContext& context)
+    : settings_(settings),
       context_(context),
       log_({.key = row.key,
             .name = std::move(name),
@@ -57,8 +57,6 @@ void Partition::Resume() {
   MutexLock lock(mutex_);
   if (!ended_owner_) ended_.store(nullptr, std::memory_order_release);
 }
-
-TopicOptions Partition::options() const { return topic_.options(); }
 
 Result<bool> Partition::ForgetConsumed(const std::function<Result<bool>(Offset until)>& forget) {
   if (options().cleanup != Cleanup::kConsumed) return false;

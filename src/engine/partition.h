@@ -10,6 +10,7 @@
 
 #include "base/mutex.h"
 #include "consumer/partition_source.h"
+#include "engine/topic_settings.h"
 #include "log/partition_log.h"
 #include "millrace/options.h"
 #include "millrace/read.h"
@@ -24,7 +25,6 @@ namespace millrace {
 class CursorTable;
 class TailCache;
 class WalIndexBudget;
-class Topic;
 
 /// What all partitions of an engine share; members outlive them.
 struct PartitionContext {
@@ -67,7 +67,7 @@ struct AsyncQueue {
 /// Safe from any thread.
 class Partition final : public TieredPartition, public PartitionSource {
  public:
-  Partition(Topic& topic, TopicPartition name, const PartitionRow& row, PartitionContext& context);
+  Partition(const TopicSettings& settings, TopicPartition name, const PartitionRow& row, PartitionContext& context);
 
   /// Which WAL frames are this partition's.
   static WalStream StreamOf(const PartitionKey& key);
@@ -91,10 +91,11 @@ class Partition final : public TieredPartition, public PartitionSource {
   UploadLane& lane() override { return lane_; }
   PartitionReader& reader() { return reader_; }
   SegmentMap& segments() { return segments_; }
-  Topic& topic() { return topic_; }
+  /// Of its topic.
+  [[nodiscard]] const TopicSettings& settings() const { return settings_; }
   AsyncQueue& async() { return async_; }
 
-  [[nodiscard]] TopicOptions options() const override;
+  [[nodiscard]] TopicOptions options() const override { return settings_.options(); }
   [[nodiscard]] SegmentTotals totals() const override;
   Result<bool> ForgetConsumed(const std::function<Result<bool>(Offset until)>& forget) override;
   void OnSegment(const SegmentRow& segment) override;
@@ -121,7 +122,7 @@ class Partition final : public TieredPartition, public PartitionSource {
   [[nodiscard]] std::uint64_t appended_bytes() const { return appended_bytes_.load(std::memory_order_relaxed); }
 
  private:
-  Topic& topic_;
+  const TopicSettings& settings_;
   PartitionContext& context_;
   PartitionLog log_;
   SegmentMap segments_;

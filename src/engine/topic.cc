@@ -8,22 +8,11 @@
 
 namespace millrace {
 
-Topic::Topic(TopicRow row) : row_(std::move(row)), durability_(row_.options.durability), options_(row_.options) {
+Topic::Topic(TopicRow row) : row_(std::move(row)), settings_(row_.options) {
   auto empty = std::make_unique<const Array>();
   array_.store(empty.get());
   MutexLock lock(mutex_);
   arrays_.push_back(std::move(empty));
-}
-
-TopicOptions Topic::options() const {
-  MutexLock lock(mutex_);
-  return options_;
-}
-
-void Topic::SetOptions(const TopicOptions& options) {
-  MutexLock lock(mutex_);
-  options_ = options;
-  durability_.store(options.durability, std::memory_order_relaxed);
 }
 
 std::vector<Partition*> Topic::Grow(std::span<const PartitionRow> rows, PartitionContext& context) {
@@ -32,7 +21,7 @@ std::vector<Partition*> Topic::Grow(std::span<const PartitionRow> rows, Partitio
   for (std::size_t i = owned_.size(); i < rows.size(); ++i) {
     MR_CHECK(rows[i].key.partition.value() == static_cast<std::int32_t>(i), rows[i].key.partition.value(), i);
     owned_.push_back(
-        std::make_unique<Partition>(*this, TopicPartition{row_.name, rows[i].key.partition}, rows[i], context));
+        std::make_unique<Partition>(settings_, TopicPartition{row_.name, rows[i].key.partition}, rows[i], context));
     added.push_back(owned_.back().get());
   }
   return added;

@@ -9,6 +9,7 @@
 
 #include "base/mutex.h"
 #include "engine/partition.h"
+#include "engine/topic_settings.h"
 #include "millrace/metadata_store.h"
 #include "millrace/options.h"
 
@@ -22,10 +23,8 @@ class Topic {
   [[nodiscard]] TopicId id() const { return row_.id; }
   [[nodiscard]] const std::string& uuid() const { return row_.uuid; }
   [[nodiscard]] const std::string& name() const { return row_.name; }
-  [[nodiscard]] TopicOptions options() const;
-  void SetOptions(const TopicOptions& options);
-  /// What an append gets that asks for nothing else.
-  [[nodiscard]] Durability durability() const { return durability_.load(std::memory_order_relaxed); }
+  [[nodiscard]] TopicOptions options() const { return settings_.options(); }
+  void SetOptions(const TopicOptions& options) { settings_.Set(options); }
 
   /// Null: no such partition.
   [[nodiscard]] Partition* Find(PartitionId id) const {
@@ -53,13 +52,12 @@ class Topic {
   using Array = std::vector<Partition*>;
 
   const TopicRow row_;
-  std::atomic<Durability> durability_;
+  TopicSettings settings_;
   std::atomic<std::uint64_t> turn_{0};
   std::atomic<const Array*> array_;
-  mutable Mutex mutex_;
-  TopicOptions options_ MR_GUARDED_BY(mutex_);
+  Mutex mutex_;
   std::vector<std::unique_ptr<Partition>> owned_ MR_GUARDED_BY(mutex_);
-  std::vector<std::unique_ptr<const Array>> arrays_ MR_GUARDED_BY(mutex_);  // old ones too: somebody may look at one
+  std::vector<std::unique_ptr<const Array>> arrays_ MR_GUARDED_BY(mutex_);  // old ones too: a reader may look at one
 };
 
 }  // namespace millrace

@@ -7,7 +7,7 @@
 
 #include "millrace/result.h"
 #include "wal/file_image.h"
-#include "wal/wal_recovery.h"
+#include "wal/recovered_log.h"
 
 namespace millrace {
 

@@ -1,5 +1,8 @@
 #include "wal/wal_file.h"
 
+#include <fmt/format.h>
+
+#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -8,6 +11,28 @@
 #include "base/try.h"
 
 namespace millrace {
+
+std::string WalFileName(std::uint64_t slot) { return fmt::format("{:08}.wal", slot); }
+
+std::optional<std::uint64_t> WalFileSlot(std::string_view name) {
+  constexpr std::string_view kEnding = ".wal";
+  if (!name.ends_with(kEnding)) return std::nullopt;
+  name.remove_suffix(kEnding.size());
+  std::uint64_t slot = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), slot);
+  if (error != std::errc() || end != name.data() + name.size() || WalFileName(slot) != std::string(name) + ".wal") {
+    return std::nullopt;
+  }
+  return slot;
+}
+
+Error CannotReadWal(const WalDiskFile& disk, std::uint64_t offset) {
+  return {ErrorCode::kUnavailable,
+          fmt::format("WAL file {} cannot be read at byte {}: the log is not opened, and nothing was changed",
+                      disk.path.string(), offset),
+          "open again when the disk is well; if it stays so, put a copy in the file's place that has zeros for what "
+          "cannot be read (ddrescue makes one): what is missing is then told as damage, and the rest goes on"};
+}
 
 Result<void> WalDiskFile::WriteHeader(const WalFileHeader& header) const {
   alignas(kWalBlockBytes) std::byte block[kWalFileHeaderBytes];

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "millrace/file_system.h"
 #include "millrace/result.h"
@@ -29,6 +31,13 @@ struct WalDiskFile {
   /// Not synced.
   Result<void> WriteHeader(const WalFileHeader& header) const;
 };
+
+/// What is not read is not known: nothing is opened over it.
+Error CannotReadWal(const WalDiskFile& disk, std::uint64_t offset);
+
+/// A slot's file name, and back; none for other files.
+std::string WalFileName(std::uint64_t slot);
+std::optional<std::uint64_t> WalFileSlot(std::string_view name);
 
 /// Constant but for what the leader of a group alone touches (leadership passes through the log's mutex).
 class WalFile {

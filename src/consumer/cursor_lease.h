@@ -1,0 +1,19 @@
+// What one handle has of a cursor.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "consumer/cursor_state.h"
+#include "consumer/handle_calls.h"
+
+namespace millrace {
+
+/// The handle and the table know it, whoever of them lives longer.
+struct CursorLease {
+  explicit CursorLease(std::shared_ptr<CursorState> state) : state(std::move(state)) {}
+  const std::shared_ptr<CursorState> state;
+  HandleCalls calls;
+};
+
+}  // namespace millrace
