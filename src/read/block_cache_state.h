@@ -11,7 +11,6 @@
 #include "millrace/metadata_store.h"
 #include "read/arriving_chunks.h"
 #include "read/block_cache.h"
-#include "read/block_flights.h"
 #include "read/sharded_cache.h"
 #include "segment/segment_reader.h"
 
@@ -59,7 +58,7 @@ struct BlockCache::State {
 
   ShardedCache<BlockKey, std::shared_ptr<const OpenedBlock>, BlockKeyHash> blocks;
   ShardedCache<BlockKey, std::shared_ptr<const OpenedSegment>, BlockKeyHash> segments;
-  BlockFlights<BlockKey, std::shared_ptr<const OpenedBlock>, BlockKeyHash> block_flights;
+  SingleFlight<BlockKey, std::shared_ptr<const OpenedBlock>, BlockKeyHash> block_flights;
   SingleFlight<BlockKey, std::shared_ptr<const OpenedSegment>, BlockKeyHash> segment_flights;
   ArrivingChunks chunks;
 };

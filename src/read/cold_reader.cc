@@ -60,7 +60,9 @@ Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
       block = *std::move(found);
     } else if (!cache_.block_flights.TryLead(key)) {
       origin = BlockOrigin::kObjectStore;
-      block = trace_.Wait(WaitCause::kShared, [&] { return cache_.block_flights.Await(key, context_.clock); });
+      block = trace_.Wait(WaitCause::kShared, [&] {
+        return cache_.block_flights.Await(key, context_.clock, "blocks that another reader fetches");
+      });
       if (!block) continue;  // landed just now
       const bool goes_on = !*block && WithinLimits(context_.clock, "a block");
       if (goes_on && context_.warmer != nullptr && !std::exchange(tried_again, true))

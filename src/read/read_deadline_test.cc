@@ -158,24 +158,6 @@ void WhileOneWaits(WatchedClock& clock, const Land& land, const Follow& follow) 
   land();
 }
 
-TEST(BlockFlightsTest, WhatEndsALeadersWaitIsNotTheErrorOfThoseWhoJoinedHim) {
-  WatchedClock clock;
-  BlockFlights<int, int, std::hash<int>> flights;
-  for (const bool his_own : {true, false}) {
-    ASSERT_TRUE(flights.TryLead(1));
-    std::optional<Result<int>> got;
-    WhileOneWaits(
-        clock,
-        [&] {
-          const RequestScope scope(his_own ? RequestLimits{.deadline = std::chrono::seconds(1), .stop = {}}
-                                           : RequestLimits{});
-          flights.Land(1, Error(ErrorCode::kTimeout, "in vain"));
-        },
-        [&] { got = flights.Await(1, clock); });
-    EXPECT_EQ(got.has_value(), !his_own);
-  }
-}
-
 TEST(ArrivingChunksTest, WhatEndsALeadersWaitIsNotTheErrorOfThoseWhoJoinedHim) {
   WatchedClock clock;
   ArrivingChunks chunks;
