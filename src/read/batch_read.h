@@ -12,8 +12,9 @@
 #include "millrace/read.h"
 #include "millrace/request_scope.h"
 #include "read/cold_reader.h"
-#include "read/object_block_source.h"
-#include "read/partition_reader.h"
+#include "read/read_context.h"
+#include "read/read_stream.h"
+#include "read/read_trace.h"
 #include "read/segment_map.h"
 #include "read/stream_table.h"
 

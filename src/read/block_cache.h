@@ -1,9 +1,5 @@
 // What readers of cold data keep in memory and share: opened blocks (verified, decompressed, split into batches) and
-// segment indexes, each under a byte budget of its own; and the flights that make one request out of many readers'
-// misses.
-//
-// A block's key is object id + segment's place in the object + block's place in the segment. Object ids are never
-// reused, so a re-created topic never sees its namesake's blocks.
+// segment indexes, each under a byte budget of its own.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +7,10 @@
 
 #include "millrace/options.h"
 #include "millrace/statistics.h"
+#include "read/block_key.h"
+#include "read/eviction_queue.h"
+#include "read/opened_block.h"
+#include "read/sharded_cache.h"
 
 namespace millrace {
 
@@ -20,20 +20,31 @@ struct BlockCacheOptions {
   EvictionPolicy eviction = EvictionPolicy::kS3Fifo;
 };
 
-/// Safe from any thread. Sharded; no I/O under its locks.
+/// Safe from any thread. Sharded; no I/O under its locks. What is not there is null.
 class BlockCache {
  public:
-  explicit BlockCache(const BlockCacheOptions& options);
-  ~BlockCache();
-  /// Of blocks; hits and misses count lookups made for readers.
-  [[nodiscard]] CacheStats Stats() const;
-  [[nodiscard]] CacheStats IndexStats() const;
+  using Block = std::shared_ptr<const OpenedBlock>;
+  using Segment = std::shared_ptr<const OpenedSegment>;
 
-  struct State;
-  [[nodiscard]] State& state() { return *state_; }
+  explicit BlockCache(const BlockCacheOptions& options);
+
+  /// For a reader: counted, and a touch as the order of eviction sees it. A stream says so at each of its lookups.
+  [[nodiscard]] Block FindBlock(const BlockKey& key, InsertHint hint);
+  [[nodiscard]] Segment FindSegment(const BlockKey& key);
+  /// For us: not counted, and nothing moves.
+  [[nodiscard]] Block PeekBlock(const BlockKey& key);
+  [[nodiscard]] Segment PeekSegment(const BlockKey& key);
+  /// Counts as many bytes as it says it takes; of what is put again the newest counts.
+  void InsertBlock(const BlockKey& key, Block block, InsertHint hint);
+  void InsertSegment(const BlockKey& key, Segment segment);
+
+  /// Of blocks; hits and misses count lookups made for readers.
+  [[nodiscard]] CacheStats Stats() const { return blocks_.Stats(); }
+  [[nodiscard]] CacheStats IndexStats() const { return segments_.Stats(); }
 
  private:
-  std::unique_ptr<State> state_;
+  ShardedCache<BlockKey, Block, BlockKeyHash> blocks_;
+  ShardedCache<BlockKey, Segment, BlockKeyHash> segments_;
 };
 
 }  // namespace millrace

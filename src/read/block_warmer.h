@@ -13,9 +13,9 @@
 
 #include "base/mutex.h"
 #include "millrace/metadata_store.h"
-#include "read/block_cache_state.h"
 #include "read/chunk.h"
-#include "read/partition_reader.h"
+#include "read/opened_block.h"
+#include "read/read_context.h"
 
 namespace millrace {
 

@@ -26,8 +26,8 @@ Error DescribeDamage(const Error& error, const SegmentRow& row, const OpenedSegm
       .WithDamage(damage);
 }
 
-ChunkFetch::ChunkFetch(ReadContext& context, Order order)
-    : context_(context), arriving_(context.blocks.state().chunks), order_(std::move(order)) {
+ChunkFetch::ChunkFetch(FetchContext& context, Order order)
+    : context_(context), arriving_(context.flights.chunks), order_(std::move(order)) {
   for (const BlockRun& chunk : order_.chunks) stored_bytes_ += BytesOf(order_.segment->index->blocks(), chunk).length;
 }
 

@@ -11,12 +11,18 @@
 #include <span>
 #include <vector>
 
+#include "millrace/metadata_store.h"
 #include "millrace/result.h"
 #include "read/arriving_chunks.h"
+#include "read/chunk.h"
+#include "read/eviction_queue.h"
+#include "read/fetch_context.h"
+#include "read/fetched_chunk.h"
 #include "read/object_block_source.h"
+#include "read/opened_block.h"
 #include "read/read_memory.h"
+#include "read/read_trace.h"
 #include "read/segment_cache.h"
-#include "read/segment_opener.h"
 
 namespace millrace {
 
@@ -43,7 +49,7 @@ class ChunkFetch {
     ChunkFor whose = ChunkFor::kReader;
     InsertHint hint = InsertHint::kRandom;
   };
-  ChunkFetch(ReadContext& context, Order order);
+  ChunkFetch(FetchContext& context, Order order);
   /// Those not kept by then are not stored, and let go.
   ~ChunkFetch();
   ChunkFetch(const ChunkFetch&) = delete;
@@ -64,7 +70,7 @@ class ChunkFetch {
   Result<std::vector<FetchedBlock>> Check(ObjectBlockSource& store, BlockRun chunk, std::span<SharedBytes> parts) const;
   [[nodiscard]] ChunkKey Key(BlockRun chunk) const { return KeyOf(order_.row, *order_.segment, chunk); }
 
-  ReadContext& context_;
+  FetchContext& context_;
   ArrivingChunks& arriving_;
   const Order order_;
   std::uint64_t stored_bytes_ = 0;

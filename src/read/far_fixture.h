@@ -184,7 +184,7 @@ struct FarFixture {
   ~FarFixture() {
     prefetcher.Close();
     requests.Close();
-    EXPECT_EQ(f.blocks.state().chunks.count(), 0u);
+    EXPECT_EQ(f.context.flights.chunks.count(), 0u);
     f.partition.reader.reset();
     EXPECT_EQ(f.memory.bytes(), 0u);
     disk->Close();

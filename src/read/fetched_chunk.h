@@ -13,7 +13,7 @@
 #include "millrace/bytes.h"
 #include "millrace/result.h"
 #include "read/chunk.h"
-#include "read/partition_reader.h"
+#include "read/read_counters.h"
 #include "read/read_memory.h"
 
 namespace millrace {

@@ -83,7 +83,7 @@ struct Bench {
   BlockCache blocks{{}};
   ReadMemory memory{256 << 20, clock};
   ReadCounters counters;
-  ReadContext context{objects, blocks, memory, counters, clock};
+  ReadContext context{{objects, blocks, memory, counters, clock}};
   std::unique_ptr<PartitionLog> log;
   std::unique_ptr<SegmentMap> segments;
   std::unique_ptr<PartitionReader> reader;

@@ -270,7 +270,7 @@ TEST(PrefetchTest, SeekAndCloseLetGoOfWhatCameAhead) {
   std::int64_t next = stopped.value();
   while (far.f.memory.bytes() > 0 && next < stopped.value() + 300) far.f.partition.reader->Abandon(Offset(next++));
   EXPECT_EQ(far.f.memory.bytes(), 0u);
-  EXPECT_EQ(far.f.blocks.state().chunks.count(), 0u);
+  EXPECT_EQ(far.f.context.flights.chunks.count(), 0u);
   EXPECT_GT(far.wasted(), 0u);
   EXPECT_FALSE(far.prefetcher.FetchOnce());
 }
@@ -423,7 +423,7 @@ TEST(PrefetchTest, StreamsThatIdleGiveTheirMemoryBackWithoutAnotherRead) {
   far.f.clock.Advance(std::chrono::seconds(1));
   far.prefetcher.DropIdle();
   EXPECT_EQ(far.f.memory.bytes(), 0u);
-  EXPECT_EQ(far.f.blocks.state().chunks.count(), 0u);
+  EXPECT_EQ(far.f.context.flights.chunks.count(), 0u);
   EXPECT_FALSE(far.prefetcher.FetchOnce());
 }
 
@@ -439,7 +439,7 @@ TEST(PrefetchTest, CloseInMidFlightWaitsForItAndLeavesNothing) {
   far.counting.Shut(false);
   closer.join();
   reader.join();
-  EXPECT_EQ(far.f.blocks.state().chunks.count(), 0u);
+  EXPECT_EQ(far.f.context.flights.chunks.count(), 0u);
   EXPECT_EQ(far.f.memory.bytes(), 0u);
   const std::size_t gets = far.counting.gets();
   far.Scan(Offset(0), Offset(500));

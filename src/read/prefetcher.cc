@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "env/thread_pool.h"
+#include "read/block_key.h"
 
 namespace millrace {
 
@@ -18,8 +19,8 @@ std::uint64_t BytesFrom(std::span<const SegmentBlock> blocks, std::size_t first)
 
 }  // namespace
 
-Prefetcher::Prefetcher(ReadContext& context, const PrefetcherOptions& options)
-    : context_(context), arriving_(context.blocks.state().chunks), options_(options) {}
+Prefetcher::Prefetcher(FetchContext& context, const PrefetcherOptions& options)
+    : context_(context), arriving_(context.flights.chunks), options_(options) {}
 
 Prefetcher::~Prefetcher() { Close(); }
 
@@ -216,7 +217,7 @@ bool Prefetcher::IsNear(const ReadStream::Segment& segment, BlockRun chunk) cons
   if (context_.segment_cache->Contains(KeyOf(segment.row, *segment.opened, chunk))) return true;
   const std::span<const SegmentBlock> blocks = segment.opened->index->blocks();
   return std::ranges::all_of(blocks.subspan(chunk.first, chunk.end - chunk.first), [&](const SegmentBlock& block) {
-    return context_.blocks.state().blocks.Peek(KeyOf(segment.row, block)).has_value();
+    return context_.blocks.PeekBlock(KeyOf(segment.row, block)) != nullptr;
   });
 }
 

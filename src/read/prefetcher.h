@@ -17,8 +17,13 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "read/chunk_fetch.h"
-#include "read/partition_reader.h"
+#include "millrace/metadata_store.h"
+#include "millrace/types.h"
+#include "read/arriving_chunks.h"
+#include "read/chunk.h"
+#include "read/fetch_context.h"
+#include "read/opened_block.h"
+#include "read/read_memory.h"
 #include "read/read_stream.h"
 
 namespace millrace {
@@ -35,7 +40,7 @@ class Prefetcher {
  public:
   static constexpr std::chrono::nanoseconds kIdleMax = std::chrono::seconds(10);
 
-  Prefetcher(ReadContext& context, const PrefetcherOptions& options);
+  Prefetcher(FetchContext& context, const PrefetcherOptions& options);
   ~Prefetcher();
   Prefetcher(const Prefetcher&) = delete;
   Prefetcher& operator=(const Prefetcher&) = delete;
@@ -116,7 +121,7 @@ class Prefetcher {
     return KeyOf(task.segment.row, *task.segment.opened, task.chunks[i]);
   }
 
-  ReadContext& context_;
+  FetchContext& context_;
   ArrivingChunks& arriving_;
   const PrefetcherOptions options_;
 

@@ -3,8 +3,11 @@
 #include <utility>
 
 #include "millrace/request_scope.h"
+#include "read/chunk_fetch.h"
 #include "read/prefetcher.h"
+#include "read/read_trace.h"
 #include "read/segment_map.h"
+#include "read/segment_opener.h"
 
 namespace millrace {
 
@@ -37,7 +40,7 @@ void Prefetcher::FetchNext(const Task& task) {
   const auto row = segments.Find(task.segment.row.end);
   std::shared_ptr<const OpenedSegment> opened;
   if (row && *row && !(**row).is_gap()) {  // a gap has nothing to fetch
-    auto result = SegmentOpener(context_, segments, trace, ChunkFor::kAhead).Open(**row);
+    auto result = SegmentOpener(context_, segments, trace, ChunkFor::kAhead).Open(**row, JoinedError::kOurs);
     if (result) opened = *std::move(result);
   }
   {

@@ -48,7 +48,7 @@ struct ReadFixture {
         tail_cache(options.tail_bytes_max),
         blocks({.block_bytes_max = options.block_bytes_max}),
         memory(options.read_memory_max, clock),
-        context{options.objects != nullptr ? *options.objects : store, blocks, memory, counters, clock} {
+        context{{options.objects != nullptr ? *options.objects : store, blocks, memory, counters, clock}} {
     partition = Create("orders");
   }
 

@@ -11,8 +11,10 @@
 #include <memory>
 
 #include "millrace/metadata_store.h"
+#include "millrace/types.h"
 #include "read/arriving_chunks.h"
-#include "read/block_cache_state.h"
+#include "read/chunk.h"
+#include "read/opened_block.h"
 #include "read/requests_ahead.h"
 #include "read/stream_window.h"
 

@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <string>
 
-#include "base/bugs.h"
 #include "base/limited_wait.h"
 #include "base/try.h"
-#include "read/read_memory.h"
-#include "read/segment_cache.h"
+#include "read/block_key.h"
 #include "read/segment_map.h"
 
 namespace millrace {
@@ -43,35 +41,22 @@ class TailSource final : public BlockSource {
 
 }  // namespace
 
-BlockKey SegmentKey(const SegmentRow& row) {
-  if (Planted(Bug::kReadStaleCacheAfterRecreation)) return {{}, static_cast<std::uint64_t>(row.base.value()), 0};
-  return {row.object, row.byte_begin, 0};
-}
-
-BlockKey KeyOf(const SegmentRow& row, const SegmentBlock& block) {
-  BlockKey key = SegmentKey(row);
-  key.block_begin = block.byte_begin + 1;  // from 1, so that the first block's key is not its segment's
-  return key;
-}
-
-Result<std::shared_ptr<const OpenedSegment>> SegmentOpener::Open(const SegmentRow& row) {
+Result<std::shared_ptr<const OpenedSegment>> SegmentOpener::Open(const SegmentRow& row, JoinedError joined) {
   const BlockKey key = SegmentKey(row);
-  if (auto found = cache_.segments.Find(key)) return *std::move(found);
+  if (auto found = context_.blocks.FindSegment(key)) return found;
   const auto load = [&]() -> Opened {
-    if (auto found = cache_.segments.Peek(key)) return *std::move(found);
+    if (auto found = context_.blocks.PeekSegment(key)) return found;
     Opened loaded = Load(row);
-    if (loaded) cache_.segments.Insert(key, *loaded, (*loaded)->index->memory_bytes() + OpenedBlock::kEntryOverhead);
+    if (loaded) context_.blocks.InsertSegment(key, *loaded);
     return loaded;
   };
   const std::chrono::nanoseconds begun = trace_.clock.Monotonic();
-  auto flight = cache_.segment_flights.Run(key, context_.clock, load);
+  auto flight = context_.flights.segments.Run(key, context_.clock, load);
   if (flight.shared) {
     trace_.CountShared();
     trace_.CountWait(WaitCause::kShared, trace_.clock.Monotonic() - begun);
-    // What befell the prefetcher is no error of ours.
     const bool goes_on = !flight.result && WithinLimits(context_.clock, "a segment's index");
-    if (goes_on && whose_ == ChunkFor::kReader && context_.prefetcher != nullptr)
-      flight = cache_.segment_flights.Run(key, context_.clock, load);
+    if (goes_on && joined == JoinedError::kTryOnce) flight = context_.flights.segments.Run(key, context_.clock, load);
   }
   return std::move(flight.result);
 }

@@ -8,10 +8,10 @@
 
 #include "base/mutex.h"
 #include "millrace/types.h"
-#include "read/partition_reader.h"
 
 namespace millrace {
 
+class Prefetcher;
 struct ReadStream;
 
 /// Safe from any thread. The oldest of kStreamsMax gives way.
