@@ -2,104 +2,104 @@
 
 #include "base/check.h"
 #include "base/try.h"
-#include "read/segment_cache_state.h"
+#include "read/cache_folder.h"
 
 namespace millrace {
 
-SegmentCache::SegmentCache(std::unique_ptr<State> state) : state_(std::move(state)) {}
+SegmentCache::SegmentCache(std::unique_ptr<CacheFolder> folder) : folder_(std::move(folder)) {}
 
-SegmentCache::~SegmentCache() { MR_CHECK(state_->gate.closed()); }
+SegmentCache::~SegmentCache() { MR_CHECK(folder_->gate.closed()); }
 
 std::unique_ptr<SegmentCache> SegmentCache::Open(SegmentCacheOptions options, FileSystem& file_system, Clock& clock) {
-  auto state = std::make_unique<State>(std::move(options), file_system, clock);
-  const auto taken_over = state->TakeOver();
-  state->on = taken_over && state->options.bytes_max > 0;
-  if (!taken_over) state->off_failure = {.error = taken_over.error(), .since_ms = clock.WallMs(), .times = 1};
-  return std::unique_ptr<SegmentCache>(new SegmentCache(std::move(state)));
+  auto folder = std::make_unique<CacheFolder>(std::move(options), file_system, clock);
+  const auto taken_over = folder->TakeOver();
+  folder->on = taken_over && folder->options.bytes_max > 0;
+  if (!taken_over) folder->off_failure = {.error = taken_over.error(), .since_ms = clock.WallMs(), .times = 1};
+  return std::unique_ptr<SegmentCache>(new SegmentCache(std::move(folder)));
 }
 
 std::optional<std::vector<SharedBytes>> SegmentCache::Read(const ChunkKey& key, std::span<const ByteRange> ranges,
                                                            Lookup lookup, InsertHint hint) {
-  State& state = *state_;
-  const Gate::Pass pass = state.gate.Enter();
+  CacheFolder& folder = *folder_;
+  const Gate::Pass pass = folder.gate.Enter();
   if (!pass) return std::nullopt;
   const ChunkName name = ChunkName::Of(key);
   ChunkTable::Slot slot = 0;
-  ChunkFile file{state.PathOf(name)};
+  ChunkFile file{folder.PathOf(name)};
   {
-    MutexLock lock(state.mutex);
-    const auto found = state.table.Find(name);
-    if (!found || state.table.at(*found).state != ChunkTable::State::kResident || state.read_pause.active()) {
-      state.CountMiss(lookup);
+    MutexLock lock(folder.mutex);
+    const auto found = folder.table.Find(name);
+    if (!found || folder.table.at(*found).state != ChunkTable::State::kResident || folder.read_pause.active()) {
+      folder.CountMiss(lookup);
       return std::nullopt;
     }
     slot = *found;
-    state.table.Pin(slot);
-    file.file_bytes = state.table.at(slot).file_bytes;
-    file.header_checked = state.table.at(slot).header_checked;
+    folder.table.Pin(slot);
+    file.file_bytes = folder.table.at(slot).file_bytes;
+    file.header_checked = folder.table.at(slot).header_checked;
   }
-  Result<std::vector<SharedBytes>> parts = ReadChunkFile(state.disk, file, key, ranges);
+  Result<std::vector<SharedBytes>> parts = ReadChunkFile(folder.disk, file, key, ranges);
   const bool disk_failed =
       !parts && parts.error().code() != ErrorCode::kCorruption && parts.error().code() != ErrorCode::kNotFound;
-  if (disk_failed) state.OnFailure(state.read_pause, parts.error());
+  if (disk_failed) folder.OnFailure(folder.read_pause, parts.error());
 
-  std::vector<State::Leaving> leaving;
+  std::vector<CacheFolder::Leaving> leaving;
   {
-    MutexLock lock(state.mutex);
+    MutexLock lock(folder.mutex);
     if (parts) {
-      state.CountHit(slot, lookup);
-      if (state.table.at(slot).state == ChunkTable::State::kResident) state.table.Touch(slot, hint);
+      folder.CountHit(slot, lookup);
+      if (folder.table.at(slot).state == ChunkTable::State::kResident) folder.table.Touch(slot, hint);
     } else {
-      state.CountMiss(lookup);
-      if (state.table.at(slot).state == ChunkTable::State::kResident) state.table.Doom(slot);
+      folder.CountMiss(lookup);
+      if (folder.table.at(slot).state == ChunkTable::State::kResident) folder.table.Doom(slot);
     }
-    if (state.table.Unpin(slot)) leaving.push_back({slot, name});
+    if (folder.table.Unpin(slot)) leaving.push_back({slot, name});
   }
-  if (parts) state.OnSuccess(state.read_pause);
-  state.Remove(leaving, State::IfItStays::kLeftover);
+  if (parts) folder.OnSuccess(folder.read_pause);
+  folder.Remove(leaving, CacheFolder::IfItStays::kLeftover);
   if (!parts) return std::nullopt;
   return *std::move(parts);
 }
 
 bool SegmentCache::Contains(const ChunkKey& key) const {
-  MutexLock lock(state_->mutex);
-  const auto found = state_->table.Find(ChunkName::Of(key));
-  return found && state_->table.at(*found).state == ChunkTable::State::kResident;
+  MutexLock lock(folder_->mutex);
+  const auto found = folder_->table.Find(ChunkName::Of(key));
+  return found && folder_->table.at(*found).state == ChunkTable::State::kResident;
 }
 
 SegmentCache::Admission SegmentCache::Reserve(const Request& request) {
-  State& state = *state_;
-  Gate::Pass pass = state.gate.Enter();
-  if (!pass || !state.on || state.write_pause.active()) return {};
+  CacheFolder& folder = *folder_;
+  Gate::Pass pass = folder.gate.Enter();
+  if (!pass || !folder.on || folder.write_pause.active()) return {};
   if (request.if_present == IfPresent::kReplace) Drop(request.key);
-  state.RetryLeftovers();
+  folder.RetryLeftovers();
   const ChunkName name = ChunkName::Of(request.key);
   const std::string file = name.ToString();
   ChunkTable::Slot slot = 0;
-  std::vector<State::Leaving> leaving;
+  std::vector<CacheFolder::Leaving> leaving;
   std::uint64_t file_bytes = 0;
   {
-    MutexLock lock(state.mutex);
-    if (request.bytes > state.table.bytes_max()) return {};
+    MutexLock lock(folder.mutex);
+    if (request.bytes > folder.table.bytes_max()) return {};
     file_bytes = request.bytes + kChunkHeaderBytes;
-    if (state.table.Find(name) || !state.table.CouldFit(file_bytes)) return {};
-    if (std::ranges::any_of(state.leftovers, [&](const auto& left) { return left.file.starts_with(file); })) return {};
-    slot = state.table.Claim(name);
-    state.table.at(slot).hint = request.hint;
-    state.table.at(slot).prefetched_unread = request.lookup == Lookup::kPrefetch;
-    const auto victims = state.table.MakeRoom(slot, file_bytes);
+    if (folder.table.Find(name) || !folder.table.CouldFit(file_bytes)) return {};
+    if (std::ranges::any_of(folder.leftovers, [&](const auto& left) { return left.file.starts_with(file); })) return {};
+    slot = folder.table.Claim(name);
+    folder.table.at(slot).hint = request.hint;
+    folder.table.at(slot).prefetched_unread = request.lookup == Lookup::kPrefetch;
+    const auto victims = folder.table.MakeRoom(slot, file_bytes);
     if (!victims) {
-      state.table.Forget(slot);
+      folder.table.Forget(slot);
       return {};
     }
     for (const ChunkTable::Slot victim : *victims) {
-      const ChunkTable::Chunk& chunk = state.table.at(victim);
+      const ChunkTable::Chunk& chunk = folder.table.at(victim);
       leaving.push_back({victim, chunk.name, chunk.file_bytes});
     }
   }
-  State::Room room;
+  CacheFolder::Room room;
   if (!leaving.empty()) {
-    const auto taken = state.TakeRoomOf(std::move(leaving), slot, name, file_bytes);
+    const auto taken = folder.TakeRoomOf(std::move(leaving), slot, name, file_bytes);
     if (!taken) return {};
     room = *taken;
   }
@@ -124,73 +124,73 @@ SegmentCache::Admission& SegmentCache::Admission::operator=(Admission&& other) n
 }
 
 void SegmentCache::Admission::Release() {
-  if (cache_ != nullptr) std::exchange(cache_, nullptr)->state_->Withdraw(slot_, ChunkName::Of(key_), has_file_);
+  if (cache_ != nullptr) std::exchange(cache_, nullptr)->folder_->Withdraw(slot_, ChunkName::Of(key_), has_file_);
   pass_.Leave();
 }
 
 bool SegmentCache::Admit(Admission admission, std::span<const SharedBytes> pieces, std::optional<std::uint32_t> crc) {
-  State& state = *state_;
-  if (!admission || state.write_pause.active()) return false;
+  CacheFolder& folder = *folder_;
+  if (!admission || folder.write_pause.active()) return false;
   const ChunkName name = ChunkName::Of(admission.key_);
   std::uint64_t file_bytes = kChunkHeaderBytes;
   for (const SharedBytes& piece : pieces) file_bytes += piece.size();
   {
-    MutexLock lock(state.mutex);
-    MR_CHECK(file_bytes == state.table.at(admission.slot_).file_bytes, file_bytes);
+    MutexLock lock(folder.mutex);
+    MR_CHECK(file_bytes == folder.table.at(admission.slot_).file_bytes, file_bytes);
   }
-  const std::filesystem::path part = state.PartOf(name);
+  const std::filesystem::path part = folder.PartOf(name);
   const FileCreation creation = admission.has_file_ ? FileCreation::kOpenOrCreate : FileCreation::kCreateNew;
   const auto write = [&]() -> Result<void> {
-    MR_TRY(WriteChunkFile(state.disk, part, creation, admission.key_, pieces, crc));
-    return state.disk.Rename(part, state.PathOf(name));
+    MR_TRY(WriteChunkFile(folder.disk, part, creation, admission.key_, pieces, crc));
+    return folder.disk.Rename(part, folder.PathOf(name));
   };
   Result<void> written = write();
   if (!written && written.error().code() == ErrorCode::kNotFound) {
-    state.Heal();
+    folder.Heal();
     written = write();
   }
   if (!written) {
-    state.OnFailure(state.write_pause, written.error());
+    folder.OnFailure(folder.write_pause, written.error());
     admission.has_file_ = true;  // what there is of the file goes with its room
     return false;
   }
-  state.OnSuccess(state.write_pause);
+  folder.OnSuccess(folder.write_pause);
   {
-    MutexLock lock(state.mutex);
-    state.table.Arrive(admission.slot_);
+    MutexLock lock(folder.mutex);
+    folder.table.Arrive(admission.slot_);
     admission.cache_ = nullptr;
-    ++state.arrivals_since_order;
+    ++folder.arrivals_since_order;
   }
-  state.WriteOrderIfDue();
+  folder.WriteOrderIfDue();
   return true;
 }
 
 void SegmentCache::Drop(const ChunkKey& key) {
-  const Gate::Pass pass = state_->gate.Enter();
-  if (pass) state_->DropNamed(ChunkName::Of(key));
+  const Gate::Pass pass = folder_->gate.Enter();
+  if (pass) folder_->DropNamed(ChunkName::Of(key));
 }
 
 SegmentCacheStats SegmentCache::Stats() const {
-  MutexLock lock(state_->mutex);
-  SegmentCacheStats stats = state_->stats;
-  stats.bytes = state_->table.used();
-  stats.bytes_max = state_->options.bytes_max;
-  stats.entries = state_->table.entries();
-  stats.available = state_->on && !state_->read_pause.active() && !state_->write_pause.active();
-  stats.failure = state_->off_failure     ? state_->off_failure
-                  : state_->write_failure ? state_->write_failure
-                                          : state_->read_failure;
+  MutexLock lock(folder_->mutex);
+  SegmentCacheStats stats = folder_->stats;
+  stats.bytes = folder_->table.used();
+  stats.bytes_max = folder_->options.bytes_max;
+  stats.entries = folder_->table.entries();
+  stats.available = folder_->on && !folder_->read_pause.active() && !folder_->write_pause.active();
+  stats.failure = folder_->off_failure     ? folder_->off_failure
+                  : folder_->write_failure ? folder_->write_failure
+                                           : folder_->read_failure;
   return stats;
 }
 
 void SegmentCache::Close() {
-  if (!state_->gate.closed() && state_->on) {
-    state_->gate.Close();
-    state_->WriteOrderNow();
+  if (!folder_->gate.closed() && folder_->on) {
+    folder_->gate.Close();
+    folder_->WriteOrderNow();
   }
-  state_->gate.Close();
-  MutexLock lock(state_->mutex);
-  state_->held.reset();
+  folder_->gate.Close();
+  MutexLock lock(folder_->mutex);
+  folder_->held.reset();
 }
 
 }  // namespace millrace

@@ -12,8 +12,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,32 +23,13 @@
 #include "millrace/clock.h"
 #include "millrace/file_system.h"
 #include "millrace/object_store.h"
-#include "millrace/options.h"
-#include "millrace/statistics.h"
 #include "read/chunk.h"
 #include "read/eviction_queue.h"
+#include "read/segment_cache_options.h"
 
 namespace millrace {
 
-struct SegmentCacheOptions {
-  std::filesystem::path directory;    // what is foreign in its folder `chunks` is removed
-  std::uint64_t bytes_max = 1 << 30;  // of all files, those being written included; 0: no cache
-  EvictionPolicy eviction = EvictionPolicy::kS3Fifo;
-  /// Called each time the disk fails, under no lock, by whoever met it; not for what Open meets: Stats tells that.
-  std::function<void(const BackgroundFailure&)> on_failure;
-};
-
-/// For whom: hits and misses count only readers; who is ahead of readers is counted apart.
-enum class Lookup { kReader, kPrefetch };
-
-struct SegmentCacheStats : CacheStats {
-  std::uint64_t prefetch_hits = 0, prefetch_misses = 0;  // lookups by the prefetcher
-  std::uint64_t prefetch_used_bytes = 0,
-                prefetch_wasted_bytes = 0;   // of prefetched chunks: first read by a reader; or gone unread
-  std::uint64_t failures = 0;                // I/O errors of the cache's disk
-  bool available = false;                    // false: off, or paused after a failure
-  std::optional<BackgroundFailure> failure;  // while it lasts: why it is off, or left alone
-};
+struct CacheFolder;
 
 /// Safe from any thread; calls block on the local disk; no I/O under its lock. Nothing it does fails a read.
 class SegmentCache {
@@ -112,11 +91,9 @@ class SegmentCache {
   /// Waits for calls and admissions in flight and writes down the order of eviction. May be called again.
   void Close();
 
-  struct State;
-
  private:
-  explicit SegmentCache(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit SegmentCache(std::unique_ptr<CacheFolder> folder);
+  std::unique_ptr<CacheFolder> folder_;
 };
 
 }  // namespace millrace

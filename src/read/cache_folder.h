@@ -1,4 +1,4 @@
-// Inside the disk cache: what it knows under one lock, and what it does to the disk outside of it.
+// The disk cache's folder: what is known of its files under one lock, and what is done to the disk outside of it.
 #pragma once
 
 #include <algorithm>
@@ -12,20 +12,24 @@
 
 #include "base/gate.h"
 #include "base/mutex.h"
+#include "millrace/clock.h"
+#include "millrace/file_system.h"
+#include "millrace/result.h"
+#include "read/chunk_file.h"
 #include "read/chunk_table.h"
 #include "read/disk_pause.h"
-#include "read/segment_cache.h"
+#include "read/segment_cache_options.h"
 
 namespace millrace {
 
-struct SegmentCache::State {
+struct CacheFolder {
   /// Of the ceiling, what is set aside for the written order and its successor. Tiny caches go without.
   static constexpr std::uint64_t OrderRoom(std::uint64_t bytes_max) {
     return bytes_max < (64 << 10) ? 0 : std::max<std::uint64_t>(bytes_max / 512, 4 << 10);
   }
   static constexpr std::uint64_t kArrivalsPerOrder = 256;  // at least; a quarter of the entries when they are many
 
-  State(SegmentCacheOptions given, FileSystem& file_system, Clock& clock)
+  CacheFolder(SegmentCacheOptions given, FileSystem& file_system, Clock& clock)
       : options(std::move(given)),
         chunks(options.directory / "chunks"),
         order(options.directory / "order"),
@@ -47,7 +51,7 @@ struct SegmentCache::State {
     std::uint64_t bytes = 0;
   };
 
-  /// segment_cache_disk.cc: takes over what is on the disk; an error: the cache is off.
+  /// Takes over what is on the disk; an error: the cache is off.
   Result<void> TakeOver();
   void WriteOrderIfDue();
   void WriteOrderNow();

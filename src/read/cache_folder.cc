@@ -1,15 +1,15 @@
-// What the disk cache does to its disk apart from writing and reading chunks: taking over what is there, making room,
-// living with a disk that refuses.
+// All but writing and reading chunks: taking over what is there, making room, living with a disk that refuses.
+#include "read/cache_folder.h"
+
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "base/try.h"
-#include "read/segment_cache_state.h"
 
 namespace millrace {
 
-Result<void> SegmentCache::State::TakeOver() {
+Result<void> CacheFolder::TakeOver() {
   if (options.bytes_max > 0) MR_TRY(disk.CreateDirectories(chunks));
   const auto listed = disk.List(chunks);
   if (!listed && options.bytes_max == 0) return {};  // nothing is there, and nothing shall be
@@ -55,7 +55,7 @@ Result<void> SegmentCache::State::TakeOver() {
   return {};
 }
 
-void SegmentCache::State::WriteOrderIfDue() {
+void CacheFolder::WriteOrderIfDue() {
   {
     MutexLock lock(mutex);
     if (writing_order || arrivals_since_order < std::max(kArrivalsPerOrder, table.entries() / 4)) return;
@@ -66,7 +66,7 @@ void SegmentCache::State::WriteOrderIfDue() {
   writing_order = false;
 }
 
-void SegmentCache::State::WriteOrderNow() {
+void CacheFolder::WriteOrderNow() {
   std::vector<ChunkPlace> places;
   {
     MutexLock lock(mutex);
@@ -77,13 +77,13 @@ void SegmentCache::State::WriteOrderNow() {
     OnFailure(write_pause, written.error());
 }
 
-Result<void> SegmentCache::State::RemoveFile(const std::filesystem::path& path) {
+Result<void> CacheFolder::RemoveFile(const std::filesystem::path& path) {
   Result<void> removed = disk.Remove(path);
   if (!removed && removed.error().code() == ErrorCode::kNotFound) return {};
   return removed;
 }
 
-std::vector<bool> SegmentCache::State::RemoveFiles(const std::vector<Leaving>& leaving) {
+std::vector<bool> CacheFolder::RemoveFiles(const std::vector<Leaving>& leaving) {
   std::vector<bool> gone;
   for (const Leaving& one : leaving) {
     const auto removed = RemoveFile(PathOf(one.name));
@@ -93,7 +93,7 @@ std::vector<bool> SegmentCache::State::RemoveFiles(const std::vector<Leaving>& l
   return gone;
 }
 
-bool SegmentCache::State::Recycle(const Leaving& evicted, const ChunkName& name, std::uint64_t file_bytes_max) {
+bool CacheFolder::Recycle(const Leaving& evicted, const ChunkName& name, std::uint64_t file_bytes_max) {
   if (evicted.file_bytes > file_bytes_max) {
     const auto file = disk.Open(PathOf(evicted.name), {.access = FileAccess::kReadWrite});
     if (!file || !(*file)->Truncate(file_bytes_max)) return false;
@@ -101,9 +101,8 @@ bool SegmentCache::State::Recycle(const Leaving& evicted, const ChunkName& name,
   return disk.Rename(PathOf(evicted.name), PartOf(name)).has_value();
 }
 
-std::optional<SegmentCache::State::Room> SegmentCache::State::TakeRoomOf(std::vector<Leaving> evicted,
-                                                                         ChunkTable::Slot slot, const ChunkName& name,
-                                                                         std::uint64_t file_bytes) {
+std::optional<CacheFolder::Room> CacheFolder::TakeRoomOf(std::vector<Leaving> evicted, ChunkTable::Slot slot,
+                                                         const ChunkName& name, std::uint64_t file_bytes) {
   // One file changes hands last: when it does, no other can stay behind.
   const std::vector<Leaving> last = {evicted.back()};
   std::vector<Leaving> others(evicted.begin(), evicted.end() - 1);
@@ -119,7 +118,7 @@ std::optional<SegmentCache::State::Room> SegmentCache::State::TakeRoomOf(std::ve
   return Room{.has_file = recycled};
 }
 
-void SegmentCache::State::Withdraw(ChunkTable::Slot slot, const ChunkName& name, bool has_file) {
+void CacheFolder::Withdraw(ChunkTable::Slot slot, const ChunkName& name, bool has_file) {
   const std::filesystem::path part = PartOf(name);
   const Result<void> removed = has_file ? RemoveFile(part) : Result<void>();
   if (!removed) OnFailure(write_pause, removed.error());
@@ -131,8 +130,7 @@ void SegmentCache::State::Withdraw(ChunkTable::Slot slot, const ChunkName& name,
   table.CountLeftover(bytes);
 }
 
-bool SegmentCache::State::Settle(const std::vector<Leaving>& leaving, const std::vector<bool>& gone,
-                                 IfItStays if_it_stays) {
+bool CacheFolder::Settle(const std::vector<Leaving>& leaving, const std::vector<bool>& gone, IfItStays if_it_stays) {
   bool all_gone = true;
   for (std::size_t i = 0; i < leaving.size(); ++i) {
     const ChunkTable::Chunk chunk = table.at(leaving[i].slot);
@@ -156,14 +154,14 @@ bool SegmentCache::State::Settle(const std::vector<Leaving>& leaving, const std:
   return all_gone;
 }
 
-void SegmentCache::State::Remove(const std::vector<Leaving>& leaving, IfItStays if_it_stays) {
+void CacheFolder::Remove(const std::vector<Leaving>& leaving, IfItStays if_it_stays) {
   if (leaving.empty()) return;
   const std::vector<bool> gone = RemoveFiles(leaving);
   MutexLock lock(mutex);
   Settle(leaving, gone, if_it_stays);
 }
 
-void SegmentCache::State::DropNamed(const ChunkName& name) {
+void CacheFolder::DropNamed(const ChunkName& name) {
   std::vector<Leaving> leaving;
   {
     MutexLock lock(mutex);
@@ -174,7 +172,7 @@ void SegmentCache::State::DropNamed(const ChunkName& name) {
   Remove(leaving, IfItStays::kLeftover);
 }
 
-void SegmentCache::State::RetryLeftovers() {
+void CacheFolder::RetryLeftovers() {
   std::vector<Leftover> tried;
   {
     MutexLock lock(mutex);
@@ -203,7 +201,7 @@ void SegmentCache::State::RetryLeftovers() {
   leftovers = std::move(left);
 }
 
-void SegmentCache::State::CountHit(ChunkTable::Slot slot, Lookup lookup) {
+void CacheFolder::CountHit(ChunkTable::Slot slot, Lookup lookup) {
   ++(lookup == Lookup::kReader ? stats.hits : stats.prefetch_hits);
   ChunkTable::Chunk& chunk = table.at(slot);
   chunk.header_checked = true;
@@ -211,7 +209,7 @@ void SegmentCache::State::CountHit(ChunkTable::Slot slot, Lookup lookup) {
     stats.prefetch_used_bytes += chunk.file_bytes - kChunkHeaderBytes;
 }
 
-void SegmentCache::State::Heal() {
+void CacheFolder::Heal() {
   if (!disk.CreateDirectories(chunks)) return;
   std::vector<ChunkName> residents;
   {
@@ -226,7 +224,7 @@ void SegmentCache::State::Heal() {
     if (!there.contains(name.ToString())) DropNamed(name);
 }
 
-void SegmentCache::State::OnFailure(DiskPause& pause, const Error& error) {
+void CacheFolder::OnFailure(DiskPause& pause, const Error& error) {
   pause.OnFailure();
   BackgroundFailure told{.error = error, .since_ms = clock.WallMs(), .times = 1};
   {
@@ -241,7 +239,7 @@ void SegmentCache::State::OnFailure(DiskPause& pause, const Error& error) {
   options.on_failure(told);
 }
 
-void SegmentCache::State::OnSuccess(DiskPause& pause) {
+void CacheFolder::OnSuccess(DiskPause& pause) {
   if (!pause.OnSuccess()) return;
   MutexLock lock(mutex);
   (&pause == &read_pause ? read_failure : write_failure).reset();
