@@ -19,8 +19,8 @@
 #include "engine/option_check.h"
 #include "env/overlay_file_system.h"
 #include "env/thread_pool.h"
+#include "fetch/chunk_fetch.h"
 #include "log/hot_run.h"
-#include "read/chunk_fetch.h"
 #include "store/stopping_object_store.h"
 
 namespace millrace {

@@ -5,9 +5,9 @@
 #include <span>
 #include <utility>
 
+#include "cache/block_key.h"
 #include "env/thread_pool.h"
 #include "millrace/request_scope.h"
-#include "read/block_key.h"
 #include "read/cold_reader.h"
 
 namespace millrace {

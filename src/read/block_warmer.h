@@ -12,9 +12,9 @@
 #include <stop_token>
 
 #include "base/mutex.h"
+#include "cache/chunk.h"
+#include "cache/opened_block.h"
 #include "millrace/metadata_store.h"
-#include "read/chunk.h"
-#include "read/opened_block.h"
 #include "read/read_context.h"
 
 namespace millrace {

@@ -6,9 +6,9 @@
 #include "base/bugs.h"
 #include "base/limited_wait.h"
 #include "base/try.h"
-#include "read/block_key.h"
-#include "read/object_block_source.h"
-#include "read/prefetcher.h"
+#include "cache/block_key.h"
+#include "fetch/object_block_source.h"
+#include "prefetch/prefetcher.h"
 #include "record/record_batch_view.h"
 #include "segment/segment_format.h"
 

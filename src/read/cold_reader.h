@@ -11,19 +11,19 @@
 #include <optional>
 #include <vector>
 
+#include "cache/chunk.h"
+#include "cache/eviction_queue.h"
+#include "cache/opened_block.h"
+#include "fetch/chunk_fetch.h"
+#include "fetch/fetched_chunk.h"
+#include "fetch/read_memory.h"
+#include "fetch/read_trace.h"
+#include "fetch/segment_map.h"
+#include "fetch/segment_opener.h"
 #include "millrace/metadata_store.h"
 #include "millrace/result.h"
-#include "read/chunk.h"
-#include "read/chunk_fetch.h"
-#include "read/eviction_queue.h"
-#include "read/fetched_chunk.h"
-#include "read/opened_block.h"
+#include "prefetch/read_stream.h"
 #include "read/read_context.h"
-#include "read/read_memory.h"
-#include "read/read_stream.h"
-#include "read/read_trace.h"
-#include "read/segment_map.h"
-#include "read/segment_opener.h"
 
 namespace millrace {
 

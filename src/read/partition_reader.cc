@@ -5,13 +5,13 @@
 
 #include "base/limited_wait.h"
 #include "base/try.h"
+#include "fetch/read_trace.h"
+#include "fetch/segment_map.h"
 #include "log/partition_log.h"
+#include "prefetch/stream_table.h"
 #include "read/batch_read.h"
 #include "read/cold_reader.h"
 #include "read/decode_batches.h"
-#include "read/read_trace.h"
-#include "read/segment_map.h"
-#include "read/stream_table.h"
 #include "record/record_batch_view.h"
 
 namespace millrace {

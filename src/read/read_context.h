@@ -1,10 +1,10 @@
 // What every reader of an engine shares, and what one read carries along.
 #pragma once
 
+#include "fetch/fetch_context.h"
 #include "millrace/clock.h"
 #include "millrace/options.h"
 #include "millrace/request_scope.h"
-#include "read/fetch_context.h"
 
 namespace millrace {
 

@@ -9,18 +9,18 @@
 #include <string>
 #include <vector>
 
+#include "cache/block_cache.h"
 #include "env/seeded_random.h"
 #include "env/sim_clock.h"
+#include "fetch/read_memory.h"
+#include "fetch/segment_map.h"
 #include "log/fake_wal.h"
 #include "log/log_fixture.h"
 #include "log/partition_log.h"
 #include "log/tail_cache.h"
 #include "meta/memory_metadata_store.h"
 #include "millrace/bytes.h"
-#include "read/block_cache.h"
 #include "read/partition_reader.h"
-#include "read/read_memory.h"
-#include "read/segment_map.h"
 #include "segment/segment_builder.h"
 #include "store/memory_object_store.h"
 
