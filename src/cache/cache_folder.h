@@ -22,6 +22,7 @@
 
 namespace millrace {
 
+/// For SegmentCache alone, which takes `mutex` where a call says so.
 struct CacheFolder {
   /// Of the ceiling, what is set aside for the written order and its successor. Tiny caches go without.
   static constexpr std::uint64_t OrderRoom(std::uint64_t bytes_max) {

@@ -29,6 +29,7 @@ class SegmentOpener {
   SegmentOpener(FetchContext& context, SegmentMap& segments, ReadTrace& trace, ChunkFor whose)
       : context_(context), segments_(segments), trace_(trace), whose_(whose) {}
 
+  /// `joined`: about a request of somebody else's that was under way already, and failed.
   /// Errors: kNotFound (the object is gone), kCorruption (twice fetched, twice wrong; names object and bytes),
   /// kUnavailable; kTimeout, kClosed (the limits of this thread's RequestScope). Cost: nothing, or one metadata query
   /// and one GET (two for an index beyond the guess).
