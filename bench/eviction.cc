@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include "bench/harness/suite.h"
-#include "read/eviction_scenario.h"
+#include "cache/eviction_scenario.h"
 
 using namespace millrace;
 using namespace millrace::bench;

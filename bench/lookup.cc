@@ -9,8 +9,8 @@
 #include "bench/harness/stopwatch.h"
 #include "bench/harness/suite.h"
 #include "env/system_clock.h"
+#include "fetch/segment_map.h"
 #include "meta/memory_metadata_store.h"
-#include "read/segment_map.h"
 
 using namespace millrace;
 using namespace millrace::bench;

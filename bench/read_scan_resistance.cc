@@ -7,8 +7,8 @@
 #include "bench/harness/payloads.h"
 #include "bench/harness/stored_topic.h"
 #include "bench/harness/suite.h"
+#include "cache/eviction_scenario.h"
 #include "env/seeded_random.h"
-#include "read/eviction_scenario.h"
 
 using namespace millrace;
 using namespace millrace::bench;

@@ -26,7 +26,7 @@ class EditsTest(unittest.TestCase):
             self.assertIn(edit, self.edits(line), line)
 
     def test_what_says_nothing_is_left_alone(self):
-        for line in ("  // if (a) b();", "  MR_CHECK(a < b, a);", '#include "read/chunk.h"', "  std::vector<int> rows;",
+        for line in ("  // if (a) b();", "  MR_CHECK(a < b, a);", '#include "cache/chunk.h"', "  std::vector<int> rows;",
                      "  if (Planted(Bug::kReadGapAtHotColdBorder)) return;", "  return Error(code, \"a < b, if (c)\");",
                      "  static_assert(kA < kB);", "", "  const std::string name(text);"):
             self.assertEqual(self.edits(line), [], line)

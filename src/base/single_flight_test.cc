@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <latch>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -143,6 +144,25 @@ TEST(SingleFlightTest, AWaiterLeavesAtHisDeadlineOrStopAndTheFlightGoesOn) {
   stop.request_stop();
   stopped.join();
   let_go.count_down();
+}
+
+TEST(SingleFlightTest, WhatEndsALeadersWaitIsNotTheErrorOfThoseWhoAwaitHim) {
+  WatchedClock clock;
+  SingleFlight<int, int> flights;
+  for (const bool his_own : {true, false}) {
+    ASSERT_TRUE(flights.TryLead(1));
+    std::optional<Result<int>> got;
+    const int looks = clock.looks();
+    std::jthread follower([&] { got = flights.Await(1, clock, "what the leader fetches"); });
+    clock.AwaitLookAfter(looks);
+    {
+      const RequestScope scope(his_own ? RequestLimits{.deadline = std::chrono::seconds(1), .stop = {}}
+                                       : RequestLimits{});
+      flights.Land(1, Error(ErrorCode::kTimeout, "in vain"));
+    }
+    follower.join();
+    EXPECT_EQ(got.has_value(), !his_own);
+  }
 }
 
 }  // namespace

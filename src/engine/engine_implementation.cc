@@ -19,8 +19,8 @@
 #include "engine/option_check.h"
 #include "env/overlay_file_system.h"
 #include "env/thread_pool.h"
+#include "fetch/chunk_fetch.h"
 #include "log/hot_run.h"
-#include "read/chunk_fetch.h"
 #include "store/stopping_object_store.h"
 
 namespace millrace {
@@ -218,12 +218,12 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
       segment_cache_(OpenSegmentCache(options_, layout_, components_,
                                       [this](const BackgroundFailure& failure) { TellCache(failure); })),
       read_memory_(options_.read.read_memory_max, *components_.clock),
-      read_context_{.objects = *objects_,
-                    .blocks = blocks_,
-                    .memory = read_memory_,
-                    .counters = read_counters_,
-                    .clock = *components_.clock,
-                    .segment_cache = segment_cache_.get()},
+      read_context_{{.objects = *objects_,
+                     .blocks = blocks_,
+                     .memory = read_memory_,
+                     .counters = read_counters_,
+                     .clock = *components_.clock,
+                     .segment_cache = segment_cache_.get()}},
       prefetcher_(read_context_, {.threads = PrefetchThreads(options_.read, background_)}),
       warmer_(read_context_, {.cache_bytes_max = options_.read.block_cache_max_size}),
       request_threads_(*components_.clock),

@@ -25,7 +25,7 @@
 #include "engine/events.h"
 #include "millrace/clock.h"
 #include "millrace/statistics.h"
-#include "read/prefetcher.h"
+#include "prefetch/prefetcher.h"
 #include "tier/object_collector.h"
 #include "tier/retention_policy.h"
 #include "tier/segment_uploader.h"

@@ -11,12 +11,12 @@
 #include "base/mutex.h"
 #include "consumer/partition_source.h"
 #include "engine/topic_settings.h"
+#include "fetch/segment_map.h"
 #include "log/partition_log.h"
 #include "millrace/options.h"
 #include "millrace/read.h"
 #include "millrace/receipt.h"
 #include "read/partition_reader.h"
-#include "read/segment_map.h"
 #include "tier/tiered_partition.h"
 #include "tier/upload_schedule.h"
 

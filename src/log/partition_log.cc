@@ -28,11 +28,11 @@ void RunAll(std::vector<WakeCall>& calls) {
 PartitionLog::State::State(Options options, const PartitionRow& row, Wal& wal, TailCache& tail_cache, Clock& clock)
     : options(std::move(options)),
       wal(wal),
-      tail_cache(tail_cache.state()),
+      tail_cache(tail_cache),
       clock(clock),
       epoch(row.epoch),
       index(this->options.index_budget != nullptr ? WalIndex(*this->options.index_budget) : WalIndex()),
-      tail(tail_cache.state()) {
+      tail(tail_cache) {
   offsets.Start({row.log_start, row.tiered_end, row.tiered_end, row.tiered_end, row.tiered_end});
   index.Keep(row.tiered_end);
 }

@@ -14,7 +14,7 @@
 #include "log/offset_waiters.h"
 #include "log/partition_log.h"
 #include "log/partition_tail.h"
-#include "log/tail_cache_state.h"
+#include "log/tail_cache.h"
 #include "log/wal_index.h"
 
 namespace millrace {
@@ -80,7 +80,7 @@ struct PartitionLog::State final : TailOwner {
   // Constant after construction.
   const Options options;
   Wal& wal;
-  TailCache::State& tail_cache;
+  TailCache& tail_cache;
   Clock& clock;
   std::weak_ptr<State> self;
   std::weak_ptr<TailOwner> self_as_owner;

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "log/ring.h"
-#include "log/tail_cache_state.h"
+#include "log/tail_cache.h"
 #include "millrace/bytes.h"
 #include "millrace/types.h"
 
@@ -19,14 +19,14 @@ class PartitionTail {
   /// What a slice costs beside its bytes: its slot, its counter, the allocator's share.
   static constexpr std::uint64_t kSliceOverhead = 96;
 
-  explicit PartitionTail(TailCache::State& cache) : cache_(cache) {}
+  explicit PartitionTail(TailCache& cache) : cache_(cache) {}
 
   [[nodiscard]] static std::uint64_t Charge(std::uint64_t batch_bytes) { return batch_bytes + kSliceOverhead; }
 
   /// The caller has reserved Charge(batch.size()).
   void Append(Offset base, SharedBytes batch, const std::weak_ptr<TailOwner>& owner) {
     const std::uint64_t charge = Charge(batch.size());
-    if (runs_.empty() || runs_.back().bytes >= cache_.run_bytes) {
+    if (runs_.empty() || runs_.back().bytes >= cache_.run_bytes()) {
       runs_.PushBack({std::make_shared<TailRun>(TailRun{owner, ++last_run_}), 0, 0});
       cache_.Announce(runs_.back().run);
     }
@@ -88,7 +88,7 @@ class PartitionTail {
     cache_.Release(charge);
   }
 
-  TailCache::State& cache_;
+  TailCache& cache_;
   Ring<Slice> slices_;
   Ring<Run> runs_;
   std::uint64_t last_run_ = 0;

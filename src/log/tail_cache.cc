@@ -3,26 +3,19 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "log/tail_cache_state.h"
 
 namespace millrace {
 
-TailCache::TailCache(std::uint64_t bytes_max) : state_(std::make_unique<State>(bytes_max)) {}
+TailCache::TailCache(std::uint64_t bytes_max)
+    : bytes_max_(bytes_max), run_bytes_(std::clamp<std::uint64_t>(bytes_max / 64, 1, 64 << 10)) {}
 
 TailCache::~TailCache() { MR_CHECK(bytes() == 0, bytes()); }
 
-std::uint64_t TailCache::bytes() const { return state_->bytes_.load(std::memory_order_relaxed); }
-
-std::uint64_t TailCache::bytes_max() const { return state_->bytes_max; }
-
-TailCache::State::State(std::uint64_t bytes_max)
-    : bytes_max(bytes_max), run_bytes(std::clamp<std::uint64_t>(bytes_max / 64, 1, 64 << 10)) {}
-
-bool TailCache::State::Reserve(std::uint64_t bytes) {
-  if (bytes > bytes_max) return false;
+bool TailCache::Reserve(std::uint64_t bytes) {
+  if (bytes > bytes_max_) return false;
   std::uint64_t held = bytes_.load(std::memory_order_relaxed);
   while (true) {
-    if (held <= bytes_max - bytes) {
+    if (held <= bytes_max_ - bytes) {
       if (bytes_.compare_exchange_weak(held, held + bytes, std::memory_order_relaxed)) return true;
       continue;
     }
@@ -31,7 +24,7 @@ bool TailCache::State::Reserve(std::uint64_t bytes) {
   }
 }
 
-void TailCache::State::Announce(const std::shared_ptr<TailRun>& run) {
+void TailCache::Announce(const std::shared_ptr<TailRun>& run) {
   MutexLock lock(mutex_);
   runs_.push_back(run);
   if (runs_.size() < prune_at_) return;
@@ -40,7 +33,7 @@ void TailCache::State::Announce(const std::shared_ptr<TailRun>& run) {
   prune_at_ = runs_.size() * 2 + 1024;
 }
 
-bool TailCache::State::GiveUpOldest() {
+bool TailCache::GiveUpOldest() {
   while (true) {
     std::shared_ptr<TailRun> oldest;
     {

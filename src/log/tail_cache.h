@@ -1,29 +1,67 @@
 // The newest batches of all partitions, in memory: counted slices under one byte budget. A tail read ends here, without
 // I/O and without a copy.
+//
+//   append ──Reserve──► slice in the log's newest run ──Announce, as a run begins──► runs of all logs, oldest first
+//                                                                                       │ a Reserve needs room
+//   budget ◄──Release── the run's log drops it ◄──────────GiveUpRuns────────────────────┘
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 
-#include "millrace/bytes.h"
-#include "millrace/types.h"
+#include "base/mutex.h"
 
 namespace millrace {
 
-/// The shared budget; each PartitionLog keeps its own run of slices and gives up its oldest when asked. Safe from any
+/// A log that holds slices.
+class TailOwner {
+ public:
+  virtual ~TailOwner() = default;
+  /// Drops its slices up to and with those of run `number`. Takes the owner's mutex.
+  virtual void GiveUpRuns(std::uint64_t number) = 0;
+};
+
+/// A stretch of slices of one log that were appended one after the other; given up whole. Alive while its log holds any
+/// of them.
+struct TailRun {
+  std::weak_ptr<TailOwner> owner;
+  std::uint64_t number = 0;
+};
+
+/// The shared budget; each PartitionLog keeps its own runs of slices and gives up its oldest when asked. Safe from any
 /// thread.
 class TailCache {
  public:
   explicit TailCache(std::uint64_t bytes_max);
+  /// All of the budget has come back.
   ~TailCache();
-  [[nodiscard]] std::uint64_t bytes() const;
-  [[nodiscard]] std::uint64_t bytes_max() const;
+  TailCache(const TailCache&) = delete;
+  TailCache& operator=(const TailCache&) = delete;
 
-  struct State;
-  [[nodiscard]] State& state() { return *state_; }
+  /// Takes `bytes` out of the budget, giving up the oldest runs of any log for it. False: they do not fit even so. No
+  /// log's mutex held.
+  [[nodiscard]] bool Reserve(std::uint64_t bytes) MR_EXCLUDES(mutex_);
+  void Release(std::uint64_t bytes) { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+  /// A run began. Its log's mutex may be held: this lock is below it.
+  void Announce(const std::shared_ptr<TailRun>& run) MR_EXCLUDES(mutex_);
+
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t bytes_max() const { return bytes_max_; }
+  /// A run is closed when it has this much.
+  [[nodiscard]] std::uint64_t run_bytes() const { return run_bytes_; }
 
  private:
-  std::unique_ptr<State> state_;
+  /// False: nobody has anything to give.
+  bool GiveUpOldest() MR_EXCLUDES(mutex_);
+
+  const std::uint64_t bytes_max_, run_bytes_;
+  std::atomic<std::uint64_t> bytes_{0};
+  Mutex mutex_;
+  std::deque<std::weak_ptr<TailRun>> runs_ MR_GUARDED_BY(mutex_);  // oldest first; some may be gone already
+  std::size_t prune_at_ MR_GUARDED_BY(mutex_) = 1024;
 };
 
 }  // namespace millrace

@@ -9,7 +9,6 @@
 #include "env/seeded_random.h"
 #include "log/log_fixture.h"
 #include "log/ring.h"
-#include "log/tail_cache_state.h"
 
 namespace millrace {
 namespace {

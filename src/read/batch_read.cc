@@ -8,8 +8,8 @@
 #include "base/check.h"
 #include "base/limited_wait.h"
 #include "base/try.h"
+#include "prefetch/prefetcher.h"
 #include "read/block_warmer.h"
-#include "read/prefetcher.h"
 #include "record/record_batch_view.h"
 
 namespace millrace {

@@ -6,16 +6,17 @@
 #include <optional>
 #include <span>
 
+#include "fetch/read_trace.h"
+#include "fetch/segment_map.h"
 #include "log/partition_log.h"
 #include "millrace/bytes.h"
 #include "millrace/options.h"
 #include "millrace/read.h"
 #include "millrace/request_scope.h"
+#include "prefetch/read_stream.h"
+#include "prefetch/stream_table.h"
 #include "read/cold_reader.h"
-#include "read/object_block_source.h"
-#include "read/partition_reader.h"
-#include "read/segment_map.h"
-#include "read/stream_table.h"
+#include "read/read_context.h"
 
 namespace millrace {
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "cache/block_key.h"
 #include "env/thread_pool.h"
 #include "millrace/request_scope.h"
 #include "read/cold_reader.h"
@@ -46,7 +47,7 @@ BlockRun BlockWarmer::Missing(const Wish& wish, std::uint64_t reads) const {
     ahead += blocks[number].raw_bytes;
     if (ahead > window_bytes_max_) break;  // the cache might not keep it
     if (run.end == 0) {
-      if (number < wish.done_end || context_.blocks.state().blocks.Peek(KeyOf(wish.row, blocks[number]))) continue;
+      if (number < wish.done_end || context_.blocks.PeekBlock(KeyOf(wish.row, blocks[number]))) continue;
       run.first = number;
     }
     run.end = number + 1;

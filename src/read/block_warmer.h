@@ -12,10 +12,10 @@
 #include <stop_token>
 
 #include "base/mutex.h"
+#include "cache/chunk.h"
+#include "cache/opened_block.h"
 #include "millrace/metadata_store.h"
-#include "read/block_cache_state.h"
-#include "read/chunk.h"
-#include "read/partition_reader.h"
+#include "read/read_context.h"
 
 namespace millrace {
 

@@ -6,9 +6,9 @@
 #include "base/bugs.h"
 #include "base/limited_wait.h"
 #include "base/try.h"
-#include "read/prefetcher.h"
-#include "read/read_memory.h"
-#include "read/segment_cache.h"
+#include "cache/block_key.h"
+#include "fetch/object_block_source.h"
+#include "prefetch/prefetcher.h"
 #include "record/record_batch_view.h"
 #include "segment/segment_format.h"
 
@@ -56,19 +56,21 @@ Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
     const BlockKey key = KeyOf(row, place.blocks[at]);
     BlockOrigin origin = BlockOrigin::kBlockCache;
     std::optional<Result<BlockPointer>> block;
-    if (auto found = cache_.blocks.Find(key, hint())) {
-      block = *std::move(found);
-    } else if (!cache_.block_flights.TryLead(key)) {
+    if (auto found = context_.blocks.FindBlock(key, hint())) {
+      block = std::move(found);
+    } else if (!context_.flights.blocks.TryLead(key)) {
       origin = BlockOrigin::kObjectStore;
-      block = trace_.Wait(WaitCause::kShared, [&] { return cache_.block_flights.Await(key, context_.clock); });
+      block = trace_.Wait(WaitCause::kShared, [&] {
+        return context_.flights.blocks.Await(key, context_.clock, "blocks that another reader fetches");
+      });
       if (!block) continue;  // landed just now
       const bool goes_on = !*block && WithinLimits(context_.clock, "a block");
       if (goes_on && context_.warmer != nullptr && !std::exchange(tried_again, true))
         continue;  // it may be the warmer's
       trace_.CountShared();
-    } else if (auto landed = cache_.blocks.Peek(key)) {
-      block = *std::move(landed);
-      cache_.block_flights.Land(key, *block);
+    } else if (auto landed = context_.blocks.PeekBlock(key)) {
+      block = std::move(landed);
+      context_.flights.blocks.Land(key, *block);
     } else {
       for (Result<Block>& fetched : FetchRun(place, LeadOn(place, at, end))) {
         if (!fetched) {
@@ -96,7 +98,7 @@ BlockRun ColdReader::LeadOn(const Place& place, std::size_t first, std::size_t e
   std::uint64_t stored = place.blocks[first].stored_bytes;
   while (run.end < end && stored + place.blocks[run.end].stored_bytes <= request_bytes_max) {
     const BlockKey next = KeyOf(place.row, place.blocks[run.end]);
-    if (cache_.blocks.Peek(next) || !cache_.block_flights.TryLead(next)) break;
+    if (context_.blocks.PeekBlock(next) || !context_.flights.blocks.TryLead(next)) break;
     stored += place.blocks[run.end].stored_bytes;
     ++run.end;
   }
@@ -109,7 +111,7 @@ void ColdReader::Warm(const SegmentRow& row, const std::shared_ptr<const OpenedS
   while (run.first < run.end) {
     const BlockKey key = KeyOf(row, place.blocks[run.first]);
     BlockRun led{run.first, run.first + 1};
-    if (!cache_.blocks.Peek(key) && cache_.block_flights.TryLead(key)) {
+    if (!context_.blocks.PeekBlock(key) && context_.flights.blocks.TryLead(key)) {
       led = LeadOn(place, run.first, run.end);
       (void)FetchRun(place, led);  // whoever wants a block that failed learns why
     }
@@ -128,12 +130,12 @@ std::vector<Result<ColdReader::Block>> ColdReader::FetchRun(const Place& place, 
         break;  // from somewhere else, then
       }
       const BlockKey key = KeyOf(place.row, place.blocks[run.first]);
-      if (opened) cache_.blocks.Insert(key, *opened, (*opened)->memory_bytes(), hint());
+      if (opened) context_.blocks.InsertBlock(key, *opened, hint());
       if (opened)
         results.push_back(Block{*opened, stored.origin});
       else
         results.emplace_back(opened.error());
-      cache_.block_flights.Land(key, std::move(opened));
+      context_.flights.blocks.Land(key, std::move(opened));
       ++run.first;
     }
     if (stored.fetch) {
@@ -200,17 +202,17 @@ ColdReader::Stored ColdReader::FromChunks(const Place& place, BlockRun run) {
   for (bool look_again = true;;) {
     if (auto stored = FromArriving(place, run, key)) return *std::move(stored);
     if (auto stored = FromDisk(place, {run.first, std::min(run.end, chunk.end)}, chunk, key)) return *std::move(stored);
-    if (!cache_.chunks.TryLead(key)) continue;
+    if (!context_.flights.chunks.TryLead(key)) continue;
     if (!look_again || !context_.segment_cache->Contains(key)) return FromRequest(place, run, chunk);
     look_again = false;  // stored between the two looks
-    cache_.chunks.GiveUp(key);
+    context_.flights.chunks.GiveUp(key);
   }
 }
 
 std::optional<ColdReader::Stored> ColdReader::FromArriving(const Place& place, BlockRun run, const ChunkKey& key) {
-  if (cache_.chunks.IsComing(key)) Outran(place.blocks[run.first]);
+  if (context_.flights.chunks.IsComing(key)) Outran(place.blocks[run.first]);
   const std::chrono::nanoseconds begun = context_.clock.Monotonic();
-  auto taken = cache_.chunks.Take(key, context_.clock);
+  auto taken = context_.flights.chunks.Take(key, context_.clock);
   if (!taken) return std::nullopt;
   Stored stored;
   if (!*taken || (**taken).waited) trace_.CountWait(WaitCause::kShared, context_.clock.Monotonic() - begun);
@@ -266,7 +268,7 @@ ColdReader::Stored ColdReader::FromRequest(const Place& place, BlockRun run, Blo
     const bool fits = BytesOf(place.blocks, {chunk.first, next.end}).length <= bytes_max;
     if (!Joins(place.blocks, chunk, next, bytes_max) && (goes_on_ || !fits)) break;
     const ChunkKey key = KeyOf(place.row, place.segment, next);
-    if (context_.segment_cache->Contains(key) || !cache_.chunks.TryLead(key)) break;
+    if (context_.segment_cache->Contains(key) || !context_.flights.chunks.TryLead(key)) break;
     chunks.push_back(next);
   }
   Stored stored;
@@ -298,13 +300,13 @@ void ColdReader::KeepFetched(const Place& place, ChunkFetch& fetch, std::size_t 
   const FetchedChunk& chunk = *fetch.chunks()[i];
   for (std::size_t number = chunk.run().first; number < chunk.run().end; ++number) {
     const BlockKey key = KeyOf(place.row, place.blocks[number]);
-    if (!chunk.block(number) || cache_.blocks.Peek(key)) continue;
+    if (!chunk.block(number) || context_.blocks.PeekBlock(key)) continue;
     auto batches = OpenBatches(place.blocks[number], *chunk.block(number));
     if (!batches) continue;  // whoever wants it learns why
     const SegmentBlock& block = place.blocks[number];
     const auto opened =
         std::make_shared<const OpenedBlock>(OpenedBlock{block.base, block.end, *std::move(batches), block.raw_bytes});
-    cache_.blocks.Insert(key, opened, opened->memory_bytes(), InsertHint::kScan);
+    context_.blocks.InsertBlock(key, opened, InsertHint::kScan);
   }
 }
 

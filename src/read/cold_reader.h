@@ -11,18 +11,21 @@
 #include <optional>
 #include <vector>
 
+#include "cache/chunk.h"
+#include "cache/eviction_queue.h"
+#include "cache/opened_block.h"
+#include "fetch/chunk_fetch.h"
+#include "fetch/fetched_chunk.h"
+#include "fetch/read_memory.h"
+#include "fetch/read_trace.h"
+#include "fetch/segment_map.h"
+#include "fetch/segment_opener.h"
 #include "millrace/metadata_store.h"
 #include "millrace/result.h"
-#include "read/block_cache_state.h"
-#include "read/chunk_fetch.h"
-#include "read/object_block_source.h"
-#include "read/partition_reader.h"
-#include "read/segment_opener.h"
+#include "prefetch/read_stream.h"
+#include "read/read_context.h"
 
 namespace millrace {
-
-class SegmentMap;
-struct ReadStream;
 
 enum class BlockOrigin { kBlockCache, kSegmentCache, kObjectStore, kFetchedAhead };
 
@@ -32,7 +35,7 @@ class ColdReader {
   static constexpr std::uint64_t kRequestBytesMax = 1 << 20;  // to a near store: neighbouring blocks in one request
 
   ColdReader(ReadContext& context, SegmentMap& segments, ReadTrace& trace)
-      : context_(context), cache_(context.blocks.state()), trace_(trace), opener_(context, segments, trace) {}
+      : context_(context), trace_(trace), opener_(context, segments, trace, ChunkFor::kReader) {}
 
   /// The read goes on where an earlier one ended: it takes the caches' lane for streams, and what follows it is fetched
   /// ahead. `stream`: null without a prefetcher.
@@ -42,7 +45,9 @@ class ColdReader {
   }
 
   /// Errors and cost: SegmentOpener's.
-  Result<std::shared_ptr<const OpenedSegment>> Segment(const SegmentRow& row) { return opener_.Open(row); }
+  Result<std::shared_ptr<const OpenedSegment>> Segment(const SegmentRow& row) {
+    return opener_.Open(row, context_.prefetcher != nullptr ? JoinedError::kTryOnce : JoinedError::kOurs);
+  }
 
   struct Wanted {
     std::uint64_t raw_bytes = 0, records = UINT64_MAX;
@@ -98,7 +103,6 @@ class ColdReader {
   void Outran(const SegmentBlock& block);
 
   ReadContext& context_;
-  BlockCache::State& cache_;
   ReadTrace& trace_;
   SegmentOpener opener_;
   bool goes_on_ = false;

@@ -16,12 +16,12 @@
 
 #include "base/limited_wait.h"
 #include "base/mutex.h"
+#include "cache/segment_cache.h"
 #include "env/faulty_file_system.h"
 #include "env/sim_file_system.h"
-#include "read/prefetcher.h"
+#include "fetch/request_threads.h"
+#include "prefetch/prefetcher.h"
 #include "read/read_fixture.h"
-#include "read/request_threads.h"
-#include "read/segment_cache.h"
 
 namespace millrace {
 
@@ -184,7 +184,7 @@ struct FarFixture {
   ~FarFixture() {
     prefetcher.Close();
     requests.Close();
-    EXPECT_EQ(f.blocks.state().chunks.count(), 0u);
+    EXPECT_EQ(f.context.flights.chunks.count(), 0u);
     f.partition.reader.reset();
     EXPECT_EQ(f.memory.bytes(), 0u);
     disk->Close();

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/deadline.h"
 #include "base/limited_wait.h"
 #include "base/try.h"
+#include "fetch/read_trace.h"
+#include "fetch/segment_map.h"
 #include "log/partition_log.h"
+#include "prefetch/stream_table.h"
 #include "read/batch_read.h"
+#include "read/cold_reader.h"
 #include "read/decode_batches.h"
-#include "read/segment_map.h"
-#include "read/stream_table.h"
 #include "record/record_batch_view.h"
 
 namespace millrace {
@@ -24,11 +25,6 @@ struct PartitionReader::State {
   /// An offset at or above `from` below which, from `from` on, no record has a timestamp at or past `timestamp_ms`.
   Result<Offset> Candidate(Offset from, std::int64_t timestamp_ms);
 };
-
-RequestLimits LimitsOf(const ReadLimits& limits, const Clock& clock) {
-  if (!limits.timeout) return {};
-  return {.deadline = DeadlineAfter(clock.Monotonic(), *limits.timeout), .stop = {}};
-}
 
 PartitionReader::PartitionReader(PartitionLog& log, SegmentMap& segments, ReadContext& context)
     : state_(std::make_unique<State>(log, segments, context)) {}

@@ -2,52 +2,20 @@
 // boundary without gap or repeat.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 
 #include "millrace/clock.h"
-#include "millrace/object_store.h"
 #include "millrace/options.h"
 #include "millrace/read.h"
-#include "millrace/request_scope.h"
 #include "millrace/result.h"
-#include "millrace/statistics.h"
+#include "millrace/types.h"
+#include "read/read_context.h"
 
 namespace millrace {
 
-class BlockCache;
-class RequestThreads;
-class BlockWarmer;
 class PartitionLog;
-class Prefetcher;
-class ReadMemory;
-class SegmentCache;
 class SegmentMap;
-
-/// Totals over all reads, for EngineStats.
-struct ReadCounters {
-  std::atomic<std::uint64_t> tail_bytes{0}, wal_bytes{0}, block_cache_bytes{0}, segment_cache_bytes{0},
-      object_store_bytes{0};
-  std::atomic<std::uint64_t> requests{0}, shared{0}, corruptions{0};
-  std::atomic<std::uint64_t> prefetch_used_bytes{0}, prefetch_wasted_bytes{0};  // as stored
-};
-
-/// What every reader of an engine shares; members outlive the readers.
-struct ReadContext {
-  ObjectStore& objects;
-  BlockCache& blocks;
-  ReadMemory& memory;
-  ReadCounters& counters;
-  Clock& clock;
-  SegmentCache* segment_cache = nullptr;  // none: objects are as near as a cache would be
-  Prefetcher* prefetcher = nullptr;       // none: nothing is fetched ahead
-  BlockWarmer* warmer = nullptr;          // none: near blocks are read when they are wanted
-  RequestThreads* requests = nullptr;     // none: a reader makes his requests himself, however long they take
-};
-
-/// Until when a read waits for anything: as `limits` say, from now on.
-RequestLimits LimitsOf(const ReadLimits& limits, const Clock& clock);
 
 /// Every call says where it begins; all that is kept between calls is what to fetch ahead. Safe from any thread.
 class PartitionReader {

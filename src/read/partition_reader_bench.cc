@@ -11,16 +11,16 @@
 
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "cache/block_cache.h"
 #include "env/posix_file_system.h"
 #include "env/seeded_random.h"
 #include "env/system_clock.h"
+#include "fetch/read_memory.h"
+#include "fetch/segment_map.h"
 #include "log/partition_log.h"
 #include "log/tail_cache.h"
 #include "meta/memory_metadata_store.h"
-#include "read/block_cache.h"
 #include "read/partition_reader.h"
-#include "read/read_memory.h"
-#include "read/segment_map.h"
 #include "record/record_batch_builder.h"
 #include "store/memory_object_store.h"
 #include "wal/disk_wal.h"
@@ -83,7 +83,7 @@ struct Bench {
   BlockCache blocks{{}};
   ReadMemory memory{256 << 20, clock};
   ReadCounters counters;
-  ReadContext context{objects, blocks, memory, counters, clock};
+  ReadContext context{{objects, blocks, memory, counters, clock}};
   std::unique_ptr<PartitionLog> log;
   std::unique_ptr<SegmentMap> segments;
   std::unique_ptr<PartitionReader> reader;

@@ -1,12 +1,11 @@
 // Goal: a read waits for nothing longer than its caller does, and nobody pays for another one's haste. Method: a far
-// store that is shut, readers with and without deadlines and stops on a simulated clock, which moves while they wait;
-// for the flights themselves, a clock that tells when somebody is about to wait. Proves R5 (deadline), S9.
+// store that is shut, readers with and without deadlines and stops on a simulated clock, which moves while they wait.
+// Proves R5 (deadline), S9.
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <thread>
 
-#include "base/watched_clock.h"
 #include "env/thread_pool.h"
 #include "read/far_fixture.h"
 #include "read/read_many.h"
@@ -147,110 +146,6 @@ TEST(ReadDeadlineTest, ALargestTimeoutIsNoTimeout) {
   FarFixture far(Unprefetched());
   far.MakeSegments(1, kMebibyte);
   EXPECT_TRUE(far.f.partition.reader->Read(Offset(0), {.timeout = milliseconds::max()}));
-}
-
-/// One leads `key`; `follow` runs on another thread until it is about to wait; then the leader lands `error`.
-template <class Land, class Follow>
-void WhileOneWaits(WatchedClock& clock, const Land& land, const Follow& follow) {
-  const int looks = clock.looks();
-  std::jthread follower(follow);
-  clock.AwaitLookAfter(looks);
-  land();
-}
-
-TEST(BlockFlightsTest, WhatEndsALeadersWaitIsNotTheErrorOfThoseWhoJoinedHim) {
-  WatchedClock clock;
-  BlockFlights<int, int, std::hash<int>> flights;
-  for (const bool his_own : {true, false}) {
-    ASSERT_TRUE(flights.TryLead(1));
-    std::optional<Result<int>> got;
-    WhileOneWaits(
-        clock,
-        [&] {
-          const RequestScope scope(his_own ? RequestLimits{.deadline = std::chrono::seconds(1), .stop = {}}
-                                           : RequestLimits{});
-          flights.Land(1, Error(ErrorCode::kTimeout, "in vain"));
-        },
-        [&] { got = flights.Await(1, clock); });
-    EXPECT_EQ(got.has_value(), !his_own);
-  }
-}
-
-TEST(ArrivingChunksTest, WhatEndsALeadersWaitIsNotTheErrorOfThoseWhoJoinedHim) {
-  WatchedClock clock;
-  ArrivingChunks chunks;
-  const ChunkKey key{};
-  for (const bool his_own : {true, false}) {
-    ASSERT_TRUE(chunks.TryLead(key));
-    std::optional<Result<ArrivingChunks::Taken>> got;
-    WhileOneWaits(
-        clock,
-        [&] {
-          const RequestScope scope(his_own ? RequestLimits{.deadline = std::chrono::seconds(1), .stop = {}}
-                                           : RequestLimits{});
-          chunks.Fail(key, Error(ErrorCode::kTimeout, "in vain"));
-        },
-        [&] { got = chunks.Take(key, clock); });
-    EXPECT_EQ(got.has_value(), !his_own);
-  }
-}
-
-TEST(ReadMemoryTest, AStopEndsTheWaitAndTheNextInTheQueueGoesOn) {
-  WatchedClock clock;
-  ReadMemory memory(100, clock);
-  const auto held = memory.Reserve(60).value();
-  std::stop_source stop;
-  int looks = clock.looks();
-  std::jthread large([&] {
-    const RequestScope scope({.stop = stop.get_token()});
-    EXPECT_EQ(memory.Reserve(80).error().code(), ErrorCode::kClosed);
-  });
-  clock.AwaitLookAfter(looks);
-  looks = clock.looks();
-  std::jthread small([&] { EXPECT_TRUE(memory.Reserve(10)); });  // behind it, and it would fit
-  clock.AwaitLookAfter(looks);
-  stop.request_stop();
-}
-
-TEST(RequestThreadsTest, CallersLeaveAndCloseWaitsForWhatTheyLeft) {
-  WatchedClock clock;
-  RequestThreads threads(clock);
-  std::atomic<bool> answer{false}, answered{false};
-  const auto silent = [&]() -> RequestThreads::Parts {
-    while (!answer) std::this_thread::yield();
-    answered = true;
-    return std::vector<SharedBytes>{};
-  };
-  {
-    const RequestScope scope({.deadline = clock.Monotonic(), .stop = {}});
-    EXPECT_EQ(threads.Run(silent).error().code(), ErrorCode::kTimeout);
-  }
-  std::stop_source stop;
-  const int looks = clock.looks();
-  std::jthread stopped([&] {
-    const RequestScope scope({.stop = stop.get_token()});
-    EXPECT_EQ(threads.Run(silent).error().code(), ErrorCode::kClosed);
-  });
-  clock.AwaitLookAfter(looks);
-  stop.request_stop();
-  stopped.join();
-  EXPECT_EQ(threads.Run([&]() -> RequestThreads::Parts { return std::vector<SharedBytes>(2); })->size(), 2u);
-  answer = true;
-  threads.Close();
-  EXPECT_TRUE(answered);
-  EXPECT_EQ(threads.Run(silent).error().code(), ErrorCode::kClosed);
-}
-
-TEST(RequestThreadsTest, ARequestRunsWithinTheLimitsOfItsCaller) {
-  WatchedClock clock;
-  RequestThreads threads(clock);
-  const RequestScope scope({.deadline = std::chrono::hours(1), .stop = {}});
-  std::chrono::nanoseconds seen{};
-  (void)threads.Run([&]() -> RequestThreads::Parts {
-    seen = RequestScope::Current().deadline;
-    return std::vector<SharedBytes>{};
-  });
-  EXPECT_EQ(seen, std::chrono::hours(1));
 }
 
 }  // namespace

@@ -9,18 +9,18 @@
 #include <string>
 #include <vector>
 
+#include "cache/block_cache.h"
 #include "env/seeded_random.h"
 #include "env/sim_clock.h"
+#include "fetch/read_memory.h"
+#include "fetch/segment_map.h"
 #include "log/fake_wal.h"
 #include "log/log_fixture.h"
 #include "log/partition_log.h"
 #include "log/tail_cache.h"
 #include "meta/memory_metadata_store.h"
 #include "millrace/bytes.h"
-#include "read/block_cache.h"
 #include "read/partition_reader.h"
-#include "read/read_memory.h"
-#include "read/segment_map.h"
 #include "segment/segment_builder.h"
 #include "store/memory_object_store.h"
 
@@ -48,7 +48,7 @@ struct ReadFixture {
         tail_cache(options.tail_bytes_max),
         blocks({.block_bytes_max = options.block_bytes_max}),
         memory(options.read_memory_max, clock),
-        context{options.objects != nullptr ? *options.objects : store, blocks, memory, counters, clock} {
+        context{{options.objects != nullptr ? *options.objects : store, blocks, memory, counters, clock}} {
     partition = Create("orders");
   }
 

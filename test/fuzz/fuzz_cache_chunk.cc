@@ -8,8 +8,8 @@
 #include "allocation_meter.h"
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "cache/chunk_file.h"
 #include "env/sim_file_system.h"
-#include "read/chunk_file.h"
 
 namespace millrace {
 namespace {

@@ -6,10 +6,10 @@
 #include <numeric>
 #include <vector>
 
+#include "cache/chunk_file.h"
+#include "cache/chunk_order.h"
 #include "env/sim_file_system.h"
 #include "golden_file.h"
-#include "read/chunk_file.h"
-#include "read/chunk_order.h"
 
 namespace millrace {
 namespace {

@@ -2,7 +2,7 @@
 #
 # Edits a copy of the tree, a line at a time, and tells which edits the tests of a room do not notice.
 #
-#   ROOM       a folder under src/; its tests are ROOM_test
+#   ROOM       a folder under src/; its tests are ROOM_test, for fetch and prefetch also read_test
 #   N          how many edits that compile (25)
 #   --seed S   others (1); the same seed over the same sources makes the same edits
 #   --jobs J   as many compilers at once
