@@ -25,7 +25,8 @@ void RunAll(std::vector<WakeCall>& calls) {
 
 }  // namespace
 
-PartitionLog::State::State(Options options, const PartitionRow& row, Wal& wal, TailCache& tail_cache, Clock& clock)
+PartitionLogState::PartitionLogState(PartitionLogOptions options, const PartitionRow& row, Wal& wal,
+                                     TailCache& tail_cache, Clock& clock)
     : options(std::move(options)),
       wal(wal),
       tail_cache(tail_cache),
@@ -37,18 +38,18 @@ PartitionLog::State::State(Options options, const PartitionRow& row, Wal& wal, T
   index.Keep(row.tiered_end);
 }
 
-PartitionLog::State::~State() {
+PartitionLogState::~PartitionLogState() {
   MutexLock lock(mutex);
   tail.DropAll();
 }
 
-void PartitionLog::State::GiveUpRuns(std::uint64_t number) {
+void PartitionLogState::GiveUpRuns(std::uint64_t number) {
   MutexLock lock(mutex);
   tail.DropRuns(number);
 }
 
 PartitionLog::PartitionLog(Options options, const PartitionRow& row, Wal& wal, TailCache& tail_cache, Clock& clock)
-    : state_(std::make_shared<State>(std::move(options), row, wal, tail_cache, clock)) {
+    : state_(std::make_shared<PartitionLogState>(std::move(options), row, wal, tail_cache, clock)) {
   state_->self = state_;
   state_->self_as_owner = state_;
 }
@@ -60,42 +61,42 @@ PartitionLog::~PartitionLog() {
   state_->tail.DropAll();
 }
 
-void PartitionLog::State::TakeDurable(WalPosition wal_durable_end) {
+void PartitionLogState::TakeDurable(WalPosition wal_durable_end) {
   if (const std::optional<Offset> end = marks.Take(wal_durable_end); end && *end > offsets.durable_end())
     offsets.MoveDurableEnd(*end);
 }
 
-void PartitionLog::State::RaiseDurable(Offset end) {
+void PartitionLogState::RaiseDurable(Offset end) {
   marks.DropThrough(end);
   if (end > offsets.durable_end()) offsets.MoveDurableEnd(end);
 }
 
-Offset PartitionLog::State::VisibleEnd() {
+Offset PartitionLogState::VisibleEnd() {
   if (options.sync.kind != SyncPolicy::Kind::kEach) return offsets.log_end();
   if (Planted(Bug::kLogVisibleBeyondDurable)) return offsets.log_end();
   if (offsets.durable_end() < offsets.log_end()) TakeDurable(wal.durable_end());
   return offsets.durable_end();
 }
 
-void PartitionLog::State::TakeReady(std::vector<WakeCall>& ready) {
+void PartitionLogState::TakeReady(std::vector<WakeCall>& ready) {
   if (!waiters.empty()) waiters.TakeBelow(VisibleEnd(), ready);
   if (blocked_threads > 0) visible_moved.NotifyAll();
 }
 
-std::optional<PartitionLog::State::SyncRequest> PartitionLog::State::NextSync() {
+std::optional<PartitionLogState::SyncRequest> PartitionLogState::NextSync() {
   if (sync_asked || (waiters.empty() && blocked_threads == 0)) return std::nullopt;
   if (VisibleEnd() >= offsets.log_end()) return std::nullopt;
   sync_asked = true;
   return SyncRequest{index.end(), offsets.log_end()};
 }
 
-void PartitionLog::State::AskForSync(const SyncRequest& request) {
+void PartitionLogState::AskForSync(const SyncRequest& request) {
   wal.OnDurable(request.wal_end, [state = self.lock(), end = request.end](const Result<void>& synced) {
     if (state != nullptr) state->OnSynced(synced, end);
   });
 }
 
-void PartitionLog::State::OnSynced(const Result<void>& synced, Offset end) {
+void PartitionLogState::OnSynced(const Result<void>& synced, Offset end) {
   std::vector<WakeCall> ready;
   std::optional<SyncRequest> next;
   {
@@ -129,7 +130,7 @@ void PartitionLog::Run(Effects effects) {
 }
 
 Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch, Effects& effects) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch.bytes()));
   MR_CHECK(view.size_bytes() == batch.size(), view.size_bytes(), batch.size());
   const std::int64_t count = view.end_offset() - view.base_offset();
@@ -202,8 +203,8 @@ Result<void> PartitionLog::AwaitAcknowledged(std::optional<std::chrono::nanoseco
 }
 
 Result<Offset> PartitionLog::Sync(std::optional<std::chrono::nanoseconds> deadline) {
-  State& s = *state_;
-  State::SyncRequest request;
+  PartitionLogState& s = *state_;
+  PartitionLogState::SyncRequest request;
   {
     MutexLock lock(s.mutex);
     request = {s.index.end(), s.offsets.log_end()};
@@ -225,9 +226,9 @@ Result<Offset> PartitionLog::Sync(std::optional<std::chrono::nanoseconds> deadli
 }
 
 Result<bool> PartitionLog::AwaitVisible(Offset offset, std::chrono::nanoseconds deadline) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   for (bool first = true;; first = false) {
-    std::optional<State::SyncRequest> sync;
+    std::optional<PartitionLogState::SyncRequest> sync;
     {
       MutexLock lock(s.mutex);
       if (s.ended) return *s.ended;
@@ -245,9 +246,9 @@ Result<bool> PartitionLog::AwaitVisible(Offset offset, std::chrono::nanoseconds 
 }
 
 std::uint64_t PartitionLog::AddWaiter(Offset offset, std::move_only_function<void()> wake) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   std::uint64_t ticket = 0;
-  std::optional<State::SyncRequest> sync;
+  std::optional<PartitionLogState::SyncRequest> sync;
   {
     MutexLock lock(s.mutex);
     if (!s.ended && s.VisibleEnd() <= offset) {
@@ -276,7 +277,7 @@ void PartitionLog::OnWalDurable(WalPosition durable_end) {
 }
 
 void PartitionLog::AdvanceTieredEnd(Offset tiered_end) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   if (tiered_end <= s.offsets.tiered_end()) return;
   s.TakeDurable(s.wal.durable_end());
@@ -287,7 +288,7 @@ void PartitionLog::AdvanceTieredEnd(Offset tiered_end) {
 }
 
 void PartitionLog::AdvanceLogStart(Offset log_start) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   if (log_start <= s.offsets.log_start()) return;
   s.TakeDurable(s.wal.durable_end());
@@ -309,7 +310,7 @@ LeaderEpoch PartitionLog::epoch() const {
 }
 
 std::optional<WalPosition> PartitionLog::OldestNeeded() const {
-  const State& s = *state_;
+  const PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   if (s.broken) return Planted(Bug::kLogBrokenNotPinned) ? std::nullopt : std::optional(WalPosition(0));
   const Offset tiered_end = s.offsets.tiered_end();
@@ -317,13 +318,13 @@ std::optional<WalPosition> PartitionLog::OldestNeeded() const {
   std::optional<WalPosition> oldest;
   if (!s.index.empty()) oldest = s.index[s.index.Find(tiered_end)].begin;
   if (Planted(Bug::kLogHoleNotPinned)) return oldest;
-  for (const State::Hole& hole : s.holes)
+  for (const PartitionLogState::Hole& hole : s.holes)
     if (hole.end > tiered_end) oldest = std::min(oldest.value_or(hole.at), hole.at);
   return oldest;
 }
 
 void PartitionLog::OnRecycled(WalPosition position) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   s.index.DropBefore(position);
   Offset hot_start = s.index.empty() ? s.offsets.log_end() : s.index[0].base;
@@ -333,11 +334,11 @@ void PartitionLog::OnRecycled(WalPosition position) {
   if (hot_start <= s.offsets.hot_start()) return;
   s.offsets.MoveHotStart(hot_start);
   s.tail.DropBelow(hot_start);
-  std::erase_if(s.holes, [&](const State::Hole& hole) { return hole.end <= hot_start; });
+  std::erase_if(s.holes, [&](const PartitionLogState::Hole& hole) { return hole.end <= hot_start; });
 }
 
 PartitionLog::Pending PartitionLog::pending() const {
-  const State& s = *state_;
+  const PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   const Offset from = s.offsets.tiered_end();
   if (s.broken || from >= s.offsets.log_end()) return {};
@@ -357,7 +358,7 @@ std::uint64_t PartitionLog::index_bytes() const {
 }
 
 void PartitionLog::Interrupt(Error error) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   std::vector<WakeCall> ready;
   {
     MutexLock lock(s.mutex);

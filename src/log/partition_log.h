@@ -13,6 +13,8 @@
 #include <span>
 #include <vector>
 
+#include "log/hot_batches.h"
+#include "log/partition_log_options.h"
 #include "millrace/bytes.h"
 #include "millrace/clock.h"
 #include "millrace/metadata_store.h"
@@ -23,8 +25,8 @@
 namespace millrace {
 
 class TailCache;
-class WalIndexBudget;
 struct HotRun;
+struct PartitionLogState;
 
 struct AppendedBatch {
   Offset base, end;
@@ -32,23 +34,9 @@ struct AppendedBatch {
   WalPosition wal_end;  // durable once the WAL's durable_end reaches it
 };
 
-/// Whole batches from the hot tier, contiguous and ascending, each verified.
-struct HotBatches {
-  std::vector<SharedBytes> batches;
-  Offset next;  // where to go on
-  std::uint64_t tail_bytes = 0, wal_bytes = 0;
-  bool full = false;  // the next batch does not fit bytes_max
-};
-
 class PartitionLog {
  public:
-  struct Options {
-    PartitionKey key;
-    TopicPartition name;  // for errors
-    WalStream stream;
-    SyncPolicy sync;                         // decides the visible end
-    WalIndexBudget* index_budget = nullptr;  // shared by all logs, outlives them; none: no bound
-  };
+  using Options = PartitionLogOptions;
   /// `row` is the metadata's view: log_start, tiered_end, epoch. Collaborators outlive the log.
   PartitionLog(Options options, const PartitionRow& row, Wal& wal, TailCache& tail_cache, Clock& clock);
   ~PartitionLog();
@@ -163,8 +151,7 @@ class PartitionLog {
   [[nodiscard]] const TopicPartition& name() const;
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;  // shared with the WAL's callbacks and the tail cache while they run
+  std::shared_ptr<PartitionLogState> state_;  // shared with the WAL's callbacks and the tail cache while they run
 };
 
 }  // namespace millrace

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/try.h"
+#include "log/partition_log.h"
 #include "log/partition_log_state.h"
 #include "record/record_batch_view.h"
 
@@ -24,13 +25,13 @@ bool Fits(const HotBatches& read, std::size_t size, std::uint64_t bytes_max) {
 
 }  // namespace
 
-const PartitionLog::State::Hole* PartitionLog::State::HoleAt(Offset offset) const {
+const PartitionLogState::Hole* PartitionLogState::HoleAt(Offset offset) const {
   for (const Hole& hole : holes)
     if (hole.begin <= offset && offset < hole.end) return &hole;
   return nullptr;
 }
 
-Error PartitionLog::State::HoleError(const Hole& hole, Offset from) const {
+Error PartitionLogState::HoleError(const Hole& hole, Offset from) const {
   DamagedRange damage = hole.damage;
   damage.begin = from;
   return Error(ErrorCode::kCorruption,
@@ -41,7 +42,7 @@ Error PartitionLog::State::HoleError(const Hole& hole, Offset from) const {
       .WithDamage(std::move(damage));
 }
 
-bool PartitionLog::State::TakeFromTail(HotBatches& read, Offset end, std::uint64_t bytes_max) {
+bool PartitionLogState::TakeFromTail(HotBatches& read, Offset end, std::uint64_t bytes_max) {
   std::size_t at = tail.Find(read.next);
   for (std::size_t taken = 0; taken < kSlicesPerLock && at < tail.size(); ++taken, ++at) {
     const SharedBytes& batch = tail.batch(at);
@@ -57,9 +58,9 @@ bool PartitionLog::State::TakeFromTail(HotBatches& read, Offset end, std::uint64
   return true;
 }
 
-std::optional<PartitionLog::State::WalPlan> PartitionLog::State::PlanWalRead(Offset next, Offset end,
-                                                                             std::uint64_t bytes_left,
-                                                                             bool anything_read) const {
+std::optional<PartitionLogState::WalPlan> PartitionLogState::PlanWalRead(Offset next, Offset end,
+                                                                         std::uint64_t bytes_left,
+                                                                         bool anything_read) const {
   WalPlan plan{.stop = end, .bytes_max = std::max<std::uint64_t>(bytes_left, 1)};
   if (!tail.empty()) plan.stop = std::min(plan.stop, tail.begin());
   for (const Hole& hole : holes)
@@ -95,7 +96,7 @@ std::optional<PartitionLog::State::WalPlan> PartitionLog::State::PlanWalRead(Off
   return plan;
 }
 
-void PartitionLog::State::RememberPlace(Offset next, WalPosition at) {
+void PartitionLogState::RememberPlace(Offset next, WalPosition at) {
   MutexLock lock(mutex);
   for (Place& place : places)
     if (place.next == next) return;
@@ -103,7 +104,7 @@ void PartitionLog::State::RememberPlace(Offset next, WalPosition at) {
   next_place = (next_place + 1) % places.size();
 }
 
-Error PartitionLog::State::DescribeDamage(const Error& error, Offset begin, Offset end) const {
+Error PartitionLogState::DescribeDamage(const Error& error, Offset begin, Offset end) const {
   DamagedRange damage = error.damage() != nullptr ? *error.damage() : DamagedRange{.place = "WAL"};
   damage.partition = options.name;
   damage.begin = begin;
@@ -114,7 +115,7 @@ Error PartitionLog::State::DescribeDamage(const Error& error, Offset begin, Offs
       .WithDamage(std::move(damage));
 }
 
-PartitionLog::State::Resumption PartitionLog::State::FindBehindDamage(WalPosition at, const Error& error) {
+PartitionLogState::Resumption PartitionLogState::FindBehindDamage(WalPosition at, const Error& error) {
   std::vector<WalPosition> places_to_try;
   WalPosition wal_end;
   Offset log_end;
@@ -145,7 +146,7 @@ PartitionLog::State::Resumption PartitionLog::State::FindBehindDamage(WalPositio
   return {log_end, wal_end};
 }
 
-Result<bool> PartitionLog::State::ReadFromWal(WalPlan plan, HotBatches& read, std::uint64_t bytes_max) {
+Result<bool> PartitionLogState::ReadFromWal(WalPlan plan, HotBatches& read, std::uint64_t bytes_max) {
   const auto lost = [&](const Error& error, Offset end) -> Result<bool> {
     if (read.batches.empty()) return DescribeDamage(error, read.next, end);
     return false;  // what lies before the damage is returned; the next read reports it
@@ -197,10 +198,10 @@ Result<bool> PartitionLog::State::ReadFromWal(WalPlan plan, HotBatches& read, st
 }
 
 Result<HotBatches> PartitionLog::ReadHot(Offset begin, Offset end, std::uint64_t bytes_max) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   HotBatches read{.next = begin};
   while (read.next < end) {
-    std::optional<State::WalPlan> plan;
+    std::optional<PartitionLogState::WalPlan> plan;
     {
       MutexLock lock(s.mutex);
       if (s.broken) return *s.broken;
@@ -211,7 +212,7 @@ Result<HotBatches> PartitionLog::ReadHot(Offset begin, Offset end, std::uint64_t
         return Error(ErrorCode::kOutOfRange, fmt::format("offset {} is no longer in the hot tier", read.next.value()))
             .WithBounds({s.offsets.hot_start(), s.offsets.log_end()});
       }
-      if (const State::Hole* hole = s.HoleAt(read.next); hole != nullptr) {
+      if (const PartitionLogState::Hole* hole = s.HoleAt(read.next); hole != nullptr) {
         if (!read.batches.empty()) break;
         return s.HoleError(*hole, read.next);
       }
@@ -242,10 +243,10 @@ Result<HotBatches> PartitionLog::ReadHot(Offset begin, Offset end, std::uint64_t
 }
 
 Offset PartitionLog::FindHotByTime(Offset from, std::int64_t timestamp_ms) const {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   const Offset visible_end = s.VisibleEnd();
-  while (const State::Hole* hole = s.HoleAt(from)) from = hole->end;  // no record of any time is there
+  while (const PartitionLogState::Hole* hole = s.HoleAt(from)) from = hole->end;  // no record of any time is there
   if (s.index.empty()) return from;
   for (std::size_t i = s.index.Find(from); i < s.index.size() && s.index[i].base < visible_end; ++i)
     if (s.index[i].timestamp_max_ms >= timestamp_ms) return std::max(from, s.index[i].base);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/try.h"
 #include "log/hot_run.h"
+#include "log/partition_log.h"
 #include "log/partition_log_state.h"
 #include "record/record_batch_view.h"
 
@@ -24,12 +25,12 @@ namespace millrace {
 //                                                not if it held one frame, and another partition misses that one
 //   run ends below tiered_end                    the disk was lost or replaced: start at tiered_end
 
-Result<void> PartitionLog::State::Break(Error error) {
+Result<void> PartitionLogState::Break(Error error) {
   if (!broken) broken = error;
   return error;
 }
 
-void PartitionLog::State::AddHole(Offset begin, Offset end) {
+void PartitionLogState::AddHole(Offset begin, Offset end) {
   MR_CHECK(!recovery.damage.empty() && begin < end, begin.value(), end.value());
   const WalDamage& first = recovery.damage.front().found;
   Hole hole = {.begin = begin, .end = end, .damage = {}, .at = first.extent.begin};
@@ -47,7 +48,7 @@ void PartitionLog::State::AddHole(Offset begin, Offset end) {
 
 /// A frame of ours that is damaged tells how many offsets it held, or is counted like damage of which nobody knows
 /// whose it was: at most as many offsets as bytes behind the headers of a frame and of a batch.
-Offset PartitionLog::State::LostEnd(Offset log_end) const {
+Offset PartitionLogState::LostEnd(Offset log_end) const {
   constexpr std::int64_t kOverhead = 56 + 61;
   for (const Recovery::Damage& damage : recovery.damage) {
     const std::int64_t bytes = damage.found.extent.end - damage.found.extent.begin;
@@ -58,7 +59,7 @@ Offset PartitionLog::State::LostEnd(Offset log_end) const {
   return log_end;
 }
 
-Result<void> PartitionLog::State::BridgeGap(Offset expected, Offset base) {
+Result<void> PartitionLogState::BridgeGap(Offset expected, Offset base) {
   const Offset tiered_end = offsets.tiered_end();
   const Offset uncovered = std::max(expected, tiered_end);
   if (uncovered < base && recovery.damage.empty())
@@ -76,9 +77,9 @@ Result<void> PartitionLog::State::BridgeGap(Offset expected, Offset base) {
 }
 
 Result<void> PartitionLog::RecoverFrame(WalExtent extent, std::span<const std::byte> batch) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
-  State::Recovery& recovery = s.recovery;
+  PartitionLogState::Recovery& recovery = s.recovery;
   MR_CHECK(!recovery.finished);
   if (s.broken) return *s.broken;
   const Result<RecordBatchView> view = RecordBatchView::Parse(batch);
@@ -102,18 +103,18 @@ Result<void> PartitionLog::RecoverFrame(WalExtent extent, std::span<const std::b
 }
 
 void PartitionLog::RecoverDamage(const WalDamage& damage) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   MR_CHECK(!s.recovery.finished);
   s.recovery.damage.push_back({damage, {}});
 }
 
 void PartitionLog::RecoverDamagedFrame(const WalDamage& damage, std::span<const std::byte> payload) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
-  State::Recovery& recovery = s.recovery;
+  PartitionLogState::Recovery& recovery = s.recovery;
   MR_CHECK(!recovery.finished);
-  State::Recovery::Damage found{damage, {}};
+  PartitionLogState::Recovery::Damage found{damage, {}};
   // Any byte of it may be the wrong one: it is believed where it says what the frames before it say.
   const Offset expected = s.LostEnd(recovery.run_end.value_or(s.offsets.tiered_end()));
   if (const auto view = RecordBatchView::Parse(payload); view && view->size_bytes() == payload.size()) {
@@ -130,19 +131,19 @@ std::vector<WalPosition> PartitionLog::FramesLostHere() const {
 }
 
 void PartitionLog::Acquit(std::span<const WalPosition> places) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   MR_CHECK(!s.recovery.finished);
   if (Planted(Bug::kLogDamageSpreads)) return;
-  std::erase_if(s.recovery.damage, [&](const State::Recovery::Damage& damage) {
+  std::erase_if(s.recovery.damage, [&](const PartitionLogState::Recovery::Damage& damage) {
     return !damage.found.stream && std::ranges::find(places, damage.found.extent.begin) != places.end();
   });
 }
 
 Result<void> PartitionLog::FinishRecovery() {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
-  State::Recovery& recovery = s.recovery;
+  PartitionLogState::Recovery& recovery = s.recovery;
   MR_CHECK(!recovery.finished);
   recovery.finished = true;
   PartitionOffsets found = s.offsets.all();  // everything at tiered_end
@@ -163,7 +164,7 @@ Result<void> PartitionLog::FinishRecovery() {
   }
   found.durable_end = found.log_end;
   s.offsets.Start(found);
-  for (const State::Hole& hole : s.holes) s.damage_found.push_back(hole.damage);
+  for (const PartitionLogState::Hole& hole : s.holes) s.damage_found.push_back(hole.damage);
   recovery.found_ms = s.holes.empty() ? 0 : s.clock.WallMs();
   s.index.CloseStretch();
   if (s.broken) return *s.broken;
@@ -186,7 +187,7 @@ bool PartitionLog::damaged() const {
 }
 
 std::optional<HotRun> PartitionLog::SaveRun() const {
-  const State& s = *state_;
+  const PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   if (s.broken || !s.recovery.finished || !s.holes.empty()) return std::nullopt;
   HotRun run = {
@@ -196,13 +197,13 @@ std::optional<HotRun> PartitionLog::SaveRun() const {
 }
 
 bool PartitionLog::CanRestoreRun(const HotRun& run) const {
-  const State& s = *state_;
+  const PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   return !s.broken && !s.recovery.finished && run.begin <= s.offsets.tiered_end();
 }
 
 void PartitionLog::RestoreRun(HotRun run) {
-  State& s = *state_;
+  PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   MR_CHECK(!s.recovery.finished && !s.recovery.run_end && run.begin <= run.end, run.begin.value(), run.end.value());
   s.recovery.run_begin = run.begin;

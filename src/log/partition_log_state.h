@@ -10,18 +10,24 @@
 
 #include "base/mutex.h"
 #include "log/durable_marks.h"
+#include "log/hot_batches.h"
 #include "log/log_offsets.h"
 #include "log/offset_waiters.h"
-#include "log/partition_log.h"
+#include "log/partition_log_options.h"
 #include "log/partition_tail.h"
 #include "log/tail_cache.h"
 #include "log/wal_index.h"
+#include "millrace/clock.h"
+#include "millrace/metadata_store.h"
+#include "millrace/result.h"
+#include "wal/wal_replay.h"
 
 namespace millrace {
 
-struct PartitionLog::State final : TailOwner {
-  State(Options options, const PartitionRow& row, Wal& wal, TailCache& tail_cache, Clock& clock);
-  ~State() override;
+struct PartitionLogState final : TailOwner {
+  PartitionLogState(PartitionLogOptions options, const PartitionRow& row, Wal& wal, TailCache& tail_cache,
+                    Clock& clock);
+  ~PartitionLogState() override;
   void GiveUpRuns(std::uint64_t number) override;
 
   // Visibility (partition_log.cc).
@@ -78,11 +84,11 @@ struct PartitionLog::State final : TailOwner {
   [[nodiscard]] Offset LostEnd(Offset log_end) const MR_REQUIRES(mutex);
 
   // Constant after construction.
-  const Options options;
+  const PartitionLogOptions options;
   Wal& wal;
   TailCache& tail_cache;
   Clock& clock;
-  std::weak_ptr<State> self;
+  std::weak_ptr<PartitionLogState> self;
   std::weak_ptr<TailOwner> self_as_owner;
 
   mutable Mutex mutex;
