@@ -1,4 +1,4 @@
-// Cursor: a named place in one partition that survives restarts. Whoever reads on takes the next entries and moves it.
+// Cursor: a named place in one partition that survives restarts. A reader takes the next entries and moves it.
 #pragma once
 
 #include <chrono>
@@ -36,23 +36,26 @@ class MILLRACE_EXPORT Cursor {
   Result<std::optional<Record>> ReadNext(bool checkpoint) noexcept;
   /// The next entries in log order: as many as fit `max_bytes` of payload (keys, values, headers; no framing), at least
   /// one if there is any, at most 2,000. Empty at the visible end. Ends before damage, which the next call reports.
+  /// Cost: as ReadNext, once for all of them.
   Result<std::vector<Record>> ReadBatch(std::uint64_t max_bytes, bool checkpoint) noexcept;
-  /// Blocks until there is something to read (true) or `wait` has passed. Woken by appends; nobody polls.
+  /// Blocks until there is something to read (true) or `wait` has passed. Woken by appends, without polling.
   Result<bool> Wait(std::chrono::milliseconds wait) noexcept;
 
-  /// The offset the next read begins at.
+  /// The offset the next read begins at. Cost: memory.
   [[nodiscard]] Offset Position() const noexcept;
-  /// Entries between the position and the visible end.
+  /// Entries between the position and the visible end. Cost: memory.
   [[nodiscard]] Result<std::uint64_t> UnreadCount() const noexcept;
-  /// Durable on return. kOutOfRange with bounds outside [log_start, visible end]; then nothing moved.
+  /// Durable on return. kOutOfRange with bounds outside [log_start, visible end]; then nothing moved. Cost: one synced
+  /// block, shared with other cursors.
   Result<void> Seek(Offset position) noexcept;
-  /// To the first entry whose timestamp is at or past it; none: the visible end.
+  /// To the first entry whose timestamp (milliseconds since 1970) is at or past it; none: the visible end. Errors and
+  /// cost: of Engine::OffsetForTime and of Seek.
   Result<void> SeekToTime(std::int64_t timestamp_ms) noexcept;
-  /// Past the damage a read has just reported; the new position. kInvalidArgument if none was.
+  /// Past the damage a read has just reported; the new position. kInvalidArgument if none was. Cost: as Seek.
   Result<Offset> SkipCorrupt() noexcept;
   /// The persisted position, if it had to be moved into [log_start, visible end] when the engine or the cursor opened.
   [[nodiscard]] std::optional<Offset> CorrectedFrom() const noexcept;
-  /// Persists what was returned.
+  /// Persists what was returned. Again: no-op. Cost: one synced block if the position moved since.
   Result<void> Close() noexcept;
 
   class Implementation;

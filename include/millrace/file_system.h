@@ -80,7 +80,9 @@ class File {
   virtual Result<void> Sync() = 0;
   /// Reserves space for [0, size) and makes the file that long. kUnsupported where the file system cannot.
   virtual Result<void> Allocate(std::uint64_t size) = 0;
+  /// Cuts the file, or grows it with a hole. Durable after Sync.
   virtual Result<void> Truncate(std::uint64_t size) = 0;
+  /// In bytes, as of now.
   virtual Result<std::uint64_t> Size() = 0;
   /// Maps [0, size) shared and writable; the file must be that long. kUnsupported where the file system cannot.
   virtual Result<std::unique_ptr<MappedRegion>> Map(std::size_t size) = 0;
@@ -103,6 +105,7 @@ struct DirectoryEntry {
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
+  /// kNotFound or kAlreadyExists by FileCreation; a new name is durable after SyncDirectory of the parent.
   virtual Result<std::unique_ptr<File>> Open(const std::filesystem::path& path, const FileOptions& options) = 0;
   /// Atomic; replaces `to`. Durable after SyncDirectory of the parent.
   virtual Result<void> Rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
@@ -112,17 +115,19 @@ class FileSystem {
                                       const std::filesystem::path& to) {
     return Error(ErrorCode::kUnsupported, "cannot rename without replacing to " + to.native());
   }
+  /// A file or an empty directory. kNotFound. Durable after SyncDirectory of the parent.
   virtual Result<void> Remove(const std::filesystem::path& path) = 0;
   /// With parents (mode 0700); each new directory's parent is synced. Existing is success.
   virtual Result<void> CreateDirectories(const std::filesystem::path& path) = 0;
+  /// What was created, renamed and removed in it is on the disk when this returns.
   virtual Result<void> SyncDirectory(const std::filesystem::path& path) = 0;
   /// Sorted by name. kNotFound if there is no such directory.
   virtual Result<std::vector<DirectoryEntry>> List(const std::filesystem::path& path) = 0;
   /// Exclusive across processes and within this one. kUnavailable if held; the message contains what the holder wrote
   /// (`holder`).
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::filesystem::path& path, std::string_view holder) = 0;
-  /// Against Lock only: any number hold it at once, and nothing is written for it. kUnavailable while somebody holds
-  /// the lock alone; kNotFound if there is no such file. By default kUnsupported.
+  /// Against Lock only: any number hold it at once, and nothing is written for it. kUnavailable while another
+  /// holds the lock alone; kNotFound if there is no such file. By default kUnsupported.
   virtual Result<std::unique_ptr<FileLock>> LockShared(const std::filesystem::path& path) {
     return Error(ErrorCode::kUnsupported, "cannot be locked for reading: " + path.native());
   }
