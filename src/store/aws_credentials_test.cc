@@ -8,6 +8,7 @@
 #include "env/sim_clock.h"
 #include "millrace/request_scope.h"
 #include "store/aws_credential_chain.h"
+#include "store/aws_defaults.h"
 #include "store/aws_static_sources.h"
 #include "store/fake_http_transport.h"
 #include "store/http_time.h"

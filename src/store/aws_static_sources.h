@@ -1,9 +1,7 @@
 // Credentials that lie somewhere on this machine: in the environment, or in a file of profiles.
 #pragma once
 
-#include <map>
-#include <string>
-#include <string_view>
+#include <utility>
 
 #include "store/aws_credential_source.h"
 #include "store/aws_surroundings.h"
@@ -30,12 +28,5 @@ class ProfileCredentials final : public AwsCredentialSource {
  private:
   const AwsSurroundings surroundings_;
 };
-
-/// A setting of the profile AWS_PROFILE ("default") in AWS_CONFIG_FILE, else in AWS_SHARED_CREDENTIALS_FILE; "" if
-/// neither has it.
-[[nodiscard]] std::string ProfileSetting(const AwsSurroundings& surroundings, const std::string& key);
-
-/// The settings of one section of an INI file; empty if there is none of that name. Keys in lower case.
-[[nodiscard]] std::map<std::string, std::string> IniSection(std::string_view text, std::string_view name);
 
 }  // namespace millrace

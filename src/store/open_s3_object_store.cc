@@ -2,6 +2,7 @@
 
 #include "base/try.h"
 #include "store/aws_credential_chain.h"
+#include "store/aws_defaults.h"
 #include "store/curl_transport.h"
 
 namespace millrace {
