@@ -14,7 +14,7 @@
 #include "env/system_random.h"
 #include "store/open_object_store.h"
 #include "store/retrying_object_store.h"
-#include "store/s3_object_store.h"
+#include "store/s3/s3_object_store.h"
 #include "store/store_probe.h"
 
 namespace millrace {
