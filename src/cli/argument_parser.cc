@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/try.h"
-#include "cli/nearest_name.h"
+#include "text/nearest_name.h"
 
 namespace millrace {
 namespace {

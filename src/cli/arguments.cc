@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/try.h"
-#include "cli/units.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

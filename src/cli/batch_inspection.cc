@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "cli/base64.h"
-#include "cli/utf8.h"
 #include "record/record_batch_view.h"
+#include "text/base64.h"
+#include "text/utf8.h"
 
 namespace millrace {
 namespace {

@@ -7,13 +7,13 @@
 #include "cli/commands.h"
 #include "cli/data_location.h"
 #include "cli/interrupt.h"
-#include "cli/json_writer.h"
 #include "cli/machine.h"
 #include "cli/pacing.h"
 #include "cli/topic_settings.h"
-#include "cli/units.h"
 #include "cli/workload.h"
 #include "env/temporary_directory.h"
+#include "text/json_writer.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

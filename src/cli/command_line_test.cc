@@ -8,7 +8,6 @@
 #include "cli/command_table.h"
 #include "cli/completion_script.h"
 #include "cli/help_text.h"
-#include "cli/nearest_name.h"
 
 namespace millrace {
 namespace {
@@ -170,13 +169,6 @@ TEST(CompletionTest, EveryCommandAndFlagIsInEveryScript) {
       }
     }
   }
-}
-
-TEST(NearestNameTest, OnlyWhatIsNear) {
-  std::vector<std::string_view> known{"consume", "produce", "tail"};
-  EXPECT_EQ(NearestName("consmue", known), "consume");
-  EXPECT_EQ(NearestName("tial", known), "tail");
-  EXPECT_EQ(NearestName("xyz", known), std::nullopt);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "cli/commands.h"
-#include "cli/nearest_name.h"
+#include "text/nearest_name.h"
 
 namespace millrace {
 namespace {

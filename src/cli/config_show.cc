@@ -3,8 +3,8 @@
 #include "cli/commands.h"
 #include "cli/configuration.h"
 #include "cli/engine_settings.h"
-#include "cli/json_writer.h"
-#include "cli/table.h"
+#include "text/json_writer.h"
+#include "text/table.h"
 
 namespace millrace {
 namespace {
@@ -31,7 +31,7 @@ Result<ExitCode> Run(Session& session) {
     if (origin) row.push_back(Cell::Text(configuration.OriginOf(setting.name)));
     table.Add(std::move(row));
   }
-  table.Print(session.out);
+  session.out.Write(table);
   return ExitCode::kOk;
 }
 

@@ -2,10 +2,10 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
-#include "cli/json_writer.h"
-#include "cli/table.h"
 #include "cli/topics.h"
 #include "millrace/cursor.h"
+#include "text/json_writer.h"
+#include "text/table.h"
 
 namespace millrace {
 namespace {
@@ -37,7 +37,7 @@ Result<ExitCode> Run(Session& session) {
     table.Add({Cell::Number(cursor.partition.partition.value()), Cell::Text(cursor.name),
                Cell::Number(cursor.position.value()), Cell::Count(cursor.unread)});
   }
-  table.Print(session.out);
+  session.out.Write(table);
   return ExitCode::kOk;
 }
 

@@ -6,7 +6,6 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
-#include "cli/json_writer.h"
 #include "cli/machine_check.h"
 #include "cli/version.h"
 #include "env/posix_file_system.h"
@@ -16,6 +15,7 @@
 #include "store/retrying_object_store.h"
 #include "store/s3/s3_object_store.h"
 #include "store/store_probe.h"
+#include "text/json_writer.h"
 
 namespace millrace {
 namespace {

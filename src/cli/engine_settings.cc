@@ -8,8 +8,8 @@
 #include <optional>
 #include <vector>
 
-#include "cli/nearest_name.h"
-#include "cli/units.h"
+#include "text/nearest_name.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "cli/json_writer.h"
+#include "text/json_writer.h"
 
 namespace millrace {
 namespace {

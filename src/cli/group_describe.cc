@@ -27,7 +27,7 @@ Result<ExitCode> Run(Session& session) {
     table.Add({Cell::Text(position.partition.topic), Cell::Number(position.partition.partition.value()),
                Cell::Number(position.position.value()), Cell::Count(position.lag)});
   }
-  table.Print(session.out);
+  session.out.Write(table);
   return ExitCode::kOk;
 }
 

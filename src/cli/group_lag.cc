@@ -48,7 +48,7 @@ Result<ExitCode> Run(Session& session) {
   }
   Table table({"GROUP", "LAG"});
   for (const GroupLag& lag : lags) table.Add({Cell::Text(lag.group), Cell::Count(LagOf(lag.positions))});
-  table.Print(session.out);
+  session.out.Write(table);
   return ExitCode::kOk;
 }
 

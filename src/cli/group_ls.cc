@@ -2,8 +2,8 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
-#include "cli/json_writer.h"
-#include "cli/table.h"
+#include "text/json_writer.h"
+#include "text/table.h"
 
 namespace millrace {
 namespace {
@@ -23,7 +23,7 @@ Result<ExitCode> Run(Session& session) {
   }
   Table table({"GROUP"});
   for (const std::string& group : groups) table.Add({Cell::Text(group)});
-  table.Print(session.out);
+  session.out.Write(table);
   return ExitCode::kOk;
 }
 

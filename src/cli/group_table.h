@@ -4,10 +4,10 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/json_writer.h"
-#include "cli/table.h"
 #include "millrace/engine.h"
 #include "millrace/result.h"
+#include "text/json_writer.h"
+#include "text/table.h"
 
 namespace millrace {
 

@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <system_error>
 
-#include "cli/units.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

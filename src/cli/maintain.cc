@@ -4,8 +4,8 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
-#include "cli/json_writer.h"
-#include "cli/units.h"
+#include "text/json_writer.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

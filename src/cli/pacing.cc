@@ -1,6 +1,6 @@
 #include "cli/pacing.h"
 
-#include "cli/units.h"
+#include "text/units.h"
 
 namespace millrace {
 

@@ -14,12 +14,12 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
-#include "cli/json_writer.h"
 #include "cli/line_source.h"
 #include "cli/pacing.h"
 #include "cli/record_batches.h"
 #include "cli/topic_settings.h"
 #include "cli/topics.h"
+#include "text/json_writer.h"
 
 namespace millrace {
 namespace {

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/try.h"
-#include "cli/units.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

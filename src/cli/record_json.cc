@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/try.h"
-#include "cli/base64.h"
-#include "cli/json_writer.h"
-#include "cli/utf8.h"
+#include "text/base64.h"
+#include "text/json_writer.h"
+#include "text/utf8.h"
 
 namespace millrace {
 namespace {

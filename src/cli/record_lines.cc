@@ -6,7 +6,7 @@
 
 #include "base/try.h"
 #include "cli/record_json.h"
-#include "cli/units.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

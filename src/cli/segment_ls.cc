@@ -2,10 +2,10 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
-#include "cli/json_writer.h"
 #include "cli/segment_audit.h"
-#include "cli/table.h"
 #include "cli/topics.h"
+#include "text/json_writer.h"
+#include "text/table.h"
 
 namespace millrace {
 namespace {
@@ -58,7 +58,7 @@ Result<ExitCode> Run(Session& session) {
                Cell::Text(segment.object), Cell::Number(static_cast<std::int64_t>(segment.byte_begin)),
                Cell::Time(segment.timestamp_min_ms), Cell::Time(segment.timestamp_max_ms)});
   }
-  table.Print(session.out);
+  session.out.Write(table);
   return ExitCode::kOk;
 }
 

@@ -4,10 +4,10 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
-#include "cli/json_writer.h"
 #include "cli/segment_audit.h"
 #include "cli/topics.h"
-#include "cli/units.h"
+#include "text/json_writer.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

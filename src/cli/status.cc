@@ -9,9 +9,9 @@
 #include "cli/commands.h"
 #include "cli/data_location.h"
 #include "cli/status_check.h"
-#include "cli/table.h"
 #include "cli/topic_json.h"
 #include "cli/version.h"
+#include "text/table.h"
 
 namespace millrace {
 namespace {
@@ -78,7 +78,7 @@ void PrintTables(Session& session, const Status& status) {
   facts.Add({Cell::Text("topics"), Cell::Count(status.topics.size())});
   facts.Add({Cell::Text("upload_pending_bytes"), Cell::Bytes(status.stats.upload_pending_bytes)});
   AddFailures(facts, status.stats);
-  facts.Print(session.out);
+  session.out.Write(facts);
   Table offsets({"PARTITION", "LOG START", "HOT START", "TIERED END", "DURABLE END", "LOG END", "NOT UPLOADED"});
   for (const TopicDescription& topic : status.topics) {
     for (const PartitionDescription& partition : topic.partitions) {
@@ -90,7 +90,7 @@ void PrintTables(Session& session, const Status& status) {
                    Cell::Count(static_cast<std::uint64_t>(at.log_end - at.tiered_end))});
     }
   }
-  if (!status.topics.empty()) offsets.Print(session.out);
+  if (!status.topics.empty()) session.out.Write(offsets);
 }
 
 /// Damage before what cannot be reached, before all else.

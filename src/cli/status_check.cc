@@ -9,12 +9,12 @@
 
 #include "base/deadline.h"
 #include "base/try.h"
-#include "cli/units.h"
 #include "env/posix_file_system.h"
 #include "env/system_clock.h"
 #include "env/system_random.h"
 #include "millrace/request_scope.h"
 #include "store/open_object_store.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

@@ -6,11 +6,11 @@
 #include "cli/data_location.h"
 #include "cli/segment_audit.h"
 #include "cli/status_check.h"
-#include "cli/table.h"
 #include "cli/topic_json.h"
 #include "cli/topic_settings.h"
 #include "cli/topics.h"
-#include "cli/units.h"
+#include "text/table.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {
@@ -71,7 +71,7 @@ void PrintSummary(Session& session, const TopicDescription& topic) {
     table.Add({Cell::Text(name), cell});
   }
   AddTroubles(table, topic);
-  table.Print(session.out);
+  session.out.Write(table);
 }
 
 void PrintPartitions(Session& session, const TopicDescription& topic) {
@@ -82,7 +82,7 @@ void PrintPartitions(Session& session, const TopicDescription& topic) {
                Cell::Number(offsets.hot_start.value()), Cell::Number(offsets.tiered_end.value()),
                Cell::Number(offsets.durable_end.value()), Cell::Number(offsets.log_end.value())});
   }
-  table.Print(session.out);
+  session.out.Write(table);
 }
 
 void PrintStorage(Session& session, const TopicDescription& topic) {
@@ -92,7 +92,7 @@ void PrintStorage(Session& session, const TopicDescription& topic) {
     table.Add({Cell::Number(partition.partition.value()), Cell::Bytes(partition.bytes_local),
                Cell::Bytes(partition.bytes_object), Cell::Count(partition.segments), Cell::Count(waiting)});
   }
-  table.Print(session.out);
+  session.out.Write(table);
 }
 
 Result<ExitCode> Run(Session& session) {

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "cli/json_writer.h"
 #include "millrace/engine.h"
+#include "text/json_writer.h"
 
 namespace millrace {
 

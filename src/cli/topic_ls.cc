@@ -2,9 +2,9 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_location.h"
-#include "cli/json_writer.h"
-#include "cli/table.h"
 #include "cli/topic_json.h"
+#include "text/json_writer.h"
+#include "text/table.h"
 
 namespace millrace {
 namespace {
@@ -28,7 +28,7 @@ Result<ExitCode> Run(Session& session) {
     table.Add({Cell::Text(topic.name), Cell::Count(topic.partitions.size()), Cell::Count(totals.records),
                Cell::Bytes(totals.bytes_local), Cell::Bytes(totals.bytes_object)});
   }
-  table.Print(session.out);
+  session.out.Write(table);
   return ExitCode::kOk;
 }
 

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "base/try.h"
-#include "cli/nearest_name.h"
-#include "cli/units.h"
+#include "text/nearest_name.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

@@ -7,8 +7,8 @@
 #include "cli/commands.h"
 #include "cli/data_location.h"
 #include "cli/offset_choice.h"
-#include "cli/table.h"
 #include "cli/topics.h"
+#include "text/table.h"
 
 namespace millrace {
 namespace {
@@ -42,7 +42,7 @@ Result<ExitCode> Run(Session& session) {
     MR_ASSIGN_OR_RETURN(Offset start, engine->DeleteRecords(partition, offset));
     table.Add({Cell::Text(topic.name), Cell::Number(partition.partition.value()), Cell::Number(start.value())});
   }
-  table.Print(session.out);
+  session.out.Write(table);
   MR_TRY(CloseEngine(*engine));
   return ExitCode::kOk;
 }

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/try.h"
-#include "cli/nearest_name.h"
+#include "text/nearest_name.h"
 
 namespace millrace {
 

@@ -1,8 +1,8 @@
 #include "base/try.h"
 #include "cli/commands.h"
-#include "cli/json_writer.h"
-#include "cli/table.h"
 #include "cli/wal_directory.h"
+#include "text/json_writer.h"
+#include "text/table.h"
 
 namespace millrace {
 namespace {
@@ -44,7 +44,7 @@ Result<ExitCode> Run(Session& session) {
                Cell::Number(static_cast<std::int64_t>(header.generation)), Cell::Number(header.base.value()),
                Cell::Count(file.scan.frames.size()), Cell::Bytes(PayloadBytes(file))});
   }
-  table.Print(session.out);
+  session.out.Write(table);
   return ExitCode::kOk;
 }
 

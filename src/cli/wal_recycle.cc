@@ -5,7 +5,7 @@
 #include "cli/commands.h"
 #include "cli/data_location.h"
 #include "cli/topic_json.h"
-#include "cli/units.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

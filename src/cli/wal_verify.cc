@@ -2,9 +2,9 @@
 
 #include "base/try.h"
 #include "cli/commands.h"
-#include "cli/json_writer.h"
-#include "cli/units.h"
 #include "cli/wal_directory.h"
+#include "text/json_writer.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "text/base64.h"
 
 namespace millrace {
 namespace {
@@ -52,15 +53,6 @@ Sha256Digest HmacSha256(std::span<const std::byte> key, std::string_view text) {
   return digest;
 }
 
-std::string Base64(std::span<const std::byte> bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
-
 std::string Md5Base64(std::string_view text) {
   const DigestContext context = Begin(EVP_md5());
   std::array<std::byte, 16> digest;
@@ -68,13 +60,13 @@ std::string Md5Base64(std::string_view text) {
       EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr) != 1) {
     return {};
   }
-  return Base64(digest);
+  return ToBase64(digest);
 }
 
 std::string CrcBase64(std::uint32_t crc) {
   const std::byte bytes[] = {static_cast<std::byte>(crc >> 24), static_cast<std::byte>(crc >> 16),
                              static_cast<std::byte>(crc >> 8), static_cast<std::byte>(crc)};
-  return Base64(bytes);
+  return ToBase64(bytes);
 }
 
 }  // namespace millrace

@@ -1,4 +1,4 @@
-// The hashes that signing needs, and the base64 that S3 writes checksums in.
+// The hashes that signing needs, and checksums as S3 writes them.
 #pragma once
 
 #include <array>
@@ -23,6 +23,5 @@ using Sha256Digest = std::array<std::byte, 32>;
 [[nodiscard]] std::string Md5Base64(std::string_view text);
 /// As the header x-amz-checksum-crc32c wants it: four bytes, the highest first, in base64.
 [[nodiscard]] std::string CrcBase64(std::uint32_t crc);
-[[nodiscard]] std::string Base64(std::span<const std::byte> bytes);
 
 }  // namespace millrace

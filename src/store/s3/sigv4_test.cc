@@ -11,6 +11,7 @@
 #include "http/uri_encoding.h"
 #include "store/s3/digest.h"
 #include "store/s3/sigv4_vectors.h"
+#include "text/base64.h"
 
 namespace millrace {
 namespace {
@@ -124,7 +125,7 @@ TEST_F(SigV4S3Test, ARangedGetIsSignedInItsHeaders) {
 TEST(DigestTest, KnownValues) {
   EXPECT_EQ(Md5Base64("hello"), "XUFAKrxLKna5cZ2REBfFkg==");
   EXPECT_EQ(CrcBase64(0x01020304), "AQIDBA==");
-  EXPECT_EQ(Base64(AsBytes("any carnal pleas")), "YW55IGNhcm5hbCBwbGVhcw==");
+  EXPECT_EQ(ToBase64(AsBytes("any carnal pleas")), "YW55IGNhcm5hbCBwbGVhcw==");
   std::vector<SharedBytes> pieces;
   for (const std::string_view text : {"ab", "", "c"}) pieces.push_back(SharedBytes::Copy(AsBytes(text)));
   EXPECT_EQ(Sha256(pieces), Sha256("abc"));

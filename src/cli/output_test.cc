@@ -1,6 +1,6 @@
 // Goal: piped listings are plain lines a program can cut; what is written is written whole. Method: an Output on a
 // pipe, read back.
-#include "cli/table.h"
+#include "cli/output.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,6 +9,8 @@
 #include <array>
 #include <csignal>
 #include <utility>
+
+#include "text/table.h"
 
 namespace millrace {
 namespace {
@@ -35,7 +37,7 @@ TEST_F(OutputTest, PipedTableIsTabSeparatedPlainAndWithoutHeading) {
   Table table({"NAME", "BYTES"});
   table.Add({Cell::Text("a\tb\nc\\"), Cell::Bytes(1536)});
   table.Add({Cell::Text("d"), Cell::Count(1'000'000)});
-  table.Print(out);
+  out.Write(table);
   out.Flush();
   EXPECT_EQ(Read(), "a\\tb\\nc\\\\\t1536\nd\t1000000\n");
 }

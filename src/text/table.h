@@ -1,13 +1,11 @@
-// A listing: on a terminal aligned columns with units under a heading; piped, tab-separated plain values and no
-// heading.
+// A listing in two spellings: for people aligned columns with units under a heading; for programs tab-separated plain
+// values and no heading.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "cli/output.h"
 
 namespace millrace {
 
@@ -28,13 +26,11 @@ class Table {
  public:
   explicit Table(std::vector<std::string_view> headings) : headings_(std::move(headings)) {}
   void Add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }
-  /// Tabs, newlines and backslashes in plain values are escaped, so that a line is a row.
-  void Print(Output& out) const;
+  /// Tabs, newlines and backslashes in values are escaped, so that a line is a row.
+  void AppendPlain(std::string& out) const;
+  void AppendPretty(std::string& out) const;
 
  private:
-  void PrintPlain(Output& out) const;
-  void PrintPretty(Output& out) const;
-
   std::vector<std::string_view> headings_;
   std::vector<std::vector<Cell>> rows_;
 };

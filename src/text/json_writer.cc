@@ -1,11 +1,11 @@
-#include "cli/json_writer.h"
+#include "text/json_writer.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 #include <iterator>
 
-#include "cli/utf8.h"
+#include "text/utf8.h"
 
 namespace millrace {
 namespace {

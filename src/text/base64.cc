@@ -1,5 +1,6 @@
-#include "cli/base64.h"
+#include "text/base64.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -32,6 +33,12 @@ void AppendBase64(std::string& out, std::string_view bytes) {
     out += length > 1 ? kAlphabet[group >> 6 & 63] : '=';
     out += length > 2 ? kAlphabet[group & 63] : '=';
   }
+}
+
+std::string ToBase64(std::span<const std::byte> bytes) {
+  std::string text;
+  AppendBase64(text, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  return text;
 }
 
 std::optional<std::string> DecodeBase64(std::string_view text) {

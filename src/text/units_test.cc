@@ -1,6 +1,6 @@
 // Goal: numbers with units mean what people mean by them, and nothing else is taken. Method: tables of texts, good and
 // bad.
-#include "cli/units.h"
+#include "text/units.h"
 
 #include <gtest/gtest.h>
 

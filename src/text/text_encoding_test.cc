@@ -2,9 +2,9 @@
 // the shape of UTF-8, round trips over all byte values.
 #include <gtest/gtest.h>
 
-#include "cli/base64.h"
-#include "cli/json_writer.h"
-#include "cli/utf8.h"
+#include "text/base64.h"
+#include "text/json_writer.h"
+#include "text/utf8.h"
 
 namespace millrace {
 namespace {

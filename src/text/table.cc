@@ -1,10 +1,10 @@
-#include "cli/table.h"
+#include "text/table.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "cli/units.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {
@@ -40,47 +40,37 @@ Cell Cell::Number(std::int64_t number) {
 Cell Cell::Bytes(std::uint64_t bytes) { return {fmt::format("{}", bytes), FormatBytes(bytes), true}; }
 Cell Cell::Time(std::int64_t time_ms) { return {fmt::format("{}", time_ms), FormatTime(time_ms), false}; }
 
-void Table::Print(Output& out) const {
-  if (out.is_terminal()) {
-    PrintPretty(out);
-  } else {
-    PrintPlain(out);
-  }
-}
-
-void Table::PrintPlain(Output& out) const {
+void Table::AppendPlain(std::string& out) const {
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) {
-      if (i > 0) out.buffer() += '\t';
-      AppendEscaped(out.buffer(), row[i].plain);
+      if (i > 0) out += '\t';
+      AppendEscaped(out, row[i].plain);
     }
-    out.buffer() += '\n';
-    out.Written();
+    out += '\n';
   }
 }
 
-void Table::PrintPretty(Output& out) const {
+void Table::AppendPretty(std::string& out) const {
   std::vector<std::size_t> widths;
   for (std::string_view heading : headings_) widths.push_back(Width(heading));
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i].pretty));
   }
-  auto print = [&](std::size_t i, std::string_view text, bool right, bool last) {
+  const auto append = [&](std::size_t i, std::string_view text, bool right, bool last) {
     std::string padding(widths[i] - Width(text), ' ');
-    std::string& buffer = out.buffer();
-    if (i > 0) buffer += "  ";
-    if (right) buffer += padding;
-    buffer += text;
-    if (!right && !last) buffer += padding;
+    if (i > 0) out += "  ";
+    if (right) out += padding;
+    out += text;
+    if (!right && !last) out += padding;
   };
   for (std::size_t i = 0; i < headings_.size(); ++i) {
     bool right = !rows_.empty() && rows_.front()[i].number;
-    print(i, headings_[i], right, i + 1 == headings_.size());
+    append(i, headings_[i], right, i + 1 == headings_.size());
   }
-  out.Write("\n");
+  out += '\n';
   for (const auto& row : rows_) {
-    for (std::size_t i = 0; i < row.size(); ++i) print(i, row[i].pretty, row[i].number, i + 1 == row.size());
-    out.Write("\n");
+    for (std::size_t i = 0; i < row.size(); ++i) append(i, row[i].pretty, row[i].number, i + 1 == row.size());
+    out += '\n';
   }
 }
 
