@@ -1,4 +1,4 @@
-# The library as users get it: libmillrace.so and libmillrace.a out of the rooms of floors 1 to 7, and what `cmake --install` copies. The
+# The library as users get it: libmillrace.so and libmillrace.a out of the rooms of floors 1 to 7 except kafka, and what `cmake --install` copies. The
 # shared library shows what MILLRACE_EXPORT marks and nothing else.
 include(GNUInstallDirs)
 set(CMAKE_INSTALL_LIBDIR lib)

@@ -1,6 +1,6 @@
 #include "cli/error_report.h"
 
-#include "cli/exit_code.h"
+#include "kafka/error_codes.h"
 #include "text/json_writer.h"
 
 namespace millrace {
