@@ -1,10 +1,10 @@
-# The library as users get it: libmillrace.so and libmillrace.a out of the rooms of floors 1 to 9, and what `cmake --install` copies. The
+# The library as users get it: libmillrace.so and libmillrace.a out of the rooms of floors 0 to 9 except kafka, and what `cmake --install` copies. The
 # shared library shows what MILLRACE_EXPORT marks and nothing else.
 include(GNUInstallDirs)
 set(CMAKE_INSTALL_LIBDIR lib)
 
 set(objects "")
-foreach(room base env record wal segment store meta log cache fetch prefetch read tier consumer engine)
+foreach(room base text env record http wal segment store meta log cache fetch prefetch read tier consumer engine)
   if(TARGET millrace_${room})
     list(APPEND objects $<TARGET_OBJECTS:millrace_${room}>)
   endif()

@@ -1,5 +1,6 @@
-# millrace_room(NAME [DEPENDS room...] [LINKS target...] [TEST_DEPENDS room...] [TEST_LINKS target...] [COST n] [SINGLE_THREADED PATTERN]): one folder under src/ is one room. Its *.cc are the room's object library,
-# its *_test.cc the program NAME_test, its *_bench.cc the program NAME_bench. Which rooms may include which is checked from docs/architecture.md.
+# millrace_room(NAME [DEPENDS room...] [LINKS target...] [TEST_DEPENDS room...] [TEST_LINKS target...] [COST n] [SINGLE_THREADED PATTERN]):
+# one folder under src/ is one room, with its subfolders. Its *.cc are the room's object library, its *_test.cc the program NAME_test,
+# its *_bench.cc the program NAME_bench. Which rooms may include which is checked from docs/architecture.md.
 add_library(millrace_settings INTERFACE)
 target_compile_options(millrace_settings INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wno-missing-designated-field-initializers>
@@ -33,13 +34,13 @@ endif()
 add_custom_target(millrace_micro)
 
 # Their unit tests run under ThreadSanitizer too.
-set(MILLRACE_ROOMS_WITH_THREADS base env wal store log cache fetch prefetch read engine consumer)
+set(MILLRACE_ROOMS_WITH_THREADS base env http wal store log cache fetch prefetch read engine consumer)
 
 function(millrace_room name)
   cmake_parse_arguments(ROOM "" "COST;SINGLE_THREADED" "DEPENDS;LINKS;TEST_DEPENDS;TEST_LINKS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS *.cc)
-  file(GLOB tests CONFIGURE_DEPENDS *_test.cc)
-  file(GLOB benches CONFIGURE_DEPENDS *_bench.cc)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cc)
+  file(GLOB_RECURSE tests CONFIGURE_DEPENDS *_test.cc)
+  file(GLOB_RECURSE benches CONFIGURE_DEPENDS *_bench.cc)
   list(REMOVE_ITEM sources ${tests} ${benches} "")
   add_library(millrace_${name} STATIC ${sources})
   target_link_libraries(millrace_${name} PUBLIC millrace_settings PRIVATE ${ROOM_LINKS})

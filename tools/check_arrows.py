@@ -5,7 +5,9 @@ usage: check_arrows.py [TREE]
 
 The table there names each room, its floor and the rooms it may include besides `include` and `base`. This checks that
 - the table and the folders under src/ agree, and no row points up or sideways;
-- a file of a room includes only its own room, `millrace/...`, `base/...` and the rooms of its row, by full path;
+- a file of a room, its subfolders included, includes only its own room, `millrace/...`, `base/...` and the rooms of its row,
+  by full path;
+- inside a room the includes of its units form no circle: foo.h and foo.cc are one unit, tests and benchmarks none;
 - no room below `engine` includes the front door (`millrace/engine.h`, or `millrace/millrace.h` which brings it);
 - public headers include only public headers and the standard library;
 - headers of src/ include no third-party header: those stand in .cc files. Only headers for tests (*_fixture.h, *_testing.h)
@@ -22,6 +24,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 SYSTEM_HEADER = re.compile(r"^(?:(?:sys|linux)/[a-z_]+\.h|(?:fcntl|unistd|errno|time|pthread|sched|poll|signal|dirent)\.h)$")
 FRONT_DOOR = {"millrace/engine.h", "millrace/millrace.h"}
 TEST_HEADER = re.compile(r"_(?:fixture|testing)\.h$")
+NO_UNIT = re.compile(r"_(?:test|bench|fixture|testing)\.(?:h|cc)$")
 TEST_LIBRARY = re.compile(r"^(?:gtest|gmock|rapidcheck)[/.]")
 
 
@@ -80,6 +83,38 @@ def check_room_file(path, room, includes, floors):
             yield f"{path}: third-party header <{header}> in a header"
 
 
+def units_of(files):
+    """{unit: the units it includes}, of the files [(path below src/, includes)] of one room."""
+    units = {}
+    for path, includes in files:
+        if not NO_UNIT.search(path):
+            unit = os.path.splitext(path)[0]
+            included = {os.path.splitext(header)[0] for bracket, header in includes if bracket == '"'}
+            units.setdefault(unit, set()).update(included - {unit})
+    return {unit: sorted(included & units.keys()) for unit, included in units.items()}
+
+
+def reached_from(unit, units):
+    reached, waiting = set(), list(units[unit])
+    while waiting:
+        other = waiting.pop()
+        if other not in reached:
+            reached.add(other)
+            waiting.extend(units[other])
+    return reached
+
+
+def find_circles(units):
+    """Lists of units of which each reaches every other."""
+    reached = {unit: reached_from(unit, units) for unit in units}
+    circles = {tuple(sorted(other for other in reached[unit] if unit in reached[other])) for unit in units if unit in reached[unit]}
+    return [list(circle) for circle in sorted(circles)]
+
+
+def check_circles(room, files):
+    return [f"src/{room}: a circle of includes: {', '.join(circle)}" for circle in find_circles(units_of(files))]
+
+
 def source_files(tree, folder):
     for root, folders, files in os.walk(os.path.join(tree, folder)):
         folders.sort()
@@ -98,10 +133,14 @@ def check_tree(tree):
     problems = check_table(floors, folders)
     for path, includes in source_files(tree, "include"):
         problems.extend(check_public_header(path, includes))
+    files_of = {}
     for path, includes in source_files(tree, "src"):
         room = path.split(os.sep)[1]
         if room in floors:
             problems.extend(check_room_file(path, room, includes, floors))
+            files_of.setdefault(room, []).append((os.path.relpath(path, "src"), includes))
+    for room, files in files_of.items():
+        problems.extend(check_circles(room, files))
     return problems
 
 

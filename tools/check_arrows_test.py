@@ -57,6 +57,29 @@ class ArrowsTest(unittest.TestCase):
         problems = self.problems(files=files | {"src/wal/up.h": '#include "millrace/engine.h"\n'})
         self.assertEqual(problems, ["src/wal/up.h: wal lies below the engine and may not include millrace/engine.h"])
 
+    def test_a_subfolder_belongs_to_its_room(self):
+        right = {"src/env/sim/disk.cc": '#include "env/sim/disk.h"\n#include "env/file.h"\n#include "base/mutex.h"\n',
+                 "src/wal/wal.cc": '#include "env/sim/disk.h"\n'}
+        self.assertEqual(self.problems(files=right), [])
+        self.assert_seen("src/env/sim/up.cc", '#include "wal/wal.h"\n', "src/env/sim/up.cc: env may not include wal/wal.h")
+
+    def test_a_circle_inside_a_room_is_seen(self):
+        files = {"src/env/a.cc": '#include "env/sim/b.h"\n', "src/env/a.h": "", "src/env/sim/b.h": '#include "env/c.h"\n',
+                 "src/env/c.h": "", "src/env/c.cc": '#include "env/a.h"\n', "src/env/d.cc": '#include "env/a.h"\n'}
+        circle = ["src/env: a circle of includes: env/a, env/c, env/sim/b"]
+        self.assertEqual(self.problems(files=files), circle)
+        self.assertEqual(self.problems(files=files | {"src/env/c.cc": ""}), [])
+
+    def test_two_circles_are_two_problems(self):
+        files = {f"src/env/{name}.h": f'#include "env/{other}.h"\n' for name, other in ("ab", "ba", "cd", "dc")}
+        self.assertEqual(self.problems(files=files), ["src/env: a circle of includes: env/a, env/b",
+                                                      "src/env: a circle of includes: env/c, env/d"])
+
+    def test_tests_form_no_circle(self):
+        files = {"src/env/a.h": "", "src/env/a_fixture.h": '#include "env/a.h"\n',
+                 "src/env/a_test.cc": '#include "env/a.h"\n#include "env/a_fixture.h"\n'}
+        self.assertEqual(self.problems(files=files), [])
+
     def test_an_include_of_test_is_seen(self):
         self.assert_seen("src/wal/bad.cc", '#include "test/sim/world.h"\n', "not the full path")
 

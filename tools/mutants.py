@@ -97,13 +97,14 @@ def edits_of_file(path, text):
 
 def edits_of_room(tree, room, seed):
     """All edits of the room, in the order in which they are tried."""
-    folder = os.path.join(tree, "src", room)
     edits = []
-    for name in sorted(os.listdir(folder)):
-        if name.endswith((".cc", ".h")) and not NOT_TESTED.search(name):
-            path = f"src/{room}/{name}"
-            with open(os.path.join(tree, path), encoding="utf-8") as file:
-                edits += edits_of_file(path, file.read())
+    for folder, folders, names in os.walk(os.path.join(tree, "src", room)):
+        folders.sort()
+        for name in sorted(names):
+            if name.endswith((".cc", ".h")) and not NOT_TESTED.search(name):
+                path = os.path.relpath(os.path.join(folder, name), tree)
+                with open(os.path.join(tree, path), encoding="utf-8") as file:
+                    edits += edits_of_file(path, file.read())
     random.Random(f"{seed} {room}").shuffle(edits)
     return edits
 

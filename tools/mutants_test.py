@@ -42,15 +42,15 @@ class EditsTest(unittest.TestCase):
 class RoomTest(unittest.TestCase):
     def test_a_seed_makes_the_same_edits_and_tests_are_not_edited(self):
         with tempfile.TemporaryDirectory() as tree:
-            os.makedirs(f"{tree}/src/room")
+            os.makedirs(f"{tree}/src/room/part")
             code = "void F() {\n" + "".join(f"  if (a{i} < b) Call({i});\n" for i in range(20)) + "}\n"
-            for name in ("a.cc", "b.h", "a_test.cc", "a_fixture.h", "notes.md"):
+            for name in ("a.cc", "part/b.h", "a_test.cc", "a_fixture.h", "notes.md"):
                 with open(f"{tree}/src/room/{name}", "w", encoding="utf-8") as file:
                     file.write(code)
             first = mutants.edits_of_room(tree, "room", 1)
             self.assertEqual(first, mutants.edits_of_room(tree, "room", 1))
             self.assertNotEqual(first, mutants.edits_of_room(tree, "room", 2))
-            self.assertEqual({path for path, *_ in first}, {"src/room/a.cc", "src/room/b.h"})
+            self.assertEqual({path for path, *_ in first}, {"src/room/a.cc", "src/room/part/b.h"})
             self.assertEqual(len(first), 80)  # a condition and a border in each line
 
 

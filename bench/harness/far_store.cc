@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "bench/harness/opened_engine.h"
-#include "store/aws_credential_source.h"
-#include "store/curl_transport.h"
-#include "store/s3_object_store.h"
+#include "http/curl_transport.h"
+#include "store/s3/aws_credential_source.h"
+#include "store/s3/s3_object_store.h"
 
 namespace millrace::bench {
 namespace {

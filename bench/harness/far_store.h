@@ -10,10 +10,10 @@
 #include <string>
 
 #include "env/system_clock.h"
+#include "http/http_transport.h"
 #include "millrace/clock.h"
 #include "millrace/object_store.h"
-#include "store/http_transport.h"
-#include "store/s3_settings.h"
+#include "store/s3/s3_settings.h"
 #include "test/s3/sim_s3.h"
 #include "test/s3/sim_s3_server.h"
 

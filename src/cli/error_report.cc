@@ -1,7 +1,7 @@
 #include "cli/error_report.h"
 
-#include "cli/exit_code.h"
-#include "cli/json_writer.h"
+#include "kafka/error_codes.h"
+#include "text/json_writer.h"
 
 namespace millrace {
 namespace {

@@ -21,7 +21,4 @@ enum class ExitCode : int {
 
 ExitCode ExitCodeOf(ErrorCode code);
 
-/// The Kafka error number that a client of the protocol would see for it.
-int KafkaCodeOf(ErrorCode code);
-
 }  // namespace millrace

@@ -8,10 +8,21 @@
 #include <cerrno>
 #include <system_error>
 
+#include "text/table.h"
+
 namespace millrace {
 
 Output::Output(int descriptor, std::size_t buffer_bytes)
     : descriptor_(descriptor), buffer_bytes_(buffer_bytes), is_terminal_(::isatty(descriptor) == 1) {}
+
+void Output::Write(const Table& table) {
+  if (is_terminal_) {
+    table.AppendPretty(buffer_);
+  } else {
+    table.AppendPlain(buffer_);
+  }
+  Written();
+}
 
 void Output::Flush() {
   std::string_view rest = buffer_;

@@ -12,6 +12,8 @@
 
 namespace millrace {
 
+class Table;
+
 /// Not thread-safe. Nothing is written before the buffer is full or Flush is called.
 class Output {
  public:
@@ -27,6 +29,8 @@ class Output {
     buffer_.append(text);
     Written();
   }
+  /// For people on a terminal, for programs elsewhere.
+  void Write(const Table& table);
   /// Waits for a reader who is slow, also where the descriptor is non-blocking.
   void Flush();
   void LineByLine() { line_by_line_ = true; }

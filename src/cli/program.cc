@@ -4,12 +4,12 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "cli/argument_parser.h"
-#include "cli/command_table.h"
-#include "cli/commands.h"
 #include "cli/error_report.h"
-#include "cli/help_text.h"
 #include "cli/interrupt.h"
+#include "cli/parse/argument_parser.h"
+#include "cli/verbs/command_table.h"
+#include "cli/verbs/commands.h"
+#include "cli/verbs/help_text.h"
 #include "millrace/request_scope.h"
 
 namespace millrace {

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "env/sim_file_system.h"
+#include "env/sim_losses.h"
 
 namespace millrace {
 

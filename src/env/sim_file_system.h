@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "env/sim_losses.h"
 #include "millrace/file_system.h"
 
 namespace millrace {
@@ -46,12 +47,6 @@ struct SimFault {
 /// What the file system can do; everything by default.
 struct SimTraits {
   bool direct = true, allocate = true, map = true;
-};
-
-/// What the power losses behind a disk did to what was not synced, for counting that they did.
-struct SimLosses {
-  std::uint64_t blocks_kept = 0, blocks_lost = 0, blocks_torn = 0, blocks_overtaken = 0;  // overtaken: an older version
-  std::uint64_t names_kept = 0, names_lost = 0, sizes_kept = 0, sizes_lost = 0;
 };
 
 class SimFileSystem final : public FileSystem {

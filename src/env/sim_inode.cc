@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "env/seeded_random.h"
-#include "env/sim_file_system.h"
+#include "env/sim_losses.h"
 
 namespace millrace {
 namespace {

@@ -9,9 +9,12 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "record/record_batch_view.h"
+namespace millrace {
 
-namespace millrace::batch_layout {
+inline constexpr std::size_t kBatchHeaderBytes = 61;        // up to and with the record count
+inline constexpr std::size_t kBatchLengthPrefixBytes = 12;  // base offset and length, which the length does not count
+
+namespace batch_layout {
 
 inline constexpr std::size_t kBaseOffset = 0;
 inline constexpr std::size_t kLength = 8;
@@ -41,4 +44,5 @@ inline constexpr std::int16_t kControl = 0x20;
 /// Length, attributes, timestamp delta, offset delta, key length, value length and header count, a byte each.
 inline constexpr std::size_t kRecordBytesMin = 7;
 
-}  // namespace millrace::batch_layout
+}  // namespace batch_layout
+}  // namespace millrace

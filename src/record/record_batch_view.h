@@ -11,11 +11,9 @@
 #include "millrace/options.h"
 #include "millrace/record.h"
 #include "millrace/result.h"
+#include "record/record_batch_layout.h"
 
 namespace millrace {
-
-inline constexpr std::size_t kBatchHeaderBytes = 61;        // up to and with the record count
-inline constexpr std::size_t kBatchLengthPrefixBytes = 12;  // base offset and length, which the length does not count
 
 /// A batch whose header has been checked against the bytes at hand. Does not own them.
 class RecordBatchView {

@@ -90,7 +90,7 @@ class AbandoningObjectStore::Crew : public std::enable_shared_from_this<Crew> {
 };
 
 AbandoningObjectStore::AbandoningObjectStore(std::shared_ptr<ObjectStore> inner, std::shared_ptr<Clock> clock)
-    : inner_(std::move(inner)), clock_(std::move(clock)), crew_(std::make_shared<Crew>()) {}
+    : ForwardingObjectStore(std::move(inner)), clock_(std::move(clock)), crew_(std::make_shared<Crew>()) {}
 
 AbandoningObjectStore::~AbandoningObjectStore() { Dismiss(); }
 
@@ -100,7 +100,7 @@ template <class T>
 Result<T> AbandoningObjectStore::Run(std::move_only_function<Result<T>(ObjectStore&)> request) {
   const RequestLimits limits = RequestScope::Current();
   const auto outcome = std::make_shared<Outcome<T>>();
-  MR_TRY(crew_->Submit([outcome, limits, store = inner_, request = std::move(request)]() mutable {
+  MR_TRY(crew_->Submit([outcome, limits, store = shared_inner(), request = std::move(request)]() mutable {
     {
       MutexLock lock(outcome->mutex);
       if (outcome->abandoned) return;

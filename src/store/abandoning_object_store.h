@@ -10,15 +10,15 @@
 #include <memory>
 
 #include "millrace/clock.h"
-#include "millrace/object_store.h"
 #include "millrace/request_scope.h"
+#include "store/forwarding_object_store.h"
 
 namespace millrace {
 
 /// Safe from any thread. Errors of its own: kTimeout (the scope's deadline), kClosed (its stop); what the request comes
 /// to is unknown then. kUnavailable: no thread is to be had. An abandoned request touches the store, its own copy of
 /// the arguments and nothing else; it may outlive this, and shares ownership of the store.
-class AbandoningObjectStore final : public ObjectStore {
+class AbandoningObjectStore final : public ForwardingObjectStore {
  public:
   AbandoningObjectStore(std::shared_ptr<ObjectStore> inner, std::shared_ptr<Clock> clock);
   ~AbandoningObjectStore() override;
@@ -33,7 +33,6 @@ class AbandoningObjectStore final : public ObjectStore {
   Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override;
   Result<void> Delete(std::string_view key) override;
   Result<void> DeleteMany(std::span<const std::string> keys) override;
-  [[nodiscard]] std::string Describe() const override { return inner_->Describe(); }
 
   /// No request comes any more: threads end, those that stand in an abandoned request when the store lets them.
   void Dismiss();
@@ -43,7 +42,6 @@ class AbandoningObjectStore final : public ObjectStore {
   template <class T>
   Result<T> Run(std::move_only_function<Result<T>(ObjectStore&)> request);
 
-  const std::shared_ptr<ObjectStore> inner_;
   const std::shared_ptr<Clock> clock_;
   const std::shared_ptr<Crew> crew_;
 };

@@ -15,7 +15,7 @@ Error Injected(ErrorCode code, std::string_view what) { return {code, "injected 
 
 FaultyObjectStore::FaultyObjectStore(std::shared_ptr<ObjectStore> inner, std::uint64_t seed,
                                      std::function<void(std::chrono::nanoseconds)> delay)
-    : inner_(std::move(inner)), delay_(std::move(delay)), random_(seed) {}
+    : ForwardingObjectStore(std::move(inner)), delay_(std::move(delay)), random_(seed) {}
 
 void FaultyObjectStore::SetPlan(const ObjectFaultPlan& plan) {
   MutexLock lock(mutex_);
@@ -81,7 +81,7 @@ void FaultyObjectStore::Remember(std::string_view key, std::uint64_t size_bytes,
 Result<void> FaultyObjectStore::Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) {
   const Verdict verdict = Judge(Request::kPut);
   if (verdict.error_before) return Injected(verdict.code, "put had no effect");
-  MR_TRY(inner_->Put(key, pieces, mode));
+  MR_TRY(inner().Put(key, pieces, mode));
   std::uint64_t size = 0;
   for (const SharedBytes& piece : pieces) size += piece.size();
   Remember(key, size, false);
@@ -92,7 +92,7 @@ Result<void> FaultyObjectStore::Put(std::string_view key, std::span<const Shared
 Result<SharedBytes> FaultyObjectStore::Get(std::string_view key, ByteRange range) {
   const Verdict verdict = Judge(Request::kGet);
   if (verdict.error_before || verdict.error_after) return Injected(verdict.code, "get");
-  MR_ASSIGN_OR_RETURN(SharedBytes bytes, inner_->Get(key, range));
+  MR_ASSIGN_OR_RETURN(SharedBytes bytes, inner().Get(key, range));
   if (verdict.short_body && !bytes.empty()) bytes = bytes.Slice(0, verdict.dice % bytes.size());
   if (verdict.corrupt_body && !bytes.empty()) {
     Buffer damaged(bytes.size());
@@ -103,16 +103,28 @@ Result<SharedBytes> FaultyObjectStore::Get(std::string_view key, ByteRange range
   return bytes;
 }
 
+Result<std::vector<SharedBytes>> FaultyObjectStore::GetParts(std::string_view key, std::uint64_t offset,
+                                                             std::span<const std::uint64_t> lengths) {
+  return ObjectStore::GetParts(key, offset, lengths);
+}
+
+Result<std::vector<SharedBytes>> FaultyObjectStore::PrefetchParts(std::string_view key, std::uint64_t offset,
+                                                                  std::span<const std::uint64_t> lengths) {
+  return ObjectStore::PrefetchParts(key, offset, lengths);
+}
+
+Result<void> FaultyObjectStore::DeleteMany(std::span<const std::string> keys) { return ObjectStore::DeleteMany(keys); }
+
 Result<ObjectDescription> FaultyObjectStore::Head(std::string_view key) {
   const Verdict verdict = Judge(Request::kHead);
   if (verdict.error_before || verdict.error_after) return Injected(verdict.code, "head");
-  return inner_->Head(key);
+  return inner().Head(key);
 }
 
 Result<ObjectPage> FaultyObjectStore::List(std::string_view prefix, std::string_view continuation, std::size_t max) {
   const Verdict verdict = Judge(Request::kList);
   if (verdict.error_before || verdict.error_after) return Injected(verdict.code, "list");
-  MR_ASSIGN_OR_RETURN(ObjectPage page, inner_->List(prefix, continuation, max));
+  MR_ASSIGN_OR_RETURN(ObjectPage page, inner().List(prefix, continuation, max));
   if (!verdict.stale_list) return page;
   MutexLock lock(mutex_);
   for (const Change& change : recent_) {
@@ -126,7 +138,7 @@ Result<ObjectPage> FaultyObjectStore::List(std::string_view prefix, std::string_
 Result<void> FaultyObjectStore::Delete(std::string_view key) {
   const Verdict verdict = Judge(Request::kDelete);
   if (verdict.error_before) return Injected(verdict.code, "delete had no effect");
-  MR_TRY(inner_->Delete(key));
+  MR_TRY(inner().Delete(key));
   Remember(key, 0, true);
   if (verdict.error_after) return Injected(verdict.code, "delete succeeded, its answer was lost");
   return {};

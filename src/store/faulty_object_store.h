@@ -11,7 +11,7 @@
 
 #include "base/mutex.h"
 #include "env/seeded_random.h"
-#include "millrace/object_store.h"
+#include "store/forwarding_object_store.h"
 
 namespace millrace {
 
@@ -38,8 +38,9 @@ struct ObjectFaultPlan {
   }
 };
 
-/// Safe from any thread; a seeded run is deterministic if its calls come in a fixed order.
-class FaultyObjectStore final : public ObjectStore {
+/// Safe from any thread; a seeded run is deterministic if its calls come in a fixed order. Parts are one Get, many
+/// deletes one Delete a key, so that each meets faults of its own.
+class FaultyObjectStore final : public ForwardingObjectStore {
  public:
   /// `delay` lets time pass: it advances the simulated clock, or sleeps.
   FaultyObjectStore(std::shared_ptr<ObjectStore> inner, std::uint64_t seed,
@@ -47,10 +48,14 @@ class FaultyObjectStore final : public ObjectStore {
 
   Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
   Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
+  Result<std::vector<SharedBytes>> GetParts(std::string_view key, std::uint64_t offset,
+                                            std::span<const std::uint64_t> lengths) override;
+  Result<std::vector<SharedBytes>> PrefetchParts(std::string_view key, std::uint64_t offset,
+                                                 std::span<const std::uint64_t> lengths) override;
   Result<ObjectDescription> Head(std::string_view key) override;
   Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override;
   Result<void> Delete(std::string_view key) override;
-  [[nodiscard]] std::string Describe() const override { return inner_->Describe(); }
+  Result<void> DeleteMany(std::span<const std::string> keys) override;
 
   /// From now on; a default plan heals everything.
   void SetPlan(const ObjectFaultPlan& plan);
@@ -71,7 +76,6 @@ class FaultyObjectStore final : public ObjectStore {
   bool Befalls(ObjectFault fault, Request request, bool chosen) MR_REQUIRES(mutex_);
   void Remember(std::string_view key, std::uint64_t size_bytes, bool deleted);
 
-  const std::shared_ptr<ObjectStore> inner_;
   const std::function<void(std::chrono::nanoseconds)> delay_;
   mutable Mutex mutex_;
   SeededRandom random_ MR_GUARDED_BY(mutex_);

@@ -17,41 +17,45 @@ Result<T> MeteredObjectStore::Count(std::atomic<std::uint64_t>& requests, Result
 }
 
 Result<void> MeteredObjectStore::Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) {
-  auto result = Count(puts_, inner_->Put(key, pieces, mode));
+  auto result = Count(puts_, ForwardingObjectStore::Put(key, pieces, mode));
   if (result) bytes_put_.fetch_add(TotalBytes(pieces), std::memory_order_relaxed);
   return result;
 }
 
 Result<SharedBytes> MeteredObjectStore::Get(std::string_view key, ByteRange range) {
-  auto result = Count(gets_, inner_->Get(key, range));
+  auto result = Count(gets_, ForwardingObjectStore::Get(key, range));
   if (result) bytes_got_.fetch_add(result->size(), std::memory_order_relaxed);
   return result;
 }
 
 Result<std::vector<SharedBytes>> MeteredObjectStore::GetParts(std::string_view key, std::uint64_t offset,
                                                               std::span<const std::uint64_t> lengths) {
-  auto result = Count(gets_, inner_->GetParts(key, offset, lengths));
+  auto result = Count(gets_, ForwardingObjectStore::GetParts(key, offset, lengths));
   if (result) bytes_got_.fetch_add(TotalBytes(*result), std::memory_order_relaxed);
   return result;
 }
 
 Result<std::vector<SharedBytes>> MeteredObjectStore::PrefetchParts(std::string_view key, std::uint64_t offset,
                                                                    std::span<const std::uint64_t> lengths) {
-  auto result = Count(gets_, inner_->PrefetchParts(key, offset, lengths));
+  auto result = Count(gets_, ForwardingObjectStore::PrefetchParts(key, offset, lengths));
   if (result) bytes_got_.fetch_add(TotalBytes(*result), std::memory_order_relaxed);
   return result;
 }
 
-Result<ObjectDescription> MeteredObjectStore::Head(std::string_view key) { return Count(heads_, inner_->Head(key)); }
-
-Result<ObjectPage> MeteredObjectStore::List(std::string_view prefix, std::string_view continuation, std::size_t max) {
-  return Count(lists_, inner_->List(prefix, continuation, max));
+Result<ObjectDescription> MeteredObjectStore::Head(std::string_view key) {
+  return Count(heads_, ForwardingObjectStore::Head(key));
 }
 
-Result<void> MeteredObjectStore::Delete(std::string_view key) { return Count(deletes_, inner_->Delete(key)); }
+Result<ObjectPage> MeteredObjectStore::List(std::string_view prefix, std::string_view continuation, std::size_t max) {
+  return Count(lists_, ForwardingObjectStore::List(prefix, continuation, max));
+}
+
+Result<void> MeteredObjectStore::Delete(std::string_view key) {
+  return Count(deletes_, ForwardingObjectStore::Delete(key));
+}
 
 Result<void> MeteredObjectStore::DeleteMany(std::span<const std::string> keys) {
-  return Count(deletes_, inner_->DeleteMany(keys));
+  return Count(deletes_, ForwardingObjectStore::DeleteMany(keys));
 }
 
 ObjectRequestCounts MeteredObjectStore::Counts() const {

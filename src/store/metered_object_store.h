@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "millrace/object_store.h"
+#include "store/forwarding_object_store.h"
 
 namespace millrace {
 
@@ -24,9 +24,9 @@ struct ObjectRequestCounts {
 };
 
 /// Safe from any thread.
-class MeteredObjectStore final : public ObjectStore {
+class MeteredObjectStore final : public ForwardingObjectStore {
  public:
-  explicit MeteredObjectStore(std::shared_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
+  explicit MeteredObjectStore(std::shared_ptr<ObjectStore> inner) : ForwardingObjectStore(std::move(inner)) {}
 
   Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
   Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
@@ -38,7 +38,6 @@ class MeteredObjectStore final : public ObjectStore {
   Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override;
   Result<void> Delete(std::string_view key) override;
   Result<void> DeleteMany(std::span<const std::string> keys) override;
-  [[nodiscard]] std::string Describe() const override { return inner_->Describe(); }
 
   [[nodiscard]] ObjectRequestCounts Counts() const;
 
@@ -46,7 +45,6 @@ class MeteredObjectStore final : public ObjectStore {
   template <class T>
   Result<T> Count(std::atomic<std::uint64_t>& requests, Result<T> result);
 
-  const std::shared_ptr<ObjectStore> inner_;
   std::atomic<std::uint64_t> puts_{0}, gets_{0}, heads_{0}, lists_{0}, deletes_{0}, failed_{0};
   std::atomic<std::uint64_t> bytes_put_{0}, bytes_got_{0};
 };

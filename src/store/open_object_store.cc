@@ -5,7 +5,7 @@
 #include "base/try.h"
 #include "store/local_dir_object_store.h"
 #include "store/memory_object_store.h"
-#include "store/open_s3_object_store.h"
+#include "store/s3/open_s3_object_store.h"
 
 namespace millrace {
 namespace {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/limited_wait.h"
 #include "base/try.h"
@@ -20,7 +21,7 @@ constexpr std::uint64_t kCompareBytes = 1 << 20;
 RetryingObjectStore::RetryingObjectStore(std::shared_ptr<ObjectStore> inner, const RetryOptions& options,
                                          const Clock& clock, Random& random,
                                          std::function<void(std::chrono::nanoseconds)> pause)
-    : inner_(std::move(inner)),
+    : ForwardingObjectStore(std::move(inner)),
       options_(options),
       clock_(clock),
       random_(random),
@@ -61,14 +62,13 @@ void RetryingObjectStore::Sleep(std::chrono::nanoseconds time) {
   }
 }
 
-template <class T>
-Result<T> RetryingObjectStore::Repeat(std::string_view what,
-                                      const std::function<Result<T>(std::uint32_t attempt)>& request) {
+Result<void> RetryingObjectStore::Around(const Subject& subject, const std::function<Result<void>()>& request) {
+  const std::string what = fmt::format("{} {}", subject.verb, subject.name);
   if (const auto limit = LimitReached(clock_, what)) return limit->WithContext(Describe());
   const auto deadline = DeadlineInScope(clock_, options_.deadline);
   const RequestScope scope({.deadline = deadline});
   for (std::uint32_t attempt = 0;; ++attempt) {
-    Result<T> result = request(attempt);
+    Result<void> result = request();
     if (result) {
       PayBack();
       return result;
@@ -90,13 +90,13 @@ Result<T> RetryingObjectStore::Repeat(std::string_view what,
 }
 
 Result<bool> RetryingObjectStore::HoldsExactly(std::string_view key, std::span<const SharedBytes> pieces) {
-  MR_ASSIGN_OR_RETURN(const ObjectDescription found, inner_->Head(key));
+  MR_ASSIGN_OR_RETURN(const ObjectDescription found, inner().Head(key));
   if (found.size_bytes != TotalBytes(pieces)) return false;
   std::uint64_t at = 0;
   for (const SharedBytes& piece : pieces) {
     for (std::uint64_t within = 0; within < piece.size(); within += kCompareBytes) {
       const std::uint64_t length = std::min<std::uint64_t>(kCompareBytes, piece.size() - within);
-      MR_ASSIGN_OR_RETURN(const SharedBytes stored, inner_->Get(key, {at + within, length}));
+      MR_ASSIGN_OR_RETURN(const SharedBytes stored, inner().Get(key, {at + within, length}));
       if (stored.size() != length) {
         return Error(ErrorCode::kUnavailable, fmt::format("{}: body of {} came back short", Describe(), key));
       }
@@ -108,48 +108,15 @@ Result<bool> RetryingObjectStore::HoldsExactly(std::string_view key, std::span<c
 }
 
 Result<void> RetryingObjectStore::Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) {
-  return Repeat<void>(fmt::format("put {}", key), [&](std::uint32_t attempt) -> Result<void> {
-    auto result = inner_->Put(key, pieces, mode);
-    const bool may_be_ours = mode == PutMode::kIfAbsent && attempt > 0;
+  bool again = false;
+  return Around({"put", key}, [&]() -> Result<void> {
+    auto result = inner().Put(key, pieces, mode);
+    const bool may_be_ours = mode == PutMode::kIfAbsent && std::exchange(again, true);
     if (result || !may_be_ours || result.error().code() != ErrorCode::kAlreadyExists) return result;
     MR_ASSIGN_OR_RETURN(const bool ours, HoldsExactly(key, pieces));
     if (ours) return {};
     return result;
   });
-}
-
-Result<SharedBytes> RetryingObjectStore::Get(std::string_view key, ByteRange range) {
-  return Repeat<SharedBytes>(fmt::format("get {}", key), [&](std::uint32_t) { return inner_->Get(key, range); });
-}
-
-Result<std::vector<SharedBytes>> RetryingObjectStore::GetParts(std::string_view key, std::uint64_t offset,
-                                                               std::span<const std::uint64_t> lengths) {
-  return Repeat<std::vector<SharedBytes>>(fmt::format("get {}", key),
-                                          [&](std::uint32_t) { return inner_->GetParts(key, offset, lengths); });
-}
-
-Result<std::vector<SharedBytes>> RetryingObjectStore::PrefetchParts(std::string_view key, std::uint64_t offset,
-                                                                    std::span<const std::uint64_t> lengths) {
-  return Repeat<std::vector<SharedBytes>>(fmt::format("get {}", key),
-                                          [&](std::uint32_t) { return inner_->PrefetchParts(key, offset, lengths); });
-}
-
-Result<ObjectDescription> RetryingObjectStore::Head(std::string_view key) {
-  return Repeat<ObjectDescription>(fmt::format("head {}", key), [&](std::uint32_t) { return inner_->Head(key); });
-}
-
-Result<ObjectPage> RetryingObjectStore::List(std::string_view prefix, std::string_view continuation, std::size_t max) {
-  return Repeat<ObjectPage>(fmt::format("list {}", prefix),
-                            [&](std::uint32_t) { return inner_->List(prefix, continuation, max); });
-}
-
-Result<void> RetryingObjectStore::Delete(std::string_view key) {
-  return Repeat<void>(fmt::format("delete {}", key), [&](std::uint32_t) { return inner_->Delete(key); });
-}
-
-Result<void> RetryingObjectStore::DeleteMany(std::span<const std::string> keys) {
-  return Repeat<void>(fmt::format("delete {} objects", keys.size()),
-                      [&](std::uint32_t) { return inner_->DeleteMany(keys); });
 }
 
 }  // namespace millrace

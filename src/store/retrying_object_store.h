@@ -17,7 +17,7 @@
 #include "base/mutex.h"
 #include "env/random.h"
 #include "millrace/clock.h"
-#include "millrace/object_store.h"
+#include "store/forwarding_object_store.h"
 
 namespace millrace {
 
@@ -33,7 +33,7 @@ struct RetryOptions {
 
 /// Safe from any thread. Errors: the last attempt's, with the number of attempts; kTimeout or kClosed if the caller's
 /// limits had ended before the first.
-class RetryingObjectStore final : public ObjectStore {
+class RetryingObjectStore final : public ForwardingObjectStore {
  public:
   /// `clock` and `random` (for the jitter) outlive the store. `pause` lets time pass (the simulator's advances its
   /// clock) or ends early; null sleeps, within the limits of the thread.
@@ -41,29 +41,17 @@ class RetryingObjectStore final : public ObjectStore {
                       Random& random, std::function<void(std::chrono::nanoseconds)> pause = {});
 
   Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
-  Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
-  Result<std::vector<SharedBytes>> GetParts(std::string_view key, std::uint64_t offset,
-                                            std::span<const std::uint64_t> lengths) override;
-  Result<std::vector<SharedBytes>> PrefetchParts(std::string_view key, std::uint64_t offset,
-                                                 std::span<const std::uint64_t> lengths) override;
-  Result<ObjectDescription> Head(std::string_view key) override;
-  Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override;
-  Result<void> Delete(std::string_view key) override;
-  Result<void> DeleteMany(std::span<const std::string> keys) override;
-  [[nodiscard]] std::string Describe() const override { return inner_->Describe(); }
 
   [[nodiscard]] std::uint64_t retries() const;
 
  private:
-  template <class T>
-  Result<T> Repeat(std::string_view what, const std::function<Result<T>(std::uint32_t attempt)>& request);
+  Result<void> Around(const Subject& subject, const std::function<Result<void>()>& request) override;
   void Sleep(std::chrono::nanoseconds time);
   bool TakeFromBudget();
   void PayBack();
   std::chrono::nanoseconds Backoff(std::uint32_t attempt);
   Result<bool> HoldsExactly(std::string_view key, std::span<const SharedBytes> pieces);
 
-  const std::shared_ptr<ObjectStore> inner_;
   const RetryOptions options_;
   const Clock& clock_;
   Random& random_;

@@ -8,7 +8,7 @@
 #include "base/crc32c.h"
 #include "base/try.h"
 #include "store/object_pieces.h"
-#include "store/s3_object_store.h"
+#include "store/s3/s3_object_store.h"
 
 namespace millrace {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "env/seeded_random.h"
 #include "env/sim_clock.h"
-#include "store/fake_http_transport.h"
+#include "http/fake_http_transport.h"
 #include "store/memory_object_store.h"
-#include "store/s3_object_store.h"
+#include "store/s3/s3_object_store.h"
 
 namespace millrace {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "env/seeded_random.h"
 #include "env/system_clock.h"
-#include "store/curl_transport.h"
+#include "http/curl_transport.h"
 #include "test/s3/s3_stores.h"
 
 namespace millrace {

@@ -9,15 +9,16 @@
 #include "allocation_meter.h"
 #include "base/check.h"
 #include "env/sim_clock.h"
+#include "http/content_range.h"
+#include "http/http_body.h"
+#include "http/http_time.h"
+#include "http/uri_encoding.h"
 #include "millrace/bytes.h"
-#include "store/http_body.h"
-#include "store/http_time.h"
 #include "store/object_key.h"
-#include "store/s3_object_store.h"
-#include "store/s3_refusal.h"
-#include "store/s3_reply.h"
-#include "store/s3_settings.h"
-#include "store/uri_encoding.h"
+#include "store/s3/s3_object_store.h"
+#include "store/s3/s3_refusal.h"
+#include "store/s3/s3_reply.h"
+#include "store/s3/s3_settings.h"
 
 namespace millrace {
 namespace {

@@ -8,7 +8,7 @@
 #include "env/seeded_random.h"
 #include "env/sim_clock.h"
 #include "env/system_clock.h"
-#include "store/curl_transport.h"
+#include "http/curl_transport.h"
 #include "store/object_store_conformance_testing.h"
 #include "store/retrying_object_store.h"
 #include "test/s3/s3_stores.h"

@@ -13,7 +13,7 @@
 #include "env/random_id.h"
 #include "env/system_clock.h"
 #include "env/system_random.h"
-#include "store/curl_transport.h"
+#include "http/curl_transport.h"
 #include "store/object_store_conformance_testing.h"
 #include "store/store_probe.h"
 #include "test/s3/s3_stores.h"

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "store/aws_credential_source.h"
-#include "store/s3_settings.h"
+#include "store/s3/aws_credential_source.h"
+#include "store/s3/s3_settings.h"
 
 namespace millrace {
 

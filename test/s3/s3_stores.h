@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "http/http_transport.h"
 #include "millrace/clock.h"
-#include "store/http_transport.h"
-#include "store/s3_object_store.h"
+#include "store/s3/s3_object_store.h"
 
 namespace millrace {
 

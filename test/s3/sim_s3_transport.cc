@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "store/http_body.h"
+#include "http/http_body.h"
 #include "store/object_pieces.h"
 
 namespace millrace {

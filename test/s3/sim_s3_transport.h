@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "env/sim_clock.h"
-#include "store/http_transport.h"
+#include "http/http_transport.h"
 #include "test/s3/sim_s3.h"
 
 namespace millrace {

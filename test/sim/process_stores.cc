@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "store/forwarding_object_store.h"
 #include "wal_model.h"
 
 namespace millrace::sim {
@@ -15,60 +16,38 @@ constexpr std::chrono::hours kDoubted(20);  // a day, less what clocks jump in a
 // Nobody repeats anything after death.
 Error DeadError() { return Error(ErrorCode::kUnavailable, "the process is dead").WithRetryable(false); }
 
-class ProcessObjects final : public ObjectStore {
+class ProcessObjects final : public ForwardingObjectStore {
  public:
   ProcessObjects(std::shared_ptr<ObjectStore> below, SharedTruth& truth, std::shared_ptr<const ProcessLife> life,
                  Report& report)
-      : below_(std::move(below)), truth_(truth), life_(std::move(life)), report_(report) {}
+      : ForwardingObjectStore(std::move(below)), truth_(truth), life_(std::move(life)), report_(report) {}
 
   Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override {
-    if (!life_->alive) return DeadError();
-    if (key.ends_with(".obj")) {
+    if (life_->alive && key.ends_with(".obj")) {
       // The same bytes again are a retry of one attempt.
       std::uint64_t fingerprint = 0;
       for (const SharedBytes& piece : pieces) fingerprint = fingerprint * 31 + HashOf(piece.bytes());
       const auto [entry, fresh] = truth_.keys_ever_put.emplace(key, fingerprint);
       report_.Expect(fresh || entry->second == fingerprint, "key-reused", key);
     }
-    return below_->Put(key, pieces, mode);
-  }
-  Result<SharedBytes> Get(std::string_view key, ByteRange range) override {
-    if (!life_->alive) return DeadError();
-    return below_->Get(key, range);
-  }
-  Result<std::vector<SharedBytes>> GetParts(std::string_view key, std::uint64_t offset,
-                                            std::span<const std::uint64_t> lengths) override {
-    if (!life_->alive) return DeadError();
-    return below_->GetParts(key, offset, lengths);
-  }
-  Result<std::vector<SharedBytes>> PrefetchParts(std::string_view key, std::uint64_t offset,
-                                                 std::span<const std::uint64_t> lengths) override {
-    if (!life_->alive) return DeadError();
-    return below_->PrefetchParts(key, offset, lengths);
-  }
-  Result<ObjectDescription> Head(std::string_view key) override {
-    if (!life_->alive) return DeadError();
-    return below_->Head(key);
-  }
-  Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override {
-    if (!life_->alive) return DeadError();
-    return below_->List(prefix, continuation, max);
+    return ForwardingObjectStore::Put(key, pieces, mode);
   }
   Result<void> Delete(std::string_view key) override {
-    if (!life_->alive) return DeadError();
-    if (key.ends_with(".obj")) JudgeDeletion(key);
-    return below_->Delete(key);
+    if (life_->alive && key.ends_with(".obj")) JudgeDeletion(key);
+    return ForwardingObjectStore::Delete(key);
   }
   Result<void> DeleteMany(std::span<const std::string> keys) override {
-    if (!life_->alive) return DeadError();
     for (const std::string& key : keys) {
-      if (key.ends_with(".obj")) JudgeDeletion(key);
+      if (life_->alive && key.ends_with(".obj")) JudgeDeletion(key);
     }
-    return below_->DeleteMany(keys);
+    return ForwardingObjectStore::DeleteMany(keys);
   }
-  [[nodiscard]] std::string Describe() const override { return below_->Describe(); }
 
  private:
+  Result<void> Around(const Subject&, const std::function<Result<void>()>& request) override {
+    if (!life_->alive) return DeadError();
+    return request();
+  }
   void JudgeDeletion(std::string_view key) {
     report_.Fired("object-deleted");
     report_.Expect(!truth_.Refers(key), "referenced-object-deleted", key);
@@ -86,7 +65,6 @@ class ProcessObjects final : public ObjectStore {
     report_.Expect(false, "deleted-without-decision", fmt::format("{} is not marked as deleting in metadata", key));
   }
 
-  const std::shared_ptr<ObjectStore> below_;
   SharedTruth& truth_;
   const std::shared_ptr<const ProcessLife> life_;
   Report& report_;

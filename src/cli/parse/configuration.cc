@@ -1,0 +1,109 @@
+#include "cli/parse/configuration.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "base/try.h"
+#include "cli/parse/configuration_file.h"
+#include "cli/parse/engine_settings.h"
+
+namespace millrace {
+namespace {
+
+// Flags and variables that are older than the names, and shorter.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kFlags{{{"--data-dir", "engine.data_dir"},
+                                                                               {"--store", "engine.object_store"},
+                                                                               {"--metadata", "engine.metadata_store"},
+                                                                               {"--sync", "engine.sync"},
+                                                                               {"--name-space", "engine.name_space"}}};
+constexpr const char* kDirectoryVariable = "MILLRACE_DATA_DIR";
+
+Result<void> Set(Configuration& to, const EngineSetting& setting, std::string_view value, std::string origin) {
+  MR_TRY(ApplyEngineSetting(setting, value, to.options));
+  to.origins.insert_or_assign(std::string(setting.name), std::move(origin));
+  return {};
+}
+
+std::optional<std::filesystem::path> FindFile(const Arguments& arguments) {
+  if (auto named = arguments.Text("--config-file")) return *named;
+  for (const char* path : {"./millrace.toml", "/etc/millrace/millrace.toml"}) {
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(path, ignored)) return path;
+  }
+  return std::nullopt;
+}
+
+Result<void> TakeFile(Configuration& to, const std::filesystem::path& path) {
+  MR_ASSIGN_OR_RETURN(const std::vector<FileSetting> settings, ReadConfigurationFile(path));
+  for (const FileSetting& one : settings) {
+    auto setting = FindEngineSetting(one.name);
+    if (!setting) return setting.error().WithContext(one.place);
+    if (auto set = Set(to, **setting, one.value, one.place); !set) return set.error().WithContext(one.place);
+  }
+  return {};
+}
+
+Result<void> TakeEnvironment(Configuration& to, const Environment& environment) {
+  for (const EngineSetting& setting : EngineSettings()) {
+    const std::string variable = setting.variable();
+    auto value = environment(variable.c_str());
+    if (!value) continue;
+    if (auto set = Set(to, setting, *value, variable); !set) return set.error().WithContext(variable);
+  }
+  if (auto directory = environment(kDirectoryVariable)) {
+    MR_ASSIGN_OR_RETURN(const EngineSetting* setting, FindEngineSetting("engine.data_dir"));
+    MR_TRY(Set(to, *setting, *directory, kDirectoryVariable));
+  }
+  return {};
+}
+
+Result<void> TakeFlags(Configuration& to, const Arguments& arguments) {
+  for (const std::string& text : arguments.All("--set")) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos)
+      return Error(ErrorCode::kInvalidArgument, fmt::format("--set takes SETTING=VALUE, not \"{}\"", text));
+    auto setting = FindEngineSetting(std::string_view(text).substr(0, equals));
+    if (!setting) return setting.error().WithContext("--set");
+    if (auto set = Set(to, **setting, std::string_view(text).substr(equals + 1), "--set"); !set)
+      return set.error().WithContext("--set");
+  }
+  for (const auto& [flag, name] : kFlags) {
+    auto value = arguments.Text(flag);
+    if (!value) continue;
+    MR_ASSIGN_OR_RETURN(const EngineSetting* setting, FindEngineSetting(name));
+    if (!setting->set(to.options, *value))
+      return Error(ErrorCode::kInvalidArgument, fmt::format("{} takes {}, not \"{}\"", flag, setting->wanted, *value));
+    to.origins.insert_or_assign(std::string(name), std::string(flag));
+  }
+  return {};
+}
+
+}  // namespace
+
+Environment ProcessEnvironment() {
+  return [](const char* name) -> std::optional<std::string> {
+    const char* value = std::getenv(name);
+    if (value == nullptr || *value == '\0') return std::nullopt;
+    return std::string(value);
+  };
+}
+
+std::string_view Configuration::OriginOf(std::string_view setting) const {
+  auto found = origins.find(setting);
+  return found == origins.end() ? std::string_view("default") : std::string_view(found->second);
+}
+
+Result<Configuration> Configure(const Arguments& arguments, const Environment& environment) {
+  Configuration configuration;
+  if (auto file = FindFile(arguments)) MR_TRY(TakeFile(configuration, *file));
+  MR_TRY(TakeEnvironment(configuration, environment));
+  MR_TRY(TakeFlags(configuration, arguments));
+  return configuration;
+}
+
+}  // namespace millrace

@@ -1,0 +1,69 @@
+// Records of several partitions, read to an end or for ever and printed as they come: what `consume` and `tail` share.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "cli/parse/command.h"
+#include "cli/records/record_printer.h"
+#include "millrace/engine.h"
+#include "millrace/result.h"
+
+namespace millrace {
+
+/// One partition's share: [position, end), or without an end.
+struct StreamPart {
+  TopicPartition partition;
+  Offset position;            // of the next record to print; moves
+  std::optional<Offset> end;  // exclusive; none: the visible end, wherever it is by then
+};
+
+struct StreamOptions {
+  std::uint64_t records_max = UINT64_MAX;
+  bool follow = false;
+  OnDamage on_damage = OnDamage::kFail;
+  /// Part positions are those of lines that have left the process: known after each turn.
+  bool keep_positions = false;
+  /// After a part has moved over lines that have left the process (keep_positions); none: nothing to do.
+  std::function<Result<void>(const StreamPart&)> written;
+  std::string_view verb = "consume";
+};
+
+/// Not thread-safe. All references outlive it.
+class RecordStream {
+ public:
+  RecordStream(Session& session, Engine& engine, const RecordPrinter& printer, StreamOptions options);
+
+  /// Prints until every part is at its end, enough records are printed, the reader of standard output left, or SIGINT.
+  /// Parts are read in turns. Errors: those of Engine::Read, with the place where printing stopped.
+  Result<ExitCode> Run(std::span<StreamPart> parts);
+  [[nodiscard]] const ReadExplanation& explanation() const { return explanation_; }
+
+ private:
+  enum class Progress { kSome, kNone };
+  /// A line that is printed: where it ends in the output, and what comes after it.
+  struct Line {
+    std::uint64_t output_end;
+    Offset next;
+  };
+  Result<Progress> Turn(StreamPart& part);
+  Result<void> AwaitMore(std::span<const StreamPart> parts);
+  [[nodiscard]] bool Over();
+  void Print(const StreamPart& part, const ReadResult& read);
+  Result<void> Written(StreamPart& part, Offset next);
+  Error StoppedAt(const StreamPart& part, const Error& error) const;
+
+  Session& session_;
+  Engine& engine_;
+  const RecordPrinter& printer_;
+  const StreamOptions options_;
+  std::uint64_t printed_ = 0;
+  std::vector<Line> lines_;  // of this turn, if positions are kept
+  ReadExplanation explanation_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,32 @@
+#include "cli/verbs/group_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/try.h"
+
+namespace millrace {
+
+Result<std::vector<GroupPosition>> FindGroup(Engine& engine, std::string_view group) {
+  MR_ASSIGN_OR_RETURN(std::vector<std::string> groups, engine.ListGroups());
+  if (std::ranges::find(groups, group) == groups.end()) {
+    return Error(ErrorCode::kNotFound, fmt::format("there is no group {}", group),
+                 "`millrace group ls` lists what there is.");
+  }
+  return engine.DescribeGroup(group);
+}
+
+void WriteGroupPosition(JsonWriter& json, const GroupPosition& position) {
+  json.BeginObject().Member("topic", position.partition.topic);
+  json.Member("partition", position.partition.partition.value());
+  json.Member("position", position.position.value()).Member("lag", position.lag).EndObject();
+}
+
+std::uint64_t LagOf(const std::vector<GroupPosition>& positions) {
+  std::uint64_t lag = 0;
+  for (const GroupPosition& position : positions) lag += position.lag;
+  return lag;
+}
+
+}  // namespace millrace
