@@ -21,7 +21,6 @@ std::uint64_t Histogram::TopOf(std::size_t bucket) {
 
 void Histogram::Record(std::uint64_t value) {
   buckets_[BucketOf(value)].fetch_add(1, std::memory_order_relaxed);
-  sum_.fetch_add(value, std::memory_order_relaxed);
   std::uint64_t max = max_.load(std::memory_order_relaxed);
   while (value > max && !max_.compare_exchange_weak(max, value, std::memory_order_relaxed)) {
   }
@@ -43,23 +42,6 @@ std::uint64_t Histogram::Percentile(double percent) const {
     if (below >= std::max<std::uint64_t>(rank, 1)) return std::min(TopOf(bucket), max());
   }
   return max();
-}
-
-double Histogram::Mean() const {
-  const std::uint64_t all = count();
-  return all == 0 ? 0 : static_cast<double>(sum_.load(std::memory_order_relaxed)) / static_cast<double>(all);
-}
-
-void Histogram::Merge(const Histogram& other) {
-  for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
-    const std::uint64_t count = other.buckets_[bucket].load(std::memory_order_relaxed);
-    if (count != 0) buckets_[bucket].fetch_add(count, std::memory_order_relaxed);
-  }
-  sum_.fetch_add(other.sum_.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  const std::uint64_t value = other.max();
-  std::uint64_t max = max_.load(std::memory_order_relaxed);
-  while (value > max && !max_.compare_exchange_weak(max, value, std::memory_order_relaxed)) {
-  }
 }
 
 }  // namespace millrace

@@ -21,9 +21,6 @@ class Histogram {
   /// The smallest value known to be at or above `percent` of all (0 < percent <= 100): exact below 64, never below
   /// the true one, at most 3.2 % above; 0 if nothing was recorded. Percentile(100) is max().
   [[nodiscard]] std::uint64_t Percentile(double percent) const;
-  [[nodiscard]] double Mean() const;
-  /// Adds all that `other` recorded.
-  void Merge(const Histogram& other);
 
  private:
   static constexpr unsigned kStepBits = 5;
@@ -32,7 +29,7 @@ class Histogram {
   static std::uint64_t TopOf(std::size_t bucket);
 
   std::array<std::atomic<std::uint64_t>, kBuckets> buckets_{};
-  std::atomic<std::uint64_t> sum_{0}, max_{0};
+  std::atomic<std::uint64_t> max_{0};
 };
 
 }  // namespace millrace

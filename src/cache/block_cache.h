@@ -40,7 +40,6 @@ class BlockCache {
 
   /// Of blocks; hits and misses count lookups made for readers.
   [[nodiscard]] CacheStats Stats() const { return blocks_.Stats(); }
-  [[nodiscard]] CacheStats IndexStats() const { return segments_.Stats(); }
 
  private:
   ShardedCache<BlockKey, Block, BlockKeyHash> blocks_;

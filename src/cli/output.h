@@ -48,7 +48,6 @@ class Output {
   [[nodiscard]] bool is_terminal() const { return is_terminal_; }
   /// Writing is over: the reader went away, an error, or a stop while it waited. More writes are dropped.
   [[nodiscard]] bool stopped() const { return reader_gone_ || interrupted_ || error_number_ != 0; }
-  [[nodiscard]] bool reader_gone() const { return reader_gone_; }
   /// Flushes. kOutOfSpace or kInternal if something could not be written; a reader who left is no error.
   Result<void> Finish();
 

@@ -75,12 +75,12 @@ Result<void> IdentityCheckedObjectStore::Check() {
 Result<void> IdentityCheckedObjectStore::Ask() {
   constexpr std::uint64_t kTextBytesMax = 4'096;
   const std::string ours = IdentityText(identity_);
-  const auto theirs = inner_->Get(key_, {0, kTextBytesMax});
+  const auto theirs = inner().Get(key_, {0, kTextBytesMax});
   if (theirs) {
     if (AsText(*theirs) == ours) return {};
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("{} is not the object store of this data: object {} does not hold identity {}",
-                             inner_->Describe(), key_, identity_),
+                             inner().Describe(), key_, identity_),
                  std::string(kRemedy));
   }
   if (theirs.error().code() != ErrorCode::kNotFound) return theirs.error().WithContext("asking who the store is");
@@ -90,53 +90,16 @@ Result<void> IdentityCheckedObjectStore::Ask() {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("{} has lost its data, or is another one: metadata knows objects in it, but it does not "
                              "hold identity {}",
-                             inner_->Describe(), identity_),
+                             inner().Describe(), identity_),
                  std::string(kRemedy));
   const std::array<SharedBytes, 1> pieces = {SharedBytes::Copy(AsBytes(ours))};
-  return inner_->Put(key_, pieces, PutMode::kOverwrite);
+  return inner().Put(key_, pieces, PutMode::kOverwrite);
 }
 
-Result<void> IdentityCheckedObjectStore::Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) {
+Result<void> IdentityCheckedObjectStore::Around(const Subject& /*subject*/,
+                                                const std::function<Result<void>()>& request) {
   MR_TRY(Check());
-  return inner_->Put(key, pieces, mode);
-}
-
-Result<SharedBytes> IdentityCheckedObjectStore::Get(std::string_view key, ByteRange range) {
-  MR_TRY(Check());
-  return inner_->Get(key, range);
-}
-
-Result<std::vector<SharedBytes>> IdentityCheckedObjectStore::GetParts(std::string_view key, std::uint64_t offset,
-                                                                      std::span<const std::uint64_t> lengths) {
-  MR_TRY(Check());
-  return inner_->GetParts(key, offset, lengths);
-}
-
-Result<std::vector<SharedBytes>> IdentityCheckedObjectStore::PrefetchParts(std::string_view key, std::uint64_t offset,
-                                                                           std::span<const std::uint64_t> lengths) {
-  MR_TRY(Check());
-  return inner_->PrefetchParts(key, offset, lengths);
-}
-
-Result<ObjectDescription> IdentityCheckedObjectStore::Head(std::string_view key) {
-  MR_TRY(Check());
-  return inner_->Head(key);
-}
-
-Result<ObjectPage> IdentityCheckedObjectStore::List(std::string_view prefix, std::string_view continuation,
-                                                    std::size_t max) {
-  MR_TRY(Check());
-  return inner_->List(prefix, continuation, max);
-}
-
-Result<void> IdentityCheckedObjectStore::Delete(std::string_view key) {
-  MR_TRY(Check());
-  return inner_->Delete(key);
-}
-
-Result<void> IdentityCheckedObjectStore::DeleteMany(std::span<const std::string> keys) {
-  MR_TRY(Check());
-  return inner_->DeleteMany(keys);
+  return request();
 }
 
 }  // namespace millrace

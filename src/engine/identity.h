@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -15,6 +16,7 @@
 #include "millrace/metadata_store.h"
 #include "millrace/object_store.h"
 #include "millrace/result.h"
+#include "store/forwarding_object_store.h"
 
 namespace millrace {
 
@@ -26,39 +28,27 @@ Result<std::string> EstablishIdentity(FileSystem& file_system, const DataLayout&
                                       Random& random);
 
 /// An object store that is asked who it is before the first other request goes through: at first contact, so that an
-/// engine opens while its store cannot be reached. Whoever comes while it is being asked waits for that answer, within
-/// its own limits (RequestScope). Safe from any thread.
-class IdentityCheckedObjectStore final : public ObjectStore {
+/// engine opens while its store cannot be reached. A request that comes while it is being asked waits for that answer,
+/// within its own limits (RequestScope). Safe from any thread.
+class IdentityCheckedObjectStore final : public ForwardingObjectStore {
  public:
   /// `metadata` says whether the store must hold data; it and `clock` outlive the store.
   IdentityCheckedObjectStore(std::shared_ptr<ObjectStore> inner, MetadataStore& metadata, std::string identity,
                              const std::string& key_prefix, const Clock& clock)
-      : inner_(std::move(inner)),
+      : ForwardingObjectStore(std::move(inner)),
         metadata_(metadata),
         identity_(std::move(identity)),
         key_(key_prefix + "identity"),
         asking_(clock) {}
-
-  Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
-  Result<SharedBytes> Get(std::string_view key, ByteRange range) override;
-  Result<std::vector<SharedBytes>> GetParts(std::string_view key, std::uint64_t offset,
-                                            std::span<const std::uint64_t> lengths) override;
-  Result<std::vector<SharedBytes>> PrefetchParts(std::string_view key, std::uint64_t offset,
-                                                 std::span<const std::uint64_t> lengths) override;
-  Result<ObjectDescription> Head(std::string_view key) override;
-  Result<ObjectPage> List(std::string_view prefix, std::string_view continuation, std::size_t max) override;
-  Result<void> Delete(std::string_view key) override;
-  Result<void> DeleteMany(std::span<const std::string> keys) override;
-  [[nodiscard]] std::string Describe() const override { return inner_->Describe(); }
 
   /// kInvalidArgument: this is another's store, or it was lost. Otherwise the error of asking; the next request asks
   /// again.
   Result<void> Check();
 
  private:
+  Result<void> Around(const Subject& subject, const std::function<Result<void>()>& request) override;
   Result<void> Ask();
 
-  const std::shared_ptr<ObjectStore> inner_;
   MetadataStore& metadata_;
   const std::string identity_, key_;
   std::atomic<bool> known_{false};

@@ -266,16 +266,6 @@ bool PartitionLog::CancelWaiter(std::uint64_t ticket) {
   return state_->waiters.Remove(ticket);
 }
 
-void PartitionLog::OnWalDurable(WalPosition durable_end) {
-  std::vector<WakeCall> ready;
-  {
-    MutexLock lock(state_->mutex);
-    state_->TakeDurable(durable_end);
-    state_->TakeReady(ready);
-  }
-  RunAll(ready);
-}
-
 void PartitionLog::AdvanceTieredEnd(Offset tiered_end) {
   PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);

@@ -116,9 +116,6 @@ class PartitionLog {
   [[nodiscard]] Offset FindHotByTime(Offset from, std::int64_t timestamp_ms) const;
 
   // For tier and engine.
-  /// Nobody has to fan the WAL's listener out to logs: a log with waiters asks the WAL for the sync it waits for, and
-  /// durable_end is looked up when somebody asks. Calling this is allowed and cheap.
-  void OnWalDurable(WalPosition durable_end);
   /// After a metadata commit: everything below `tiered_end` is in segments. Ignored if it is not above the present one.
   /// Precondition: tiered_end <= durable_end.
   void AdvanceTieredEnd(Offset tiered_end);

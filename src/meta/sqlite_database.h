@@ -84,7 +84,6 @@ class SqliteDatabase {
   /// The error of the SQLite call that just gave `code`.
   Error Failure(int code);
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::uint64_t wal_frames() const { return wal_frames_; }
 
  private:
   SqliteDatabase(std::filesystem::path path, FileSystem& file_system, SqlitePurpose purpose)

@@ -45,10 +45,6 @@ class JsonWriter {
   JsonWriter& Member(std::string_view name, bool value) { return Key(name).Boolean(value); }
   JsonWriter& Member(std::string_view name, std::integral auto value) { return Key(name).Number(value); }
   JsonWriter& Member(std::string_view name, double value) { return Key(name).Number(value); }
-  /// null if there is none.
-  JsonWriter& MemberOrNull(std::string_view name, const std::optional<std::string_view>& value) {
-    return value ? Key(name).String(*value) : Key(name).Null();
-  }
 
  private:
   JsonWriter& Signed(std::int64_t value);

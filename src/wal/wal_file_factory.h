@@ -20,7 +20,6 @@ class WalFileFactory {
   WalFileFactory(FileSystem& file_system, std::filesystem::path directory);
 
   /// Files it made or opened that are open at the moment.
-  [[nodiscard]] std::size_t open_files() const { return open_files_.count(); }
   /// False once the file system refused direct I/O.
   [[nodiscard]] bool direct() const { return direct_; }
   Result<std::shared_ptr<WalDiskFile>> OpenExisting(const std::string& name);

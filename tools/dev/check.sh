@@ -34,6 +34,7 @@ run_verb() {
   one_check format check_format
   one_check arrows python3 tools/check_arrows.py
   one_check names python3 tools/check_names.py
+  one_check unused python3 tools/check_unused.py
   one_check behaviours python3 tools/check_behaviours.py
   one_check scripts check_scripts
   one_check headers python3 tools/check_headers.py

@@ -47,7 +47,6 @@ class RecordBatches {
   };
   /// Those that are not empty, by partition.
   [[nodiscard]] std::vector<Batch> batches() const;
-  [[nodiscard]] std::uint64_t lines_taken() const { return lines_taken_; }
   /// Lines that were too long, and were left out or cut; the number of the first (0: none was).
   struct LongLines {
     std::uint64_t count = 0, first = 0;
