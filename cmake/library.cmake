@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 set(CMAKE_INSTALL_LIBDIR lib)
 
 set(objects "")
-foreach(room base text env record http wal segment store meta log cache fetch prefetch read tier consumer engine)
+foreach(room base text env record http wal segment store meta log cache fetch prefetch read tier cursor consumer engine)
   if(TARGET millrace_${room})
     list(APPEND objects $<TARGET_OBJECTS:millrace_${room}>)
   endif()

@@ -18,8 +18,8 @@
 #include "base/mutex.h"
 #include "consumer/consumer_member.h"
 #include "consumer/partition_feed.h"
-#include "consumer/partition_source.h"
 #include "millrace/consumer.h"
+#include "read/partition_source.h"
 
 namespace millrace {
 

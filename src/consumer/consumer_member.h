@@ -13,11 +13,11 @@
 #include "base/gate.h"
 #include "base/mutex.h"
 #include "consumer/group_share.h"
-#include "consumer/partition_source.h"
 #include "consumer/position_store.h"
 #include "millrace/clock.h"
 #include "millrace/options.h"
 #include "millrace/result.h"
+#include "read/partition_source.h"
 
 namespace millrace {
 

@@ -18,11 +18,11 @@
 #include "base/mutex.h"
 #include "consumer/consumer_member.h"
 #include "consumer/group_share.h"
-#include "consumer/partition_source.h"
 #include "consumer/position_store.h"
 #include "millrace/clock.h"
 #include "millrace/consumer.h"
 #include "millrace/result.h"
+#include "read/partition_source.h"
 
 namespace millrace {
 

@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "consumer/partition_source.h"
 #include "millrace/options.h"
 #include "millrace/read.h"
 #include "millrace/record.h"
 #include "millrace/result.h"
+#include "read/partition_source.h"
 
 namespace millrace {
 

@@ -15,6 +15,7 @@
 #include "base/mutex.h"
 #include "millrace/metadata_store.h"
 #include "millrace/result.h"
+#include "read/partition_source.h"
 
 namespace millrace {
 
@@ -23,9 +24,6 @@ struct PartitionPosition {
   Offset position;
   friend bool operator==(const PartitionPosition&, const PartitionPosition&) = default;
 };
-
-/// Hears of a position that had to be moved into the log: one sentence.
-using OnCorrected = std::function<void(const TopicPartition& partition, const std::string& what)>;
 
 /// Safe from any thread; calls block.
 class PositionStore {

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/try.h"
-#include "consumer/cursor_table.h"
+#include "cursor/cursor_table.h"
 
 namespace millrace {
 

@@ -9,7 +9,6 @@
 #include <memory>
 
 #include "base/mutex.h"
-#include "consumer/partition_source.h"
 #include "engine/topic_settings.h"
 #include "fetch/segment_map.h"
 #include "log/partition_log.h"
@@ -17,6 +16,7 @@
 #include "millrace/read.h"
 #include "millrace/receipt.h"
 #include "read/partition_reader.h"
+#include "read/partition_source.h"
 #include "tier/tiered_partition.h"
 #include "tier/upload_schedule.h"
 

@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "base/coding.h"
 #include "base/crc32c.h"
-#include "consumer/position_log_format.h"
+#include "cursor/position_log_format.h"
 
 namespace millrace {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "consumer/position_log_format.h"
+#include "cursor/position_log_format.h"
 #include "env/sim_clock.h"
 #include "env/sim_file_system.h"
 #include "log/hot_run.h"

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "consumer/position_log_format.h"
-#include "consumer/position_log_recovery.h"
+#include "cursor/position_log_format.h"
+#include "cursor/position_log_recovery.h"
 #include "env/sim_file_system.h"
 #include "golden_file.h"
 

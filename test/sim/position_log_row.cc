@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "consumer/position_log.h"
+#include "cursor/position_log.h"
 #include "cursor_rows.h"
 #include "env/seeded_random.h"
 #include "env/sim_clock.h"

@@ -3,7 +3,7 @@
 // a simulated disk; its state is kept at every operation, and from each several power losses are drawn; every n-th call
 // fails; every block is cut and flipped.
 // Proves R18, W7, W9, W26, W31, B11; rows 8 (for this room), 10, 11 and 12 of the reliability table.
-#include "consumer/position_log.h"
+#include "cursor/position_log.h"
 
 #include <gtest/gtest.h>
 

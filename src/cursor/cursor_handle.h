@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "base/call_gate.h"
-#include "consumer/cursor_lease.h"
-#include "consumer/cursor_state.h"
-#include "consumer/handle_calls.h"
+#include "cursor/cursor_lease.h"
+#include "cursor/cursor_state.h"
+#include "cursor/handle_calls.h"
 #include "millrace/cursor.h"
 #include "millrace/result.h"
 

@@ -3,13 +3,18 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "millrace/metadata_store.h"
 #include "millrace/options.h"
 #include "millrace/read.h"
 #include "millrace/result.h"
+#include "millrace/types.h"
 
 namespace millrace {
+
+/// Hears of a stored position that lay outside the log and had to be moved into it: one sentence.
+using OnCorrected = std::function<void(const TopicPartition& partition, const std::string& what)>;
 
 /// Safe from any thread. Outlives its consumers and cursors.
 class PartitionSource {

@@ -1,4 +1,4 @@
-#include "consumer/cursor_read_ahead.h"
+#include "cursor/cursor_read_ahead.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "consumer/position_log_recovery.h"
+#include "cursor/position_log_recovery.h"
 
 #include <fmt/format.h>
 
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/try.h"
-#include "consumer/position_file.h"
-#include "consumer/position_log_format.h"
+#include "cursor/position_file.h"
+#include "cursor/position_log_format.h"
 
 namespace millrace {
 namespace {

@@ -1,7 +1,7 @@
 // Goal: handles that close, are opened anew, wait, go back and outlive their table while calls are inside them. Method:
 // a source that stops where the test wants it; the clock stands still, so that no wait ends by itself. Proves R16, R21,
 // B29, B34, B35, B48.
-#include "consumer/cursor_table.h"
+#include "cursor/cursor_table.h"
 
 #include <gtest/gtest.h>
 

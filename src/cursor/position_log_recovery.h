@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "consumer/position_table.h"
+#include "cursor/position_table.h"
 #include "millrace/file_system.h"
 #include "millrace/result.h"
 

@@ -1,4 +1,4 @@
-#include "consumer/position_log.h"
+#include "cursor/position_log.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,7 +1,7 @@
 #include "millrace/cursor.h"
 
 #include "base/try.h"
-#include "consumer/cursor_handle.h"
+#include "cursor/cursor_handle.h"
 
 namespace millrace {
 namespace {

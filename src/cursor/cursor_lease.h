@@ -4,8 +4,8 @@
 #include <memory>
 #include <utility>
 
-#include "consumer/cursor_state.h"
-#include "consumer/handle_calls.h"
+#include "cursor/cursor_state.h"
+#include "cursor/handle_calls.h"
 
 namespace millrace {
 

@@ -15,18 +15,17 @@
 
 #include "base/call_gate.h"
 #include "base/mutex.h"
-#include "consumer/cursor_lease.h"
-#include "consumer/cursor_state.h"
-#include "consumer/partition_source.h"
-#include "consumer/position_log.h"
-#include "consumer/position_store.h"
-#include "consumer/reclaim_claims.h"
+#include "cursor/cursor_lease.h"
+#include "cursor/cursor_state.h"
+#include "cursor/position_log.h"
+#include "cursor/reclaim_claims.h"
 #include "millrace/clock.h"
 #include "millrace/cursor.h"
 #include "millrace/description.h"
 #include "millrace/file_system.h"
 #include "millrace/options.h"
 #include "millrace/result.h"
+#include "read/partition_source.h"
 
 namespace millrace {
 

@@ -1,4 +1,4 @@
-#include "consumer/position_table.h"
+#include "cursor/position_table.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "consumer/position_log_format.h"
+#include "cursor/position_log_format.h"
 
 #include <fmt/format.h>
 

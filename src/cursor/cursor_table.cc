@@ -1,4 +1,4 @@
-#include "consumer/cursor_table.h"
+#include "cursor/cursor_table.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 
 #include "base/bugs.h"
 #include "base/try.h"
-#include "consumer/cursor_handle.h"
+#include "cursor/cursor_handle.h"
 
 namespace millrace {
 namespace {

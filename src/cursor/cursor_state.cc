@@ -1,4 +1,4 @@
-#include "consumer/cursor_state.h"
+#include "cursor/cursor_state.h"
 
 #include <fmt/format.h>
 

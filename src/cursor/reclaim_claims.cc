@@ -1,4 +1,4 @@
-#include "consumer/reclaim_claims.h"
+#include "cursor/reclaim_claims.h"
 
 #include <algorithm>
 

@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "consumer/position_log_format.h"
+#include "cursor/position_log_format.h"
 #include "millrace/result.h"
 
 namespace millrace {

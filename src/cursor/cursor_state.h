@@ -15,15 +15,15 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "consumer/cursor_read_ahead.h"
-#include "consumer/handle_calls.h"
-#include "consumer/partition_source.h"
-#include "consumer/position_log.h"
-#include "consumer/reclaim_claims.h"
+#include "cursor/cursor_read_ahead.h"
+#include "cursor/handle_calls.h"
+#include "cursor/position_log.h"
+#include "cursor/reclaim_claims.h"
 #include "millrace/clock.h"
 #include "millrace/options.h"
 #include "millrace/record.h"
 #include "millrace/result.h"
+#include "read/partition_source.h"
 
 namespace millrace {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "consumer/cursor_table.h"
+#include "cursor/cursor_table.h"
 #include "env/sim_clock.h"
 #include "env/sim_file_system.h"
 #include "record/record_batch_builder.h"

@@ -1,4 +1,4 @@
-#include "consumer/position_file.h"
+#include "cursor/position_file.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,7 +6,7 @@
 #include "base/aligned_bytes.h"
 #include "base/check.h"
 #include "base/try.h"
-#include "consumer/position_log_format.h"
+#include "cursor/position_log_format.h"
 
 namespace millrace {
 namespace {
