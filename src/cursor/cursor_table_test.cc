@@ -10,6 +10,7 @@
 #include <latch>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -39,6 +40,7 @@ class HookedSource final : public PartitionSource {
   Result<BatchReadResult> ReadBatches(Offset begin, const ReadLimits&) override {
     if (++reads == 1 && on_first_read) on_first_read();
     if (failure) return *failure;
+    if (fails_from != 0 && reads >= fails_from) return Error(ErrorCode::kUnavailable, "the store is away");
     BatchReadResult read{.next = begin, .high_watermark = Offset(kEntries)};
     if (begin >= Offset(kEntries)) return read;
     const Offset base(begin.value() / 10 * 10);
@@ -64,6 +66,7 @@ class HookedSource final : public PartitionSource {
   std::optional<Error> failure;
   std::latch* waiting = nullptr;
   std::atomic<int> reads{0};
+  int fails_from = 0;  // every read from this one on; 0: none
   std::atomic<Offset> log_start{Offset(0)};
 
  private:
@@ -82,9 +85,9 @@ class CursorTableTest : public ::testing::TestWithParam<ReadConsistency> {
     const auto unread = cursor.UnreadCount();
     return !unread && unread.error().code() == ErrorCode::kClosed;
   }
-  void Reopen() {
+  void Reopen(OnCorrected on_corrected = {}) {
     table_.reset();
-    table_ = std::make_unique<CursorTable>(Options(), files_, clock_);
+    table_ = std::make_unique<CursorTable>(Options(), files_, clock_, std::move(on_corrected));
   }
   static PositionLogOptions Options() { return {.directory = "positions"}; }
 
@@ -118,6 +121,44 @@ TEST_P(CursorTableTest, ANewHandleGoesOnBehindTheCallsThatWereInsideTheOldOne) {
   EXPECT_EQ(taken, 0);
   ASSERT_EQ(rest.size(), static_cast<std::size_t>(kEntries - 1));
   EXPECT_EQ(rest.front(), 1);
+}
+
+TEST_P(CursorTableTest, ABatchEndsBeforeAnErrorWhichTheNextCallTells) {
+  const auto cursor = Open();
+  source_.on_first_read = [&] { source_.fails_from = 2; };
+  const auto first = cursor->ReadBatch(1 << 20, true);
+  ASSERT_TRUE(first) << first.error().message();
+  EXPECT_EQ(first->size(), 10U);
+  const auto second = cursor->ReadBatch(1 << 20, true);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(cursor->Position(), Offset(10));
+}
+
+TEST_P(CursorTableTest, CursorsOfPartitionsThatAreGoneGoAndTheOthersStay) {
+  ASSERT_TRUE(Open()->Close());
+  Reopen();
+  table_->ForgetUnless([](const PartitionKey& key) { return key == PartitionKey{TopicId(1), PartitionId(0)}; });
+  EXPECT_EQ(table_->List(source_)->size(), 1U);
+  table_->ForgetUnless([](const PartitionKey&) { return false; });
+  EXPECT_EQ(table_->List(source_)->size(), 0U);
+  Reopen();
+  EXPECT_EQ(table_->List(source_)->size(), 0U);
+}
+
+TEST_P(CursorTableTest, APositionThatRetentionHasOvertakenIsMovedAndTold) {
+  ASSERT_TRUE(Open()->Close());
+  source_.log_start = Offset(5);
+  std::vector<std::string> told;
+  Reopen(
+      [&](const TopicPartition& partition, const std::string& what) { told.push_back(partition.topic + ": " + what); });
+  const auto cursor = Open();
+  EXPECT_EQ(cursor->Position(), Offset(5));
+  EXPECT_EQ(cursor->CorrectedFrom(), std::optional(Offset(0)));
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_NE(told[0].find("offset 0, outside the log, and goes on at 5"), std::string::npos) << told[0];
+  EXPECT_EQ(table_->corrected(), 1U);
+  EXPECT_FALSE(Open("other")->CorrectedFrom());
 }
 
 TEST_P(CursorTableTest, CloseEndsAWaitOfItsHandleAndOfNoOther) {
