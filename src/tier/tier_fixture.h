@@ -65,7 +65,9 @@ class TierPartition final : public TieredPartition {
 };
 
 struct TierFixture : TieredPartitions {
-  explicit TierFixture(int count = 1) {
+  /// `rows_in`: a memory store with a will of its own; none: a usual one.
+  explicit TierFixture(int count = 1, std::shared_ptr<MemoryMetadataStore> rows_in = {})
+      : memory_rows(rows_in != nullptr ? std::move(rows_in) : std::make_shared<MemoryMetadataStore>()) {
     topic = memory_rows->CreateTopic("orders", {.partitions = count}, "", clock.WallMs())->id;
     const auto rows = *memory_rows->Partitions(topic);
     for (const PartitionRow& row : rows)
@@ -93,7 +95,7 @@ struct TierFixture : TieredPartitions {
   SeededRandom random{1};
   FakeWal wal;
   TailCache tail_cache{0};
-  const std::shared_ptr<MemoryMetadataStore> memory_rows = std::make_shared<MemoryMetadataStore>();
+  const std::shared_ptr<MemoryMetadataStore> memory_rows;
   FaultyMetadataStore metadata{memory_rows, 1};
   const std::shared_ptr<MemoryObjectStore> memory_objects = std::make_shared<MemoryObjectStore>(&clock);
   /// Called at every request, before its effect.
