@@ -219,9 +219,27 @@ TEST(SegmentUploaderTest, APartitionWithAnotherOwnerEndsAndTheOthersAreCommitted
   EXPECT_EQ(f.State(1).ended->code(), ErrorCode::kFenced);
   Buffer batch = TestBatch();
   EXPECT_EQ(f.partitions[1]->log().TryAppend(batch).error().code(), ErrorCode::kFenced);
+  EXPECT_TRUE(f.schedule().AwaitIdle(std::chrono::nanoseconds(0)));  // its flight is over too
   const auto all = f.uploader.UploadAll(f);
   ASSERT_FALSE(all);
   EXPECT_EQ(all.error().code(), ErrorCode::kFenced);
+}
+
+TEST(SegmentUploaderTest, WhileNobodyCanSayWhoseAPartitionIsItsUploadFailsAndItsLaneGoesOn) {
+  UploaderFixture f;
+  f.Append(0);
+  f.DuringPut([&] {
+    ASSERT_TRUE(f.memory_rows->AcquireEpoch(f.Key(0)));
+    f.metadata.FailCall(2, MetadataFault::kBefore);  // behind the commit: who owns it?
+  });
+  EXPECT_EQ(f.Upload().error().code(), ErrorCode::kFenced);
+  EXPECT_EQ(f.State(0).failures_ever, 1U);
+  EXPECT_FALSE(f.State(0).ended);
+  EXPECT_EQ(f.ObjectsIn(ObjectState::kDeleting), 1U);
+  f.DuringPut([] {});
+  ASSERT_TRUE(f.Upload());
+  ASSERT_TRUE(f.State(0).ended);
+  EXPECT_EQ(f.ObjectsIn(ObjectState::kDeleting), 2U);
 }
 
 TEST(SegmentUploaderTest, AnObjectThatNobodyWantsAnyMoreIsGivenUp) {
