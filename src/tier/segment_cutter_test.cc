@@ -9,6 +9,40 @@
 namespace millrace {
 namespace {
 
+/// A WAL whose first `bad_reads` reads find every byte of what they ask for wrong.
+class FlickeringWal final : public Wal {
+ public:
+  Result<WalExtent> TryAppend(WalStream stream, std::span<const std::span<const std::byte>> pieces) override {
+    return inner_.TryAppend(stream, pieces);
+  }
+  Result<void> AwaitRoom(std::uint64_t bytes, std::chrono::nanoseconds deadline) override {
+    return inner_.AwaitRoom(bytes, deadline);
+  }
+  Result<void> AwaitDurable(WalPosition end, std::optional<std::chrono::nanoseconds> deadline) override {
+    return inner_.AwaitDurable(end, deadline);
+  }
+  void OnDurable(WalPosition end, std::move_only_function<void(const Result<void>&)> done) override {
+    inner_.OnDurable(end, std::move(done));
+  }
+  [[nodiscard]] WalPosition durable_end() const override { return inner_.durable_end(); }
+  Result<Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) override {
+    if (bad_reads == 0) return inner_.Read(stream, range, bytes_max);
+    --bad_reads;
+    DamagedRange damage{.place = "wal/1"};
+    damage.byte_begin = static_cast<std::uint64_t>(range.begin.value());
+    damage.byte_end = static_cast<std::uint64_t>(range.end.value());
+    return Error(ErrorCode::kCorruption, "wal/1 is damaged").WithDamage(damage);
+  }
+  [[nodiscard]] std::optional<WalPosition> EndOf(const DamagedRange& damage) const override {
+    return inner_.EndOf(damage);
+  }
+
+  int bad_reads = 0;
+
+ private:
+  FakeWal inner_;
+};
+
 class SegmentCutterTest : public ::testing::Test {
  protected:
   static constexpr std::uint64_t kAll = 1 << 20;
@@ -73,6 +107,29 @@ TEST_F(SegmentCutterTest, DamageAtTheBeginningIsAGapOfWhatIsLostWithinTheClaim) 
     EXPECT_EQ(cut->raw_bytes, 0U);
   }
   EXPECT_EQ(Range(*Cut(4, 6)), std::pair(std::int64_t{4}, std::int64_t{6}));
+}
+
+TEST_F(SegmentCutterTest, DamageThatASecondLookDoesNotFindIsNone) {
+  FlickeringWal wal;
+  TierPartition partition({.key = {TopicId(1), PartitionId(0)}}, wal, fixture_.tail_cache, fixture_.clock);
+  for (int i = 0; i < 2; ++i) {
+    Buffer batch = TestBatch();
+    ASSERT_TRUE(partition.log().TryAppend(batch));
+  }
+  ASSERT_TRUE(partition.log().Sync({}));
+  constexpr int kOneLook = 2;  // the log tries a part of the range before it calls it damaged
+  wal.bad_reads = kOneLook;
+  EXPECT_EQ(partition.log().ReadHot(Offset(0), Offset(2), kAll).error().code(), ErrorCode::kCorruption);
+  const auto cut = [&] { return CutSegmentFrom(partition.log(), Offset(0), Offset(2), kAll, SegmentCodec::kNone); };
+  wal.bad_reads = kOneLook;
+  const auto whole = cut();
+  ASSERT_TRUE(whole) << whole.error().ToString();
+  EXPECT_FALSE(whole->damage);
+  EXPECT_EQ(whole->segment.records, 2U);
+  wal.bad_reads = 2 * kOneLook;
+  const auto gap = cut();
+  ASSERT_TRUE(gap) << gap.error().ToString();
+  EXPECT_TRUE(gap->damage);
 }
 
 TEST_F(SegmentCutterTest, WhatIsNotHotAnyMoreIsNoSegment) {
