@@ -103,6 +103,36 @@ TEST_F(ObjectCollectorTest, OneThatIsStuckIsNamedAndStopsNoOther) {
   ASSERT_TRUE(collector_.CollectOnce());
   EXPECT_FALSE(Known(2) || Stored(2));
   EXPECT_EQ(collector_.deleted(), 3U);
+  EXPECT_EQ(collector_.refused(), 0U);
+}
+
+TEST_F(ObjectCollectorTest, ARefusalIsForgottenOnceSomebodyElseHasRemovedTheObject) {
+  Abandoned(1);
+  store_.stuck = {"objects/1"};
+  clock_.Advance(kGrace);
+  ASSERT_TRUE(collector_.CollectOnce());
+  clock_.Advance(kGrace);
+  EXPECT_FALSE(collector_.CollectOnce());
+  EXPECT_EQ(collector_.refused(), 1U);
+  ASSERT_TRUE(metadata_.ForgetObject({1}));
+  ASSERT_TRUE(collector_.CollectOnce());
+  EXPECT_EQ(collector_.refused(), 0U);
+}
+
+TEST_F(ObjectCollectorTest, OneThatCannotBeGivenUpIsToldAndStopsNoOtherAndACommittedOneIsNoFailure) {
+  for (const bool committed : {false, true}) {
+    const auto rows = std::make_shared<MemoryMetadataStore>();
+    FaultyMetadataStore metadata(rows, 1);
+    ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, store_, metadata, clock_);
+    for (std::uint8_t number = 1; number <= 2; ++number)
+      ASSERT_TRUE(rows->PrepareObject({.id = {number}, .key = std::to_string(number), .changed_ms = clock_.WallMs()}));
+    clock_.Advance(kGrace);
+    metadata.SetPlan({.code = committed ? ErrorCode::kAlreadyExists : ErrorCode::kUnavailable});
+    metadata.FailCall(2, MetadataFault::kBefore);  // the first one's
+    EXPECT_EQ(collector.CollectStep().failure.has_value(), !committed);
+    EXPECT_EQ(rows->FindObject({1})->value().state, ObjectState::kPrepared);
+    EXPECT_EQ(rows->FindObject({2})->value().state, ObjectState::kDeleting);
+  }
 }
 
 TEST_F(ObjectCollectorTest, ManyThatAreStuckHideNoOtherAndAreTriedAfterGrowingPauses) {

@@ -161,21 +161,35 @@ TEST(RetentionPolicyTest, AMoveNobodyKnowsTheOutcomeOfIsMadeAgainBeforeAnythingE
     }
     bool lost = false;
   };
-  const auto rows = std::make_shared<Rows>();
-  RetentionFixture f(1, rows);
-  f.options(0).retention_bytes = 0;
+  for (const bool heard : {false, true}) {  // of the move, in another way, before it is made again
+    const auto rows = std::make_shared<Rows>();
+    RetentionFixture f(1, rows);
+    f.options(0).retention_bytes = 0;
+    f.SegmentOfNow(0);
+    rows->lost = true;
+    EXPECT_EQ(f.policy.RetainOnce(f).error().code(), ErrorCode::kUnavailable);
+    EXPECT_EQ(f.Row(0).log_start, Offset(1));
+    EXPECT_EQ(f.LogStart(0), Offset(0));
+    EXPECT_EQ(f.policy.records_retired(), 0U);
+    rows->lost = false;
+    f.options(0).retention_bytes = 1'000'000;  // whatever the topic says by now: it may have happened
+    if (heard) f.partitions[0]->OnRow(f.Row(0));
+    EXPECT_EQ(*f.policy.RetainOnce(f), !heard);
+    EXPECT_EQ(f.LogStart(0), Offset(1));
+    EXPECT_EQ(f.policy.records_retired(), heard ? 0U : 1U);
+    EXPECT_EQ(f.CallsOfALook(), 0U);
+  }
+}
+
+TEST(RetentionPolicyTest, WhatIsKnownOfTheOldestSegmentHoldsOnlyWhileItIsTheOldest) {
+  RetentionFixture f;
+  f.options(0).retention_time = hours(1);
   f.SegmentOfNow(0);
-  rows->lost = true;
-  EXPECT_EQ(f.policy.RetainOnce(f).error().code(), ErrorCode::kUnavailable);
-  EXPECT_EQ(f.Row(0).log_start, Offset(1));
-  EXPECT_EQ(f.LogStart(0), Offset(0));
-  EXPECT_EQ(f.policy.records_retired(), 0U);
-  rows->lost = false;
-  f.options(0).retention_bytes = 1'000'000;  // whatever the topic says by now: it may have happened
-  EXPECT_EQ(f.CallsOfALook(), 1U);
-  EXPECT_EQ(f.LogStart(0), Offset(1));
-  EXPECT_EQ(f.policy.records_retired(), 1U);
-  EXPECT_EQ(f.CallsOfALook(), 0U);
+  f.Segment(0, 60, f.clock.WallMs(), f.clock.WallMs() - milliseconds(hours(2)).count());
+  EXPECT_FALSE(*f.policy.RetainOnce(f));  // the first one is not due, so the second stays
+  f.partitions[0]->OnRow(*f.memory_rows->AdvanceLogStart(f.Key(0), LeaderEpoch(0), Offset(1), 1));
+  EXPECT_TRUE(*f.policy.RetainOnce(f));
+  EXPECT_EQ(f.LogStart(0), Offset(2));
 }
 
 TEST(RetentionPolicyTest, OnePartitionThatFailsStopsNoOtherAndIsTold) {

@@ -380,6 +380,13 @@ TEST_F(UploadScheduleTest, AgeCountsFromTheOldestAppendAlsoAfterARestart) {
   UploadSchedule schedule({.segment_bytes_max = 10'000, .segment_age_max = std::chrono::seconds(60)}, clock_, random_);
   schedule.Add(found.lane());
   EXPECT_EQ(schedule.NextDue(), clock_.Monotonic() + std::chrono::seconds(15));
+  for (const bool full : {false, true}) {
+    const std::uint64_t bytes = found.log().pending().bytes;
+    UploadSchedule other({.segment_bytes_max = bytes + (full ? 0 : 1)}, clock_, random_);
+    UploadLane again(found);
+    other.Add(again);
+    EXPECT_EQ(other.Claim().size(), full ? 1U : 0U);
+  }
   clock_.Advance(std::chrono::seconds(15));
   EXPECT_EQ(schedule.Claim().size(), 1U);
 }
@@ -410,6 +417,30 @@ TEST_F(UploadScheduleTest, AfterAnUnknownOutcomeMetadataIsToldApartFromWhatIsKno
   ASSERT_EQ(claims.size(), 1U);
   EXPECT_FALSE(claims[0].unsure);
   schedule_.Dropped(claims[0]);
+}
+
+TEST_F(UploadScheduleTest, WhatIsBelowTheTieredEndWaitsForNothingAndTheSameEndTwiceIsNoChange) {
+  Append(0);
+  partition(0).log().AdvanceTieredEnd(Offset(1));  // by log_start, say: no flight of ours
+  schedule_.OnTieredEnd(lane(0), Offset(1));
+  EXPECT_EQ(schedule_.NextDue(), std::nullopt);
+  const std::uint64_t changes = schedule_.changes();
+  schedule_.OnTieredEnd(lane(0), Offset(1));
+  EXPECT_EQ(schedule_.changes(), changes);
+}
+
+TEST_F(UploadScheduleTest, AClaimGivenBackIsTakenAgainWhileFlightsBeforeItGoOn) {
+  Append(0, 12'000);
+  const auto first = schedule_.Claim();
+  ASSERT_EQ(first.size(), 1U);
+  Build(first[0], Offset(1));
+  Append(0, 12'000);
+  const auto second = schedule_.Claim();
+  ASSERT_EQ(second.size(), 1U);
+  schedule_.Dropped(second[0]);
+  const auto again = schedule_.Claim();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].begin, Offset(1));
 }
 
 TEST_F(UploadScheduleTest, TheEarliestOfSeveralFailuresDecidesWhichFlightsAreLost) {
@@ -529,7 +560,10 @@ TEST(UploadSleepersTest, WhoAwaitsIdlenessSleepsUntilTheLastFlightHasLanded) {
     if (closed) {
       s.schedule.Close(Error(ErrorCode::kClosed, "closed"));
     } else {
-      s.Commit(s.flight, Offset(1));
+      s.first.log().AdvanceTieredEnd(Offset(1));
+      s.schedule.OnTieredEnd(s.first.lane(), Offset(1));
+      s.clock.AwaitLooks(2);  // committed, and still on its way
+      s.schedule.Landed(s.flight);
     }
   }
 }
