@@ -10,8 +10,12 @@
 #include <vector>
 
 #include "env/sim_clock.h"
+#include "meta/faulty_metadata_store.h"
 #include "meta/memory_metadata_store.h"
+#include "millrace/request_scope.h"
+#include "store/faulty_object_store.h"
 #include "store/memory_object_store.h"
+#include "tier/segment_uploader.h"
 
 namespace millrace {
 namespace {
@@ -99,6 +103,36 @@ TEST_F(ObjectCollectorTest, OneThatIsStuckIsNamedAndStopsNoOther) {
   ASSERT_TRUE(collector_.CollectOnce());
   EXPECT_FALSE(Known(2) || Stored(2));
   EXPECT_EQ(collector_.deleted(), 3U);
+  EXPECT_EQ(collector_.refused(), 0U);
+}
+
+TEST_F(ObjectCollectorTest, ARefusalIsForgottenOnceSomebodyElseHasRemovedTheObject) {
+  Abandoned(1);
+  store_.stuck = {"objects/1"};
+  clock_.Advance(kGrace);
+  ASSERT_TRUE(collector_.CollectOnce());
+  clock_.Advance(kGrace);
+  EXPECT_FALSE(collector_.CollectOnce());
+  EXPECT_EQ(collector_.refused(), 1U);
+  ASSERT_TRUE(metadata_.ForgetObject({1}));
+  ASSERT_TRUE(collector_.CollectOnce());
+  EXPECT_EQ(collector_.refused(), 0U);
+}
+
+TEST_F(ObjectCollectorTest, OneThatCannotBeGivenUpIsToldAndStopsNoOtherAndACommittedOneIsNoFailure) {
+  for (const bool committed : {false, true}) {
+    const auto rows = std::make_shared<MemoryMetadataStore>();
+    FaultyMetadataStore metadata(rows, 1);
+    ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, store_, metadata, clock_);
+    for (std::uint8_t number = 1; number <= 2; ++number)
+      ASSERT_TRUE(rows->PrepareObject({.id = {number}, .key = std::to_string(number), .changed_ms = clock_.WallMs()}));
+    clock_.Advance(kGrace);
+    metadata.SetPlan({.code = committed ? ErrorCode::kAlreadyExists : ErrorCode::kUnavailable});
+    metadata.FailCall(2, MetadataFault::kBefore);  // the first one's
+    EXPECT_EQ(collector.CollectStep().failure.has_value(), !committed);
+    EXPECT_EQ(rows->FindObject({1})->value().state, ObjectState::kPrepared);
+    EXPECT_EQ(rows->FindObject({2})->value().state, ObjectState::kDeleting);
+  }
 }
 
 TEST_F(ObjectCollectorTest, ManyThatAreStuckHideNoOtherAndAreTriedAfterGrowingPauses) {
@@ -128,6 +162,139 @@ TEST_F(ObjectCollectorTest, ManyThatAreStuckHideNoOtherAndAreTriedAfterGrowingPa
   }
   EXPECT_EQ(collector_.refused(), 0U);
   EXPECT_EQ(collector_.deleted(), 250U);
+}
+
+TEST_F(ObjectCollectorTest, ThereIsMoreWhileAPageIsFull) {
+  for (int number = 1; number <= 100; ++number) Abandoned(static_cast<std::uint8_t>(number));
+  clock_.Advance(kGrace);
+  EXPECT_TRUE(*collector_.CollectOnce());
+  EXPECT_FALSE(*collector_.CollectOnce());
+  clock_.Advance(kGrace);
+  for (int number = 101; number <= 150; ++number) Abandoned(static_cast<std::uint8_t>(number));
+  EXPECT_TRUE(*collector_.CollectOnce());  // all hundred, and perhaps more
+  EXPECT_EQ(collector_.deleted(), 100U);
+  clock_.Advance(kGrace);
+  EXPECT_FALSE(*collector_.CollectOnce());
+}
+
+TEST_F(ObjectCollectorTest, ACallerWithoutTimeDoesNothingMoreAndHearsThatThereIs) {
+  Abandoned(1);
+  clock_.Advance(kGrace);
+  std::stop_source stop;
+  stop.request_stop();
+  {
+    const RequestScope scope({.stop = stop.get_token()});
+    EXPECT_TRUE(collector_.CollectStep().more);
+  }
+  EXPECT_EQ(metadata_.FindObject({1})->value().state, ObjectState::kPrepared);
+  ASSERT_TRUE(collector_.CollectOnce());
+  clock_.Advance(kGrace);
+  {
+    const RequestScope scope({.stop = stop.get_token()});
+    EXPECT_TRUE(collector_.CollectStep().more);
+  }
+  EXPECT_EQ(store_.requests, 0);
+  EXPECT_TRUE(Known(1) && Stored(1));
+}
+
+TEST_F(ObjectCollectorTest, ARequestThatEndedWithItsCallerWasNotRefused) {
+  Abandoned(1);
+  clock_.Advance(kGrace);
+  ASSERT_TRUE(collector_.CollectOnce());
+  clock_.Advance(kGrace);
+  std::stop_source stop;
+  FaultyObjectStore store(std::make_shared<MemoryObjectStore>(), 1, [&](auto) { stop.request_stop(); });
+  store.SetPlan(ObjectFaultPlan{.delay = std::chrono::nanoseconds(1)}
+                    .Set(ObjectFault::kDelay, 1'000'000)
+                    .Set(ObjectFault::kErrorBefore, 1'000'000));
+  ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, store, metadata_, clock_);
+  {
+    const RequestScope scope({.stop = stop.get_token()});
+    EXPECT_TRUE(collector.CollectStep().failure);
+  }
+  EXPECT_EQ(collector.refused(), 0U);
+  EXPECT_TRUE(collector.CollectStep().failure);  // of a caller who would have waited
+  EXPECT_EQ(collector.refused(), 1U);
+}
+
+TEST_F(ObjectCollectorTest, WhatMetadataCannotForgetIsDeletedOnceMoreLater) {
+  const auto rows = std::make_shared<MemoryMetadataStore>();
+  FaultyMetadataStore metadata(rows, 1);
+  ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, store_, metadata, clock_);
+  ASSERT_TRUE(rows->PrepareObject({.id = {1}, .key = "objects/1", .changed_ms = clock_.WallMs()}));
+  ASSERT_TRUE(rows->AbandonObject({1}, clock_.WallMs()));
+  clock_.Advance(kGrace);
+  metadata.FailCall(3, MetadataFault::kBefore);  // after the two looks
+  EXPECT_EQ(collector.CollectOnce().error().code(), ErrorCode::kUnavailable);
+  EXPECT_TRUE(rows->FindObject({1})->has_value());
+  ASSERT_TRUE(collector.CollectOnce());
+  EXPECT_FALSE(rows->FindObject({1})->has_value());
+  EXPECT_EQ(store_.requests, 2);
+}
+
+/// Listings: a store that stamps its objects, and keys as uploads make them.
+class ObjectListingTest : public testing::Test {
+ protected:
+  static constexpr std::chrono::minutes kGrace{10};
+
+  static ObjectId Id(int number) { return {static_cast<std::uint8_t>(number), static_cast<std::uint8_t>(number >> 8)}; }
+  void Put(int number) { PutKey(ObjectKeyOf("ns/", Id(number), LeaderEpoch(1))); }
+  void PutKey(const std::string& key) {
+    const SharedBytes bytes = SharedBytes::Copy(std::as_bytes(std::span("bytes")));
+    ASSERT_TRUE(memory_->Put(key, std::span(&bytes, 1), PutMode::kIfAbsent));
+  }
+  bool Known(int number) { return metadata_.FindObject(Id(number))->has_value(); }
+  std::size_t Prepared() { return metadata_.ObjectsIn(ObjectState::kPrepared, INT64_MAX, 10'000)->size(); }
+
+  SimClock clock_;
+  std::shared_ptr<MemoryObjectStore> memory_ = std::make_shared<MemoryObjectStore>(&clock_);
+  FaultyObjectStore store_{memory_, 1};
+  MemoryMetadataStore metadata_;
+  ObjectCollector collector_{{.key_prefix = "ns/", .prepared_grace = kGrace}, store_, metadata_, clock_};
+};
+
+TEST_F(ObjectListingTest, UnknownObjectsOfOursPastTheGraceAreProposedAndNothingElse) {
+  Put(1);
+  Put(2);
+  ASSERT_TRUE(metadata_.PrepareObject({.id = Id(2), .key = ObjectKeyOf("ns/", Id(2), LeaderEpoch(1))}));
+  PutKey("ns/somebody-elses");
+  PutKey(ObjectKeyOf("other/", Id(3), LeaderEpoch(1)));
+  clock_.Advance(std::chrono::milliseconds(1));
+  Put(4);
+  clock_.Advance(kGrace - std::chrono::milliseconds(1));
+  EXPECT_EQ(*collector_.ProposeOrphans(), 1U);
+  ASSERT_TRUE(Known(1));
+  const ObjectRow row = **metadata_.FindObject(Id(1));
+  EXPECT_EQ(row.state, ObjectState::kPrepared);
+  EXPECT_EQ(row.key, ObjectKeyOf("ns/", Id(1), LeaderEpoch(1)));
+  EXPECT_EQ(row.changed_ms, clock_.WallMs());  // a whole grace more
+  EXPECT_FALSE(Known(3) || Known(4));
+  EXPECT_EQ(*collector_.ProposeOrphans(), 0U);
+  clock_.Advance(std::chrono::milliseconds(1));
+  EXPECT_EQ(*collector_.ProposeOrphans(), 1U);
+  EXPECT_TRUE(Known(4));
+}
+
+TEST_F(ObjectListingTest, AStoreThatStampsNothingHasNothingProposed) {
+  MemoryObjectStore unstamped;
+  const SharedBytes bytes = SharedBytes::Copy(std::as_bytes(std::span("bytes")));
+  ASSERT_TRUE(unstamped.Put(ObjectKeyOf("ns/", Id(1), LeaderEpoch(1)), std::span(&bytes, 1), PutMode::kIfAbsent));
+  ObjectCollector collector({.key_prefix = "ns/", .prepared_grace = kGrace}, unstamped, metadata_, clock_);
+  EXPECT_EQ(*collector.ProposeOrphans(), 0U);
+}
+
+TEST_F(ObjectListingTest, PagesProposeOnlyOnceAllOfThemWereListed) {
+  for (int number = 1; number <= 1'500; ++number) Put(number);
+  clock_.Advance(kGrace);
+  EXPECT_TRUE(*collector_.ListOnce());
+  EXPECT_EQ(Prepared(), 0U);
+  store_.FailRequest(1, ObjectFault::kErrorBefore);
+  EXPECT_FALSE(collector_.ListOnce());
+  EXPECT_EQ(Prepared(), 0U);
+  EXPECT_TRUE(*collector_.ListOnce());  // from the beginning
+  EXPECT_FALSE(*collector_.ListOnce());
+  EXPECT_EQ(Prepared(), 1'500U);
+  EXPECT_EQ(*collector_.ProposeOrphans(), 0U);
 }
 
 }  // namespace

@@ -313,7 +313,7 @@ Result<void> SegmentUploader::UploadAll(TieredPartitions& partitions) {
     const Offset end = partition.log().offsets().log_end;
     UploadLane& lane = partition.lane();
     targets.push_back({&lane, end, schedule_.State(lane)});
-    if (targets.back().before.committed_end < end) demands.push_back({.lane = &lane, .end = end});
+    demands.push_back({.lane = &lane, .end = end});
   });
   schedule_.DemandAll(demands);
   std::optional<Error> damage;

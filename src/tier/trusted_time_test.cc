@@ -95,8 +95,57 @@ TEST_F(TrustedTimeTest, AKeptTimeThatNobodyCanReadIsNoReasonToBelieve) {
   time_.Start(std::nullopt, TrustedTime::Kept::kUnreadable);
   EXPECT_TRUE(time_.doubted());
   EXPECT_EQ(time_.CommitMs(), 0);
-  clock_.Advance(hours(24));
+  clock_.Advance(hours(24) - milliseconds(1));
+  EXPECT_TRUE(time_.doubted());
+  EXPECT_FALSE(time_.known());
+  clock_.Advance(milliseconds(1));
+  EXPECT_TRUE(time_.known());
   EXPECT_FALSE(time_.doubted());
+  EXPECT_EQ(time_.CommitMs(), clock_.WallMs());
+}
+
+TEST_F(TrustedTimeTest, TrustEndsEveryDoubtAndTimeStillGoesForwardOnly) {
+  time_.Start(std::nullopt, TrustedTime::Kept::kUnreadable);
+  time_.Trust();
+  EXPECT_TRUE(time_.known());
+  EXPECT_FALSE(time_.doubted());
+  clock_.JumpWall(-hours(1));
+  time_.Trust();
+  EXPECT_EQ(time_.WallMs(), start_ms_);
+}
+
+TEST_F(TrustedTimeTest, ANewStartForgetsTheDoubtsBeforeIt) {
+  time_.Start(std::nullopt, TrustedTime::Kept::kUnreadable);
+  time_.Start(start_ms_);
+  EXPECT_TRUE(time_.known());
+  clock_.JumpWall(kYear);
+  EXPECT_TRUE(time_.doubted());
+  clock_.Advance(hours(23));
+  time_.Start(start_ms_);  // ahead by a year and a day: its day begins anew
+  clock_.Advance(hours(23));
+  EXPECT_TRUE(time_.doubted());
+  clock_.Advance(hours(1));
+  EXPECT_FALSE(time_.doubted());
+}
+
+TEST_F(TrustedTimeTest, ACommitKnowsItsTimeWhileTheClockIsNoMoreThanTenMinutesAhead) {
+  time_.Start(start_ms_);
+  clock_.JumpWall(minutes(10));
+  EXPECT_EQ(time_.CommitMs(), start_ms_);
+  clock_.JumpWall(milliseconds(1));
+  EXPECT_EQ(time_.CommitMs(), 0);
+  clock_.JumpWall(hours(24) - minutes(10) - milliseconds(1));
+  EXPECT_FALSE(time_.doubted());
+  clock_.JumpWall(milliseconds(1));
+  EXPECT_TRUE(time_.doubted());
+}
+
+TEST_F(TrustedTimeTest, AKeptTimeThatIsTheClocksOwnMovesNothing) {
+  time_.Start(start_ms_);
+  EXPECT_EQ(time_.WallMs(), start_ms_);
+  time_.Start(start_ms_ - Ms(hours(24)) - 1);  // just too far ahead
+  EXPECT_TRUE(time_.doubted());
+  EXPECT_EQ(time_.WallMs(), start_ms_ - Ms(hours(24)) - 1);
 }
 
 }  // namespace

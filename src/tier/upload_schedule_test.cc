@@ -5,11 +5,14 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/check.h"
 #include "env/seeded_random.h"
 #include "log/log_fixture.h"
 #include "meta/memory_metadata_store.h"
@@ -341,6 +344,276 @@ TEST_F(UploadScheduleTest, UploadAllDemandsEveryPartitionInOneGo) {
   ASSERT_FALSE(uploaded);
   EXPECT_EQ(uploaded.error().code(), ErrorCode::kClosed);
   EXPECT_EQ(partitions.taken_early_, 0U);
+}
+
+TEST_F(UploadScheduleTest, TheOldestGoFirstAndAnObjectHoldsNoMoreThanItMay) {
+  for (const int i : {2, 1, 0}) {
+    Append(i, 6'000);
+    clock_.Advance(std::chrono::seconds(1));
+  }
+  clock_.Advance(std::chrono::seconds(60));
+  const auto claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 2U);
+  EXPECT_EQ(claims[0].lane, &lane(2));
+  EXPECT_EQ(claims[1].lane, &lane(1));
+  EXPECT_EQ(claims[0].bytes + claims[1].bytes, 10'000U);
+  const auto rest = schedule_.Claim();
+  ASSERT_EQ(rest.size(), 1U);
+  EXPECT_EQ(rest[0].lane, &lane(0));
+}
+
+TEST_F(UploadScheduleTest, OnlyWhatIsDueInLessThanHalfTheAgeGoesAlong) {
+  Append(0);
+  clock_.Advance(std::chrono::seconds(30));
+  Append(1);  // due exactly half the age later
+  clock_.Advance(std::chrono::seconds(30));
+  const auto claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  EXPECT_EQ(claims[0].lane, &lane(0));
+}
+
+TEST_F(UploadScheduleTest, AgeCountsFromTheOldestAppendAlsoAfterARestart) {
+  TestPartition found;
+  Buffer batch = TestBatch();
+  ASSERT_TRUE(found.log().TryAppend(batch));  // no schedule is there to hear of it
+  clock_.Advance(std::chrono::seconds(45));
+  UploadSchedule schedule({.segment_bytes_max = 10'000, .segment_age_max = std::chrono::seconds(60)}, clock_, random_);
+  schedule.Add(found.lane());
+  EXPECT_EQ(schedule.NextDue(), clock_.Monotonic() + std::chrono::seconds(15));
+  for (const bool full : {false, true}) {
+    const std::uint64_t bytes = found.log().pending().bytes;
+    UploadSchedule other({.segment_bytes_max = bytes + (full ? 0 : 1)}, clock_, random_);
+    UploadLane again(found);
+    other.Add(again);
+    EXPECT_EQ(other.Claim().size(), full ? 1U : 0U);
+  }
+  clock_.Advance(std::chrono::seconds(15));
+  EXPECT_EQ(schedule.Claim().size(), 1U);
+}
+
+TEST_F(UploadScheduleTest, AfterAnUnknownOutcomeMetadataIsToldApartFromWhatIsKnown) {
+  Append(0, 12'000);
+  auto claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  EXPECT_FALSE(claims[0].unsure);
+  Build(claims[0], End(0));
+  schedule_.Failed(claims[0], Error(ErrorCode::kUnavailable, "lost"), UploadSchedule::Outcome::kUnknown);
+  for (int round = 0; round < 2; ++round) {  // a known failure in between changes nothing
+    clock_.Advance(std::chrono::minutes(1));
+    claims = schedule_.Claim();
+    ASSERT_EQ(claims.size(), 1U);
+    EXPECT_TRUE(claims[0].unsure);
+    if (round == 0) schedule_.Failed(claims[0], Error(ErrorCode::kUnavailable, "down"), kKnown);
+  }
+  partition(0).log().AdvanceTieredEnd(Offset(1));
+  schedule_.OnTieredEnd(lane(0), Offset(1));
+  schedule_.Resynced(claims[0]);
+  EXPECT_EQ(claims[0].begin, Offset(1));
+  EXPECT_FALSE(claims[0].unsure);
+  schedule_.Dropped(claims[0]);
+  EXPECT_EQ(schedule_.NextDue(), std::nullopt);
+  Append(0, 12'000);
+  claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  EXPECT_FALSE(claims[0].unsure);
+  schedule_.Dropped(claims[0]);
+}
+
+TEST_F(UploadScheduleTest, WhatIsBelowTheTieredEndWaitsForNothingAndTheSameEndTwiceIsNoChange) {
+  Append(0);
+  partition(0).log().AdvanceTieredEnd(Offset(1));  // by log_start, say: no flight of ours
+  schedule_.OnTieredEnd(lane(0), Offset(1));
+  EXPECT_EQ(schedule_.NextDue(), std::nullopt);
+  const std::uint64_t changes = schedule_.changes();
+  schedule_.OnTieredEnd(lane(0), Offset(1));
+  EXPECT_EQ(schedule_.changes(), changes);
+}
+
+TEST_F(UploadScheduleTest, AClaimGivenBackIsTakenAgainWhileFlightsBeforeItGoOn) {
+  Append(0, 12'000);
+  const auto first = schedule_.Claim();
+  ASSERT_EQ(first.size(), 1U);
+  Build(first[0], Offset(1));
+  Append(0, 12'000);
+  const auto second = schedule_.Claim();
+  ASSERT_EQ(second.size(), 1U);
+  schedule_.Dropped(second[0]);
+  const auto again = schedule_.Claim();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].begin, Offset(1));
+}
+
+TEST_F(UploadScheduleTest, TheEarliestOfSeveralFailuresDecidesWhichFlightsAreLost) {
+  std::vector<std::vector<UploadClaim>> flights;
+  for (int n = 0; n < 3; ++n) {
+    Append(0, 6'000);
+    schedule_.Demand(lane(0), End(0));
+    flights.push_back(schedule_.Claim());
+    ASSERT_EQ(flights.back().size(), 1U);
+    Build(flights.back()[0], Offset(n + 1));
+  }
+  schedule_.Failed(flights[2][0], Error(ErrorCode::kUnavailable, "down"), kKnown);
+  schedule_.Failed(flights[0][0], Error(ErrorCode::kUnavailable, "down"), kKnown);
+  schedule_.AwaitTurn(flights[1]);
+  EXPECT_TRUE(flights[1].empty());
+  clock_.Advance(std::chrono::minutes(5));
+  const auto again = schedule_.Claim();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].begin, Offset(0));
+}
+
+TEST_F(UploadScheduleTest, TheLongestFailureIsNamedAndEndsWithItsLane) {
+  const auto fail = [&](int i) {
+    Append(i, 12'000);
+    const auto claims = schedule_.Claim();
+    ASSERT_EQ(claims.size(), 1U);
+    schedule_.Failed(claims[0], Error(ErrorCode::kUnavailable, std::to_string(i)), kKnown);
+    clock_.Advance(std::chrono::milliseconds(1));
+  };
+  fail(1);
+  fail(0);
+  ASSERT_TRUE(schedule_.Failure());
+  EXPECT_EQ(schedule_.Failure()->error.message(), "1");
+  schedule_.EndLane(lane(1), Error(ErrorCode::kFenced, "another owner"));
+  EXPECT_EQ(schedule_.Failure()->error.message(), "0");
+  EXPECT_FALSE(schedule_.Failure(lane(1)));
+  EXPECT_EQ(schedule_.State(lane(1)).ended->code(), ErrorCode::kFenced);
+  schedule_.Close(Error(ErrorCode::kClosed, "closed"));
+  EXPECT_FALSE(schedule_.Failure());
+  EXPECT_EQ(schedule_.State(lane(1)).ended->code(), ErrorCode::kFenced);  // the first reason stays
+  TestPartition late;
+  schedule_.Add(late.lane());
+  EXPECT_EQ(schedule_.State(late.lane()).ended->code(), ErrorCode::kClosed);
+  EXPECT_TRUE(schedule_.AwaitIdle(std::chrono::hours(1)));
+  EXPECT_TRUE(schedule_.Claim().empty());
+}
+
+/// Every sleeper looks at the clock under the schedule's mutex before it lies down: whoever has seen it look and takes
+/// that mutex finds it asleep. One that never lies down would keep the mutex and look for ever: that ends the process.
+class WatchedClock final : public Clock {
+ public:
+  [[nodiscard]] std::int64_t WallMs() const override { return clock_.WallMs(); }
+  [[nodiscard]] std::chrono::nanoseconds Monotonic() const override {
+    if (std::this_thread::get_id() == watcher_) return clock_.Monotonic();
+    MR_CHECK(looks_.fetch_add(1) < 1'000'000, "it does not sleep");
+    looks_.notify_all();
+    return clock_.Monotonic();
+  }
+  /// Until other threads have looked `count` times.
+  void AwaitLooks(std::uint64_t count) const {
+    for (std::uint64_t seen = looks_.load(); seen < count; seen = looks_.load()) looks_.wait(seen);
+  }
+
+ private:
+  SimClock clock_;
+  const std::thread::id watcher_ = std::this_thread::get_id();
+  mutable std::atomic<std::uint64_t> looks_{0};
+};
+
+/// A flight of lane 0 is on its way, and nothing is due.
+struct Sleepers {
+  Sleepers() {
+    schedule.Add(first.lane());
+    schedule.Add(second.lane());
+    first.Append(schedule, 12'000);
+    flight = schedule.Claim().at(0);
+    schedule.Built(flight, Offset(1), flight.bytes);
+  }
+  void Commit(const UploadClaim& claim, Offset end) {
+    claim.lane->partition().log().AdvanceTieredEnd(end);
+    schedule.OnTieredEnd(*claim.lane, end);
+    schedule.Landed(claim);
+  }
+  WatchedClock clock;
+  SeededRandom random{1};
+  UploadSchedule schedule{{.segment_bytes_max = 10'000, .segment_age_max = std::chrono::hours(24)}, clock, random};
+  TestPartition first, second;
+  UploadClaim flight;
+};
+
+TEST(UploadSleepersTest, WhoAwaitsAChangeSleepsAndHearsOfEach) {
+  const std::vector<std::function<void(Sleepers&)>> changes = {
+      [](Sleepers& s) { s.Commit(s.flight, Offset(1)); },
+      [](Sleepers& s) { s.schedule.Dropped(s.flight); },
+      [](Sleepers& s) { s.schedule.EndLane(s.second.lane(), Error(ErrorCode::kNotFound, "deleted")); },
+      [](Sleepers& s) { s.schedule.OnTieredEnd(s.first.lane(), Offset(1)); },
+      [](Sleepers& s) { s.schedule.Close(Error(ErrorCode::kClosed, "closed")); },
+      [](Sleepers& s) { s.second.Append(s.schedule, 12'000); },  // due
+  };
+  for (const bool waits : {false, true}) {  // without and with a moment at which something will be due
+    for (const auto& change : changes) {
+      Sleepers s;
+      if (waits) s.second.Append(s.schedule, 100);
+      const std::uint64_t seen = s.schedule.changes();
+      std::jthread sleeper([&] { s.schedule.AwaitChange(seen); });
+      s.clock.AwaitLooks(1);
+      change(s);
+    }
+  }
+}
+
+TEST(UploadSleepersTest, WhoAwaitsIdlenessSleepsUntilTheLastFlightHasLanded) {
+  for (const bool closed : {false, true}) {
+    Sleepers s;
+    std::jthread sleeper([&] { EXPECT_TRUE(s.schedule.AwaitIdle(std::chrono::hours(24))); });
+    s.clock.AwaitLooks(1);
+    if (closed) {
+      s.schedule.Close(Error(ErrorCode::kClosed, "closed"));
+    } else {
+      s.first.log().AdvanceTieredEnd(Offset(1));
+      s.schedule.OnTieredEnd(s.first.lane(), Offset(1));
+      s.clock.AwaitLooks(2);  // committed, and still on its way
+      s.schedule.Landed(s.flight);
+    }
+  }
+}
+
+TEST(UploadSleepersTest, WhoAwaitsItsTurnSleepsUntilItsForerunnerHasCommitted) {
+  Sleepers s;
+  const auto fly = [&](TestPartition& partition, Offset end) {
+    partition.Append(s.schedule, 100);
+    s.schedule.Demand(partition.lane(), end);
+    const UploadClaim claim = s.schedule.Claim().at(0);
+    s.schedule.Built(claim, end, claim.bytes);
+    return claim;
+  };
+  const UploadClaim behind = fly(s.first, Offset(2)), failed = fly(s.second, Offset(1));
+  std::vector<UploadClaim> claims{fly(s.second, Offset(2)), behind};
+  s.schedule.Failed(failed, Error(ErrorCode::kUnavailable, "down"), kKnown);
+  {
+    std::jthread sleeper([&] { s.schedule.AwaitTurn(claims); });
+    s.clock.AwaitLooks(1);  // the lost one was given back: now the other waits
+    s.Commit(s.flight, Offset(1));
+  }
+  ASSERT_EQ(claims.size(), 1U);
+  EXPECT_EQ(claims[0].lane, &s.first.lane());
+}
+
+TEST(UploadSleepersTest, WhoAwaitsWorkSleepsAndHearsOfAllThatMakesSomethingDue) {
+  const std::vector<std::function<void(Sleepers&)>> causes = {
+      [](Sleepers& s) { s.second.Append(s.schedule, 12'000); },
+      [](Sleepers& s) { s.schedule.Demand(s.second.lane(), Offset(1)); },
+      [](Sleepers& s) { s.schedule.SetPressure(true); },
+      [](Sleepers& s) { s.schedule.Wake(); },
+      [](Sleepers& s) { s.schedule.Close(Error(ErrorCode::kClosed, "closed")); },
+  };
+  for (std::size_t i = 0; i < causes.size(); ++i) {
+    for (const bool waits : {false, true}) {
+      if (!waits && (i == 1 || i == 2)) continue;  // nothing to demand
+      Sleepers s;
+      if (waits) s.second.Append(s.schedule, 100);
+      // One minds the time, the other sleeps behind it; both hear.
+      std::jthread keeper([&] { s.schedule.AwaitWork({}); });
+      s.clock.AwaitLooks(1);
+      std::jthread other([&] { s.schedule.AwaitWork({}); });
+      s.clock.AwaitLooks(2);
+      causes[i](s);
+    }
+  }
+  Sleepers s;
+  std::stop_source stop;
+  stop.request_stop();
+  s.schedule.AwaitWork(stop.get_token());  // not at all
 }
 
 TEST(ObjectKeyTest, OnlyKeysOfOursGiveAnId) {
