@@ -37,11 +37,6 @@ PartitionLog::State::State(Options options, const PartitionRow& row, Wal& wal, T
   index.Keep(row.tiered_end);
 }
 
-PartitionLog::State::~State() {
-  MutexLock lock(mutex);
-  tail.DropAll();
-}
-
 void PartitionLog::State::GiveUpRuns(std::uint64_t number) {
   MutexLock lock(mutex);
   tail.DropRuns(number);

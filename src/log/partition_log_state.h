@@ -21,7 +21,6 @@ namespace millrace {
 
 struct PartitionLog::State final : TailOwner {
   State(Options options, const PartitionRow& row, Wal& wal, TailCache& tail_cache, Clock& clock);
-  ~State() override;
   void GiveUpRuns(std::uint64_t number) override;
 
   // Visibility (partition_log.cc).
