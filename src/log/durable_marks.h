@@ -45,10 +45,11 @@ class DurableMarks {
     Offset end;
   };
 
+  /// An even number, so that the last one stays.
   void Thin() {
+    static_assert(kMarksMax % 2 == 0);
     Ring<Mark> kept;
     for (std::size_t i = 1; i < marks_.size(); i += 2) kept.PushBack(marks_[i]);
-    if (marks_.size() % 2 == 1) kept.PushBack(marks_.back());
     marks_ = std::move(kept);
   }
 

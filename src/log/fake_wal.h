@@ -56,6 +56,15 @@ class FakeWal final : public Wal {
     }
     for (Waiter& waiter : ready) waiter.done(error);
   }
+  /// Who waits for a sync is answered it; the next sync may succeed.
+  void FailSync(const Error& error) {
+    std::vector<Waiter> ready;
+    {
+      MutexLock lock(mutex_);
+      ready = std::exchange(waiters_, {});
+    }
+    for (Waiter& waiter : ready) waiter.done(error);
+  }
   void SetAppendError(std::optional<Error> error) {
     MutexLock lock(mutex_);
     append_error_ = std::move(error);
@@ -75,6 +84,11 @@ class FakeWal final : public Wal {
     MutexLock lock(mutex_);
     frames_.at(begin).damaged = true;
     frames_.at(begin).named_begin = named_begin;
+  }
+  /// A read of more than one frame that meets damage answers it alone, as the real one's second look at a file does.
+  void HideWhatLiesBeforeDamage() {
+    MutexLock lock(mutex_);
+    damage_hides_ = true;
   }
   /// Frames that begin before `position` are gone; reads of them answer kOutOfRange.
   void Recycle(WalPosition position) {
@@ -180,7 +194,7 @@ class FakeWal final : public Wal {
     for (auto at = frames_.lower_bound(range.begin); at != frames_.end() && at->first < range.end; ++at) {
       const Stored& frame = at->second;
       if (frame.damaged) {
-        if (!read.frames.empty()) {
+        if (!read.frames.empty() && !damage_hides_) {
           read.next = frame.extent.begin;
           return read;
         }
@@ -220,6 +234,7 @@ class FakeWal final : public Wal {
   std::vector<Waiter> waiters_ MR_GUARDED_BY(mutex_);
   WalPosition begin_ MR_GUARDED_BY(mutex_), durable_end_ MR_GUARDED_BY(mutex_), end_ MR_GUARDED_BY(mutex_);
   std::optional<Error> poison_ MR_GUARDED_BY(mutex_), append_error_ MR_GUARDED_BY(mutex_);
+  bool damage_hides_ MR_GUARDED_BY(mutex_) = false;
   std::int64_t staging_bytes_ MR_GUARDED_BY(mutex_) = INT64_MAX / 2;
   std::uint64_t bytes_read_ MR_GUARDED_BY(mutex_) = 0, reads_ MR_GUARDED_BY(mutex_) = 0,
                             on_durable_calls_ MR_GUARDED_BY(mutex_) = 0, syncs_ MR_GUARDED_BY(mutex_) = 0;

@@ -38,11 +38,6 @@ PartitionLogState::PartitionLogState(PartitionLogOptions options, const Partitio
   index.Keep(row.tiered_end);
 }
 
-PartitionLogState::~PartitionLogState() {
-  MutexLock lock(mutex);
-  tail.DropAll();
-}
-
 void PartitionLogState::GiveUpRuns(std::uint64_t number) {
   MutexLock lock(mutex);
   tail.DropRuns(number);

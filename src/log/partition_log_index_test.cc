@@ -77,20 +77,22 @@ TEST(PartitionLogIndexTest, ANoteOfALargerIndexFitsASmallerBudget) {
 }
 
 TEST(PartitionLogIndexTest, AppendsBetweenTheQuestionAndTheRecyclingLoseNothing) {
-  SmallIndex f;
-  std::int64_t end = 0;
-  for (int round = 0; round < 40; ++round) {
-    f.AppendAmongOthers(50);
-    ASSERT_TRUE(f.log->Sync({}));
-    f.log->AdvanceTieredEnd(Offset(end + 30));
-    const WalPosition needed = f.log->OldestNeeded().value();
-    f.AppendAmongOthers(100 + round * 10);  // meanwhile: the index becomes full and makes room
-    f.wal.Recycle(needed);
-    f.log->OnRecycled(needed);
-    const PartitionOffsets offsets = f.log->offsets();
-    ASSERT_LE(offsets.hot_start, offsets.tiered_end);
-    end = offsets.log_end.value();
-    ExpectEveryRecord(*f.log, offsets.tiered_end.value(), end);
+  for (const bool deleted : {false, true}) {
+    SmallIndex f;
+    std::int64_t end = 0;
+    for (int round = 0; round < 40; ++round) {
+      f.AppendAmongOthers(50);
+      ASSERT_TRUE(f.log->Sync({}));
+      deleted ? f.log->AdvanceLogStart(Offset(end + 30)) : f.log->AdvanceTieredEnd(Offset(end + 30));
+      const WalPosition needed = f.log->OldestNeeded().value();
+      f.AppendAmongOthers(100 + round * 10);  // meanwhile: the index becomes full and makes room
+      f.wal.Recycle(needed);
+      f.log->OnRecycled(needed);
+      const PartitionOffsets offsets = f.log->offsets();
+      ASSERT_LE(offsets.hot_start, offsets.tiered_end);
+      end = offsets.log_end.value();
+      ExpectEveryRecord(*f.log, offsets.tiered_end.value(), end);
+    }
   }
 }
 

@@ -69,7 +69,6 @@ Result<void> PartitionLogState::BridgeGap(Offset expected, Offset base) {
                        "the partition takes no appends; `millrace inspect wal` shows the frames"));
   if (expected <= tiered_end) {  // all before the gap is in segments
     index.Clear();
-    holes.clear();
     recovery.run_begin = std::min(base, tiered_end);
   }
   if (uncovered < base) AddHole(uncovered, base);
@@ -149,7 +148,6 @@ Result<void> PartitionLog::FinishRecovery() {
   PartitionOffsets found = s.offsets.all();  // everything at tiered_end
   if (recovery.run_end.value_or(found.tiered_end) < found.tiered_end) {
     s.index.Clear();  // what the WAL lacks at its end is in segments
-    s.holes.clear();
   } else {
     if (recovery.run_end) {
       found.log_end = *recovery.run_end;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "log/hot_run.h"
 #include "log/log_fixture.h"
 
 namespace millrace {
@@ -54,6 +55,25 @@ TEST_F(PartitionLogRecoveryTest, EverythingComesBackAndOffsetsGoOn) {
   EXPECT_EQ(NextBase(*log), 100);
 }
 
+TEST_F(PartitionLogRecoveryTest, WhatIsAppendedAfterARecoveryHasItsOwnAgeAndPinsNothingOfBefore) {
+  auto log = f.Reopen(Row(0, 100), f.wal.end());
+  ASSERT_TRUE(log->FinishRecovery());
+  EXPECT_EQ(log->OldestNeeded(), std::nullopt);
+  f.clock.Advance(std::chrono::hours(1));
+  const WalPosition begin = f.wal.end();
+  EXPECT_EQ(NextBase(*log), 100);
+  EXPECT_EQ(log->OldestNeeded(), begin);
+  EXPECT_EQ(log->pending().oldest_ms, f.clock.WallMs());
+}
+
+TEST_F(PartitionLogRecoveryTest, ARecordOfTomorrowWasNotAppendedLaterThanNow) {
+  LogFixture own(SyncPolicy::None());
+  own.Append(1, 20, own.clock.WallMs() + 86'400'000);
+  auto log = own.Reopen(Row(0, 0), own.wal.end());
+  ASSERT_TRUE(log->FinishRecovery());
+  EXPECT_EQ(log->pending().oldest_ms, own.clock.WallMs());
+}
+
 TEST_F(PartitionLogRecoveryTest, HotAndColdOverlap) {
   auto log = f.Reopen(Row(5, 55), f.wal.end());
   ASSERT_TRUE(log->FinishRecovery());
@@ -66,7 +86,10 @@ TEST_F(PartitionLogRecoveryTest, WalThatEndsBelowTieredEndStartsThere) {
   ASSERT_TRUE(log->FinishRecovery());
   EXPECT_THAT(Bounds(*log), ElementsAre(0, 500, 500, 500, 500));
   EXPECT_EQ(log->OldestNeeded(), std::nullopt);
+  EXPECT_EQ(log->hot_bytes(), 0U);
+  EXPECT_EQ(log->SaveRun()->begin, Offset(500));
   EXPECT_EQ(NextBase(*log), 500);
+  EXPECT_EQ(log->SaveRun()->begin, Offset(500));
 
   auto empty = f.Reopen(Row(7, 7), WalPosition(0));
   ASSERT_TRUE(empty->FinishRecovery());
@@ -98,6 +121,19 @@ TEST_F(PartitionLogRecoveryTest, DamageInTheMiddleIsNamedAndLaterFramesStay) {
   EXPECT_EQ(log->ReadHot(Offset(50), Offset(100), UINT64_MAX)->next, Offset(100));
 }
 
+TEST_F(PartitionLogRecoveryTest, AHoleNamesTheFirstFileAndAllThatIsDamagedInIt) {
+  const auto frames = f.wal.Frames(f.wal.end());
+  auto log = f.Open(WalStream(7), Row(0, 0));
+  for (const auto& [file, end] : {std::pair("wal/1", 200U), {"wal/1", 300U}, {"wal/1", 250U}, {"wal/2", 9000U}})
+    log->RecoverDamage({.extent = frames[0].extent, .file = file, .byte_begin = 100, .byte_end = end, .reason = ""});
+  ASSERT_TRUE(log->RecoverFrame(frames[2].extent, frames[2].payload.bytes()));
+  ASSERT_TRUE(log->FinishRecovery());
+  ASSERT_EQ(log->damage_found().size(), 1U);
+  EXPECT_EQ(log->damage_found()[0].place, "wal/1");
+  EXPECT_EQ(log->damage_found()[0].byte_begin, 100U);
+  EXPECT_EQ(log->damage_found()[0].byte_end, 300U);
+}
+
 TEST_F(PartitionLogRecoveryTest, DamageCoveredBySegmentsIsNoLoss) {
   f.wal.Damage(FrameBegin(4));
   auto log = f.Reopen(Row(0, 60), f.wal.end());
@@ -114,6 +150,19 @@ TEST_F(PartitionLogRecoveryTest, DamageHalfCoveredBySegmentsIsLostAboveThem) {
   EXPECT_THAT(Bounds(*log), ElementsAre(0, 45, 45, 100, 100));
   EXPECT_EQ(log->ReadHot(Offset(45), Offset(100), UINT64_MAX).error().damage()->end, Offset(50));
   EXPECT_EQ(log->ReadHot(Offset(50), Offset(100), UINT64_MAX)->next, Offset(100));
+}
+
+TEST_F(PartitionLogRecoveryTest, DamageThatBeginsWhereSegmentsEndIsLostAndTheHotRunBeginsThere) {
+  f.wal.Damage(FrameBegin(4));
+  for (const bool recycled : {false, true}) {  // the frames before it, which are in segments
+    if (recycled) f.wal.Recycle(FrameBegin(4));
+    auto log = f.Reopen(Row(0, 40), f.wal.end());
+    ASSERT_TRUE(log->FinishRecovery());
+    EXPECT_THAT(Bounds(*log), ElementsAre(0, 40, 40, 100, 100));
+    EXPECT_EQ(log->ReadHot(Offset(39), Offset(100), UINT64_MAX).error().code(), ErrorCode::kOutOfRange);
+    EXPECT_EQ(log->ReadHot(Offset(40), Offset(100), UINT64_MAX).error().damage()->end, Offset(50));
+    EXPECT_EQ(log->ReadHot(Offset(50), Offset(100), UINT64_MAX)->next, Offset(100));
+  }
 }
 
 TEST_F(PartitionLogRecoveryTest, DamageOfOthersIsNoLoss) {
@@ -154,6 +203,24 @@ TEST_F(PartitionLogRecoveryTest, RecyclingUpToAHoleKeepsIt) {
   log->AdvanceTieredEnd(Offset(100));
   log->OnRecycled(f.wal.end());
   EXPECT_EQ(log->offsets().hot_start, Offset(100));
+}
+
+TEST_F(PartitionLogRecoveryTest, AHoleThatIsInSegmentsPinsNothingAndOnceRecycledTheLogCanBeNoted) {
+  LogFixture own(SyncPolicy::None());
+  for (int i = 0; i < 3; ++i) own.Append(1, 100'000);  // each a stretch of the index
+  const auto frames = own.wal.Frames(own.wal.end());
+  own.wal.Damage(frames[1].extent.begin);
+  auto log = own.Reopen(Row(0, 0), own.wal.end());
+  ASSERT_TRUE(log->FinishRecovery());
+  log->AdvanceTieredEnd(Offset(1));
+  EXPECT_LE(*log->OldestNeeded(), frames[1].extent.begin);
+  log->AdvanceTieredEnd(Offset(2));
+  EXPECT_EQ(log->OldestNeeded(), frames[2].extent.begin);
+  EXPECT_FALSE(log->SaveRun()) << "only the frames tell of a hole";
+  log->OnRecycled(frames[2].extent.begin);
+  EXPECT_EQ(log->offsets().hot_start, Offset(2));
+  ASSERT_TRUE(log->SaveRun());
+  EXPECT_EQ(log->SaveRun()->begin, Offset(2));
 }
 
 TEST_F(PartitionLogRecoveryTest, ASearchByTimeStepsOverHoles) {

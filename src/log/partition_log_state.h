@@ -27,7 +27,6 @@ namespace millrace {
 struct PartitionLogState final : TailOwner {
   PartitionLogState(PartitionLogOptions options, const PartitionRow& row, Wal& wal, TailCache& tail_cache,
                     Clock& clock);
-  ~PartitionLogState() override;
   void GiveUpRuns(std::uint64_t number) override;
 
   // Visibility (partition_log.cc).

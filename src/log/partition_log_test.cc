@@ -73,6 +73,18 @@ TEST(PartitionLogTest, DurableEndNeverRunsAheadOfTheWalWhenMarksAreThinned) {
   }
 }
 
+TEST(PartitionLogTest, DurableEndIsExactAgainOnceTheWalWasSynced) {
+  LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kByHand);
+  for (int i = 0; i < 1024; ++i) f.Append(1, 1);  // as many marks as there may be
+  f.wal.MakeAllDurable();                         // and nobody asks
+  std::vector<AppendedBatch> appended;
+  for (int i = 0; i < 1024; ++i) appended.push_back(f.Append(1, 1));
+  for (const AppendedBatch& batch : appended) {
+    f.wal.MakeDurable(batch.wal_end);
+    ASSERT_EQ(f.log->offsets().durable_end, batch.end);
+  }
+}
+
 TEST(PartitionLogTest, FailedAppendLeavesNoTrace) {
   LogFixture f(SyncPolicy::None());
   f.Append(2);
@@ -161,6 +173,46 @@ TEST(PartitionLogTest, BudgetIsUsedUpToTheBatchBorder) {
   EXPECT_EQ(f.log->ReadHot(Offset(0), Offset(4), UINT64_MAX)->batches.size(), 4u);
 }
 
+TEST(PartitionLogTest, ALargeBatchThatJustFitsIsReadWithTheOneBeforeIt) {
+  LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kAsked, 0);
+  std::uint64_t bytes = 0;
+  for (const std::size_t size : {100'000, 200'000}) {  // each a stretch of the index
+    Buffer batch = TestBatch(1, size);
+    bytes += batch.size();
+    ASSERT_TRUE(f.log->TryAppend(batch));
+  }
+  EXPECT_EQ(f.log->ReadHot(Offset(0), Offset(2), bytes)->batches.size(), 2u);
+  const HotBatches first = f.log->ReadHot(Offset(0), Offset(2), bytes - 1).value();
+  EXPECT_EQ(first.batches.size(), 1u);
+  EXPECT_TRUE(first.full);
+}
+
+TEST(PartitionLogTest, FullIsSaidWhenTheNextBatchDoesNotFitAndNotAtTheEnd) {
+  for (const std::uint64_t tail_bytes : {0u, 1u << 20}) {
+    LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kAsked, tail_bytes);
+    const std::uint64_t size = f.Append(1, 100).wal_end.value() - FakeWal::kFrameOverhead;
+    for (int i = 0; i < 4; ++i) f.Append(1, 100);
+    for (const std::uint64_t budget : {std::uint64_t{1}, 2 * size, 2 * size + size / 2}) {
+      const HotBatches read = f.log->ReadHot(Offset(0), Offset(5), budget).value();
+      EXPECT_EQ(read.batches.size(), budget < size ? 1u : 2u);
+      EXPECT_TRUE(read.full) << budget;
+    }
+    EXPECT_FALSE(f.log->ReadHot(Offset(0), Offset(5), UINT64_MAX)->full);
+    EXPECT_FALSE(f.log->ReadHot(Offset(0), Offset(3), 4 * size)->full);
+  }
+}
+
+TEST(PartitionLogTest, AReadBeyondTheEndOfTheLogEndsThere) {
+  for (const std::uint64_t tail_bytes : {0u, 1u << 20}) {
+    LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kAsked, tail_bytes);
+    for (int i = 0; i < 5; ++i) f.Append(1, 100);
+    const HotBatches read = f.log->ReadHot(Offset(2), Offset(100), 10'000).value();
+    EXPECT_THAT(OffsetsOf(read.batches), ElementsAre(Pair(2, 3), Pair(3, 4), Pair(4, 5)));
+    EXPECT_EQ(read.next, Offset(5));
+    EXPECT_TRUE(f.log->ReadHot(Offset(5), Offset(100), 10'000)->batches.empty());
+  }
+}
+
 TEST(PartitionLogTest, CostOfAWalReadFollowsWhatIsReturned) {
   LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kAsked, 0);
   for (int i = 0; i < 9000; ++i) f.Append(1, 1000);  // 9 MiB
@@ -217,6 +269,19 @@ TEST(PartitionLogTest, DamagedFrameIsNamedAndSteppedOver) {
   EXPECT_EQ(f.log->ReadHot(Offset(12), Offset(20), UINT64_MAX)->next, Offset(20));
 }
 
+TEST(PartitionLogTest, WhatLiesBeforeDamageIsReadAlsoIfTheWalHidesIt) {
+  LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kAsked, 0);
+  for (int i = 0; i < 5; ++i) f.Append(1);
+  f.wal.Damage(f.wal.Frames(f.wal.end())[3].extent.begin);
+  f.wal.HideWhatLiesBeforeDamage();
+  const HotBatches before = f.log->ReadHot(Offset(0), Offset(5), UINT64_MAX).value();
+  EXPECT_THAT(OffsetsOf(before.batches), ElementsAre(Pair(0, 1), Pair(1, 2), Pair(2, 3)));
+  const Error error = f.log->ReadHot(before.next, Offset(5), UINT64_MAX).error();
+  ASSERT_NE(error.damage(), nullptr);
+  EXPECT_EQ(error.damage()->begin, Offset(3));
+  EXPECT_EQ(error.damage()->end, Offset(4));
+}
+
 TEST(PartitionLogTest, NoMoreIsGivenUpThanIsDamagedWhereverTheDamageIsSaidToBegin) {
   for (const std::int64_t named_before : {0, 150}) {  // the padding before a frame may be part of it
     LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kAsked, 0);
@@ -263,6 +328,43 @@ TEST(PartitionLogTest, RecyclingMovesHotStartAndNothingNeededGoes) {
   f.clock.Advance(seconds(10));
   f.Append(1);
   EXPECT_EQ(f.log->pending().oldest_ms, f.clock.WallMs());
+}
+
+TEST(PartitionLogTest, WhatTheWalSyncedByItselfMayBeTieredOrDeletedAtOnce) {
+  for (const bool deleted : {false, true}) {
+    LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kByHand);
+    f.Append(10);
+    f.wal.MakeAllDurable();  // and nobody asks
+    deleted ? f.log->AdvanceLogStart(Offset(10)) : f.log->AdvanceTieredEnd(Offset(10));
+    EXPECT_EQ(f.log->offsets().tiered_end, Offset(10));
+    EXPECT_EQ(f.log->offsets().durable_end, Offset(10));
+  }
+}
+
+TEST(PartitionLogTest, WhatComesAfterAllWasTieredOrDeletedHasItsOwnAgeAndPinsNothingOfBefore) {
+  for (const bool deleted : {false, true}) {
+    LogFixture f(SyncPolicy::None());
+    f.Append(10);
+    ASSERT_TRUE(f.log->Sync({}));
+    deleted ? f.log->AdvanceLogStart(Offset(10)) : f.log->AdvanceTieredEnd(Offset(10));
+    f.clock.Advance(seconds(10));
+    const WalPosition begin = f.wal.end();
+    f.Append(1);
+    EXPECT_EQ(f.log->OldestNeeded(), begin);
+    EXPECT_EQ(f.log->pending().oldest_ms, f.clock.WallMs());
+  }
+}
+
+TEST(PartitionLogTest, DeletedBatchesLeaveTheTailCache) {
+  LogFixture f(SyncPolicy::None());
+  for (int i = 0; i < 4; ++i) f.Append(10);
+  ASSERT_TRUE(f.log->Sync({}));
+  const std::uint64_t before = f.tail_cache.bytes();
+  f.log->AdvanceLogStart(Offset(20));
+  EXPECT_EQ(f.tail_cache.bytes(), before / 2);
+  EXPECT_EQ(f.log->ReadHot(Offset(20), Offset(40), UINT64_MAX)->wal_bytes, 0u);
+  f.log->AdvanceLogStart(Offset(40));
+  EXPECT_EQ(f.tail_cache.bytes(), 0u);
 }
 
 TEST(PartitionLogTest, LogStartTakesTieredEndAlong) {
@@ -342,6 +444,46 @@ TEST(PartitionLogTest, AwaitVisibleEndsByAppendDeadlineAndInterrupt) {
   EXPECT_EQ(f.log->TryAppend(batch).error().code(), ErrorCode::kClosed);
 }
 
+/// Tells when somebody has looked at it: a reader does so under the log's mutex, just before he blocks.
+class WatchedClock final : public Clock {
+ public:
+  std::int64_t WallMs() const override { return 0; }
+  std::chrono::nanoseconds Monotonic() const override {
+    ++looks_;
+    return {};
+  }
+  void AwaitLooks(int looks) const {
+    while (looks_ < looks) std::this_thread::yield();
+  }
+
+ private:
+  mutable std::atomic<int> looks_ = 0;
+};
+
+TEST(PartitionLogTest, WhoIsBlockedIsWokenByAFailedSyncAndByAnInterrupt) {
+  for (const bool interrupted : {false, true}) {
+    LogFixture f(SyncPolicy::Each(), FakeWal::Syncing::kByHand);
+    WatchedClock clock;
+    PartitionLog log(
+        {.key = {}, .name = {"orders", PartitionId(0)}, .stream = WalStream(7), .sync = SyncPolicy::Each()}, {}, f.wal,
+        f.tail_cache, clock);
+    ASSERT_TRUE(log.FinishRecovery());
+    Buffer batch = TestBatch(1);
+    ASSERT_TRUE(log.TryAppend(batch));
+    std::jthread reader([&] {
+      const auto visible = log.AwaitVisible(Offset(0), std::chrono::hours(1));
+      ASSERT_FALSE(visible);
+      EXPECT_EQ(visible.error().code(), interrupted ? ErrorCode::kClosed : ErrorCode::kOutOfSpace);
+    });
+    clock.AwaitLooks(2);  // first he asked for the sync
+    if (interrupted) {
+      log.Interrupt(Error(ErrorCode::kClosed, "closed"));
+    } else {
+      f.wal.FailSync(Error(ErrorCode::kOutOfSpace, "full"));
+    }
+  }
+}
+
 TEST(PartitionLogTest, AwaitVisibleReportsAFailedSync) {
   LogFixture f(SyncPolicy::Each(), FakeWal::Syncing::kByHand);
   std::jthread reader(
@@ -349,6 +491,36 @@ TEST(PartitionLogTest, AwaitVisibleReportsAFailedSync) {
   f.Append(1);
   f.wal.Poison(Error(ErrorCode::kUnavailable, "EIO"));
   reader.join();
+}
+
+TEST(PartitionLogTest, AFailedSyncIsForgottenOnceOneSucceeded) {
+  LogFixture f(SyncPolicy::Each(), FakeWal::Syncing::kByHand);
+  f.Append(1);
+  int woken = 0;
+  f.log->AddWaiter(Offset(0), [&] { ++woken; });
+  f.wal.FailSync(Error(ErrorCode::kOutOfSpace, "full"));
+  EXPECT_EQ(woken, 1);
+  f.log->AddWaiter(Offset(0), [&] { ++woken; });
+  f.wal.MakeAllDurable();
+  EXPECT_EQ(woken, 2);
+  EXPECT_EQ(f.wal.on_durable_calls(), 2u);
+  std::jthread reader([&] {
+    const auto visible = f.log->AwaitVisible(Offset(1), std::chrono::hours(1));
+    ASSERT_TRUE(visible) << visible.error().ToString();
+    EXPECT_TRUE(*visible);
+  });
+  f.Append(1);
+  while (f.wal.on_durable_calls() < 3) std::this_thread::yield();  // he waits for this sync
+  f.wal.MakeAllDurable();
+}
+
+TEST(PartitionLogTest, WhyALogEndedIsSaidByTheFirstWhoEndedIt) {
+  LogFixture f;
+  f.log->Interrupt(Error(ErrorCode::kNotFound, "deleted"));
+  f.log->Interrupt(Error(ErrorCode::kClosed, "closed"));
+  Buffer batch = TestBatch(1);
+  EXPECT_EQ(f.log->TryAppend(batch).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(f.log->AwaitVisible(Offset(0), seconds(1)).error().code(), ErrorCode::kNotFound);
 }
 
 TEST(PartitionLogTest, ManyThreadsAppendAndReadAtOnce) {

@@ -162,6 +162,47 @@ TEST(WalIndexTest, MemoryComesBackWithTheFilesAndTheNextStretchesAreShorterAgain
   EXPECT_EQ(budget.bytes(), 0u);
 }
 
+TEST(WalIndexTest, StretchesBecomeShorterAgainAlsoWhileSomeAreHeld) {
+  WalIndexBudget budget(0);
+  Turns turns(1, &budget);
+  WalIndex& index = *turns.indexes[0];
+  for (int i = 0; i < 100'000; ++i) turns.Append(index);
+  std::int64_t stretch = index.stretch();
+  ASSERT_GT(stretch, 4 * WalIndex::kStretch);
+  while (index.size() > 1) {
+    const bool few = index.size() - 1 <= WalIndexBudget::kFreeSlots / 2;
+    index.DropBefore(index[0].begin + 1);
+    EXPECT_EQ(index.stretch(), few ? std::max(stretch / 2, WalIndex::kStretch) : stretch) << index.size();
+    stretch = index.stretch();
+  }
+}
+
+TEST(WalIndexTest, AClearedIndexGivesItsMemoryBackAndBeginsWithShortStretches) {
+  WalIndexBudget budget(64 << 10);
+  Turns turns(1, &budget);
+  WalIndex& index = *turns.indexes[0];
+  for (int i = 0; i < 1'000'000 && index.stretch() == WalIndex::kStretch; ++i) turns.Append(index);
+  ASSERT_GT(index.stretch(), WalIndex::kStretch);
+  ASSERT_GT(budget.bytes(), 0u);
+  index.Clear();
+  EXPECT_EQ(index.stretch(), WalIndex::kStretch);
+  EXPECT_EQ(index.memory_bytes(), 0u);
+  EXPECT_EQ(budget.bytes(), 0u);
+}
+
+TEST(WalIndexTest, ARestoredIndexGoesOnWithAStretchOfItsOwnAndSoDoesWhoAdoptsIt) {
+  Turns turns(1, nullptr);
+  turns.Run(10);
+  const WalIndex& written = *turns.indexes[0];
+  ASSERT_FALSE(written.OpensStretch(written.end()));
+  EXPECT_FALSE(written.Copy().OpensStretch(written.end()));
+  const WalIndex restored = WalIndex::Restored({written[0]}, written.end(), written.bytes_total());
+  EXPECT_TRUE(restored.OpensStretch(restored.end()));
+  WalIndex adopted;
+  adopted.Adopt(restored);
+  EXPECT_TRUE(adopted.OpensStretch(adopted.end()));
+}
+
 TEST(WalIndexTest, AnAdoptedIndexKeepsWithinTheBudget) {
   Turns unbounded(1, nullptr);
   unbounded.Run(100'000);

@@ -213,7 +213,6 @@ Result<void> DiskWal::BeginFirstFile(WalPosition start, WalPosition last_frame,
   MutexLock lock(mutex_);
   files_.push_back(std::move(file));
   written_end_ = closed_end_ = end;
-  if (!carried.empty()) last_frame_ = carried.back().header.position;
   payload_end_ = end;
   proved_ = base;  // by its header
   for (auto* position : {&durable_end_, &end_, &announced_end_}) position->store(end.value());

@@ -61,6 +61,7 @@ TEST_F(WalDamageTest, TornTailIsCutAndTheLogGoesOn) {
   EXPECT_EQ(Met(wal, WalVerdict::kTornTail), 1U);
   EXPECT_EQ(wal.replay->payloads(), Without(4));
   EXPECT_TRUE(wal.replay->damage.empty());
+  EXPECT_FALSE(wal->NextDue()) << "the header of the file that was begun proves what lies before it";
   auto expected = Without(4);
   for (int i = 0; i < 5; ++i) {
     expected.push_back(Payload(100 + i, 200));
@@ -227,6 +228,43 @@ TEST_F(WalDamageTest, AMissingFileIsDamage) {
   EXPECT_LT(wal.replay->frames.size(), written_.size());
   EXPECT_EQ(wal.replay->payloads().back(), written_.back());
   EXPECT_EQ(wal.replay->payloads().front(), written_.front());
+}
+
+TEST_F(WalDamageTest, WhatWasStagedForAFileThatIsGoneDoesNotFollowNewFrames) {
+  auto options = SmallWal();
+  options.sync = SyncPolicy::None();
+  std::vector<WalExtent> in_second;
+  {
+    auto wal = OpenWal(disk_, clock_, options);
+    for (std::uint64_t n = 0; n < 14; ++n) {  // as many as fit the first file
+      written_.push_back(Payload(n, 3000));
+      ASSERT_TRUE(AppendDurably(*wal.wal, written_.back()));
+    }
+    for (std::uint64_t n = 14; n < 17; ++n) {
+      written_.push_back(Payload(n, 8192 - kWalFrameHeaderBytes));
+      in_second.push_back(*Append(*wal.wal, written_.back()));
+      ASSERT_TRUE(*wal->CommitOnce());  // written and not synced: none knows another as synced
+    }
+    ASSERT_EQ(wal->Stats().files, 2U);
+    disk_.KillProcess();
+  }
+  ASSERT_TRUE(disk_.Remove(std::filesystem::path(kWalDirectory) / "00000002.wal"));
+  const auto ring_bytes = static_cast<std::int64_t>(options.staging_bytes);
+  disk_.FlipBit(kStaging, static_cast<std::uint64_t>(in_second[1].begin.value() % ring_bytes) + 100, 0);
+  written_.resize(15);  // the one behind the flipped one lies in the ring all the same
+  {
+    auto wal = OpenWal(disk_, clock_, options);
+    EXPECT_EQ(Met(wal, WalVerdict::kHole), 1U);
+    EXPECT_EQ(wal.replay->payloads(), written_);
+    ASSERT_TRUE(wal->Recycle(in_second[0].begin, DiskWal::Seal::kSealActive));
+    EXPECT_EQ(wal->Stats().files, 2U) << "what is needed of it keeps the new file in use";
+    written_.push_back(Payload(100, 8192 - kWalFrameHeaderBytes));
+    const auto again = AppendDurably(*wal.wal, written_.back());
+    ASSERT_TRUE(again);
+    ASSERT_EQ(again->begin, in_second[1].begin);
+    disk_.KillProcess();
+  }
+  EXPECT_EQ(OpenWal(disk_, clock_, options).replay->payloads(), written_);
 }
 
 TEST_F(WalDamageTest, OneHeaderCopyIsEnoughAndFramesTellALostHeader) {
