@@ -11,7 +11,7 @@
 #include "bench/harness/stored_topic.h"
 #include "bench/harness/suite.h"
 #include "engine/engine_implementation.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "test/s3/sim_s3_transport.h"
 
 using namespace millrace;

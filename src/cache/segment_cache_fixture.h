@@ -11,8 +11,8 @@
 #include "cache/chunk_file.h"
 #include "cache/segment_cache.h"
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 
 namespace millrace {
 

@@ -15,7 +15,7 @@
 
 #include "consumer/consumer_table.h"
 #include "consumer/position_store.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "env/thread_pool.h"
 #include "meta/faulty_metadata_store.h"
 #include "meta/memory_metadata_store.h"

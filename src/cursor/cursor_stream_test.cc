@@ -11,8 +11,8 @@
 
 #include "base/mutex.h"
 #include "cursor/cursor_table.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 #include "record/record_batch_builder.h"
 #include "record/record_batch_view.h"
 

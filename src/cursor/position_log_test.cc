@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 
 namespace millrace {
 namespace {

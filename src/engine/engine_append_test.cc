@@ -8,7 +8,7 @@
 
 #include "engine/engine_fixture.h"
 #include "engine/engine_implementation.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "record/record_batch_builder.h"
 
 namespace millrace {

@@ -9,8 +9,8 @@
 
 #include "base/mutex.h"
 #include "engine/engine_fixture.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 #include "millrace/cursor.h"
 #include "store/memory_object_store.h"
 

@@ -5,7 +5,7 @@
 
 #include "engine/cursor_fixture.h"
 #include "engine/engine_implementation.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 
 namespace millrace {
 namespace {

@@ -1,6 +1,6 @@
 #include "engine/engine_fixture.h"
 
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 
 namespace millrace {
 

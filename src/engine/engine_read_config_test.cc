@@ -6,7 +6,7 @@
 #include <future>
 
 #include "engine/engine_fixture.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "store/memory_object_store.h"
 
 namespace millrace {

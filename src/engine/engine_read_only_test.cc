@@ -4,7 +4,7 @@
 
 #include "engine/engine_fixture.h"
 #include "engine/engine_implementation.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "millrace/consumer.h"
 #include "millrace/cursor.h"
 

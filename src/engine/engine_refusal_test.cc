@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "engine/engine_fixture.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "millrace/metadata_store.h"
 #include "store/memory_object_store.h"
 

@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "engine/engine_fixture.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 
 extern char** environ;
 

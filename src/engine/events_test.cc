@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 
 namespace millrace {
 namespace {

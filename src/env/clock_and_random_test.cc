@@ -5,7 +5,7 @@
 
 #include "env/random_id.h"
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "env/system_clock.h"
 #include "env/system_random.h"
 

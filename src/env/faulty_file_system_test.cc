@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/try.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "millrace/bytes.h"
 
 namespace millrace {

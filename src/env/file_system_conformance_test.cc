@@ -11,7 +11,7 @@
 
 #include "env/overlay_file_system.h"
 #include "env/posix_file_system.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "env/temporary_directory.h"
 #include "millrace/bytes.h"
 

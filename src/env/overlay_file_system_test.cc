@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "millrace/bytes.h"
 
 namespace millrace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/watched_clock.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "millrace/request_scope.h"
 
 namespace millrace {

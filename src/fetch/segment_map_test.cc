@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "fetch/segment_table.h"
 
 namespace millrace {

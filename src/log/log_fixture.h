@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "log/fake_wal.h"
 #include "log/partition_log.h"
 #include "log/tail_cache.h"

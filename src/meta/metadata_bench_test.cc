@@ -6,7 +6,7 @@
 #include <string>
 
 #include "env/posix_file_system.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "env/temporary_directory.h"
 #include "meta/faulty_metadata_store.h"
 #include "meta/memory_metadata_store.h"

@@ -6,7 +6,7 @@
 
 #include <iostream>
 
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "meta/metadata_scenario.h"
 #include "meta/sqlite_metadata_store.h"
 

@@ -4,7 +4,7 @@
 
 #include <iostream>
 
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "meta/sqlite_metadata_store.h"
 
 namespace millrace {

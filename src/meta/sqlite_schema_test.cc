@@ -16,7 +16,7 @@
 #include "base/coding.h"
 #include "base/crc32c.h"
 #include "env/posix_file_system.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "meta/metadata_scenario.h"
 #include "meta/sqlite_metadata_store.h"
 #include "meta/sqlite_rows.h"

@@ -18,7 +18,7 @@
 #include "base/mutex.h"
 #include "cache/segment_cache.h"
 #include "env/faulty_file_system.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "fetch/request_threads.h"
 #include "prefetch/prefetcher.h"
 #include "read/read_fixture.h"

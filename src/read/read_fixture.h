@@ -11,7 +11,7 @@
 
 #include "cache/block_cache.h"
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "fetch/read_memory.h"
 #include "fetch/segment_map.h"
 #include "log/fake_wal.h"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "millrace/bytes.h"
 #include "store/memory_object_store.h"
 #include "store/stopping_object_store.h"

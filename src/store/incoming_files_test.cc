@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "env/seeded_random.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "store/local_dir_object_store.h"
 
 namespace millrace {

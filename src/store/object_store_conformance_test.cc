@@ -7,8 +7,8 @@
 
 #include "env/posix_file_system.h"
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 #include "env/temporary_directory.h"
 #include "store/faulty_object_store.h"
 #include "store/local_dir_object_store.h"

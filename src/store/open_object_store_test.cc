@@ -6,7 +6,7 @@
 
 #include "env/posix_file_system.h"
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "env/temporary_directory.h"
 
 namespace millrace {

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "millrace/request_scope.h"
 #include "store/faulty_object_store.h"
 #include "store/memory_object_store.h"

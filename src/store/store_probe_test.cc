@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "http/fake_http_transport.h"
 #include "store/memory_object_store.h"
 #include "store/s3/s3_object_store.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "meta/faulty_metadata_store.h"
 #include "meta/memory_metadata_store.h"
 #include "millrace/request_scope.h"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "log/fake_wal.h"
 #include "log/log_fixture.h"
 #include "meta/faulty_metadata_store.h"

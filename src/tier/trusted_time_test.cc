@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 
 namespace millrace {
 namespace {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/deadline.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "tier/tier_fixture.h"
 #include "wal/wal_testing.h"
 

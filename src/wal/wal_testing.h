@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 #include "millrace/bytes.h"
 #include "wal/disk_wal.h"
 

@@ -11,8 +11,8 @@
 #include <tuple>
 
 #include "env/posix_file_system.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 #include "env/system_clock.h"
 #include "wal/wal_testing.h"
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/check.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 #include "wal/disk_wal.h"
 
 namespace millrace {

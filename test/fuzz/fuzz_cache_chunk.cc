@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "cache/chunk_file.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 
 namespace millrace {
 namespace {

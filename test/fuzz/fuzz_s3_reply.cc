@@ -8,7 +8,7 @@
 
 #include "allocation_meter.h"
 #include "base/check.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "http/content_range.h"
 #include "http/http_body.h"
 #include "http/http_time.h"

@@ -8,8 +8,8 @@
 
 #include "base/check.h"
 #include "cursor/position_log_format.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 #include "log/hot_run.h"
 #include "record/compressor.h"
 #include "record/record_batch_builder.h"

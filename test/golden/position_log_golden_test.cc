@@ -8,7 +8,7 @@
 
 #include "cursor/position_log_format.h"
 #include "cursor/position_log_recovery.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "golden_file.h"
 
 namespace millrace {

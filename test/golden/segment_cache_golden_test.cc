@@ -8,7 +8,7 @@
 
 #include "cache/chunk_file.h"
 #include "cache/chunk_order.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "golden_file.h"
 
 namespace millrace {

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "env/system_clock.h"
 #include "http/curl_transport.h"
 #include "store/object_store_conformance_testing.h"

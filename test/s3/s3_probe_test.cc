@@ -6,7 +6,7 @@
 #include <string>
 
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "store/store_probe.h"
 #include "test/s3/s3_stores.h"
 #include "test/s3/sim_s3.h"

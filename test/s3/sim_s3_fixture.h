@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "test/s3/sim_s3.h"
 
 namespace millrace {

@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "http/http_transport.h"
 #include "test/s3/sim_s3.h"
 

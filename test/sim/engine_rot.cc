@@ -11,8 +11,8 @@
 
 #include "engine/engine_implementation.h"
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 #include "meta/memory_metadata_store.h"
 #include "process_stores.h"
 #include "store/memory_object_store.h"

@@ -12,8 +12,8 @@
 #include "cursor/position_log.h"
 #include "cursor_rows.h"
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 
 namespace millrace::sim {
 namespace {

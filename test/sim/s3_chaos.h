@@ -11,8 +11,8 @@
 
 #include "engine/engine_implementation.h"
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 #include "partition_model.h"
 #include "process_stores.h"
 #include "report.h"

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 #include "report.h"
 #include "wal/disk_wal.h"
 #include "wal_model.h"

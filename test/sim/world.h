@@ -12,8 +12,8 @@
 
 #include "engine/engine_implementation.h"
 #include "env/seeded_random.h"
-#include "env/sim_clock.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_clock.h"
+#include "env/sim/sim_file_system.h"
 #include "meta/faulty_metadata_store.h"
 #include "millrace/consumer.h"
 #include "partition_model.h"

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "env/system_clock.h"
 #include "millrace/millrace.h"
 #include "record/record_batch_builder.h"

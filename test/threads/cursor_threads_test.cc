@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 #include "millrace/millrace.h"
 
 namespace millrace {

@@ -5,7 +5,7 @@
 #include <map>
 #include <type_traits>
 
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "http/fake_http_transport.h"
 #include "http/http_time.h"
 #include "millrace/request_scope.h"

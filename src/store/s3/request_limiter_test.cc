@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "millrace/request_scope.h"
 
 namespace millrace {

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/crc32c.h"
-#include "env/sim_clock.h"
+#include "env/sim/sim_clock.h"
 #include "http/fake_http_transport.h"
 #include "millrace/request_scope.h"
 #include "store/object_pieces.h"

@@ -1,4 +1,4 @@
-#include "env/sim_inode.h"
+#include "env/sim/sim_inode.h"
 
 #include <algorithm>
 #include <cstring>
@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "env/seeded_random.h"
-#include "env/sim_losses.h"
+#include "env/sim/sim_losses.h"
 
 namespace millrace {
 namespace {

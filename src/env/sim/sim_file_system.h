@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "env/sim_losses.h"
+#include "env/sim/sim_losses.h"
 #include "millrace/file_system.h"
 
 namespace millrace {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "env/sim_inode.h"
+#include "env/sim/sim_inode.h"
 #include "millrace/file_system.h"
 
 namespace millrace {

@@ -1,7 +1,7 @@
 // Goal: the simulated disk loses exactly what a real one may lose, and nothing that was synced. Method: each promise of
 // the header over many seeds: what must hold holds in all of them, what may happen happens in some. Proves the ground
 // of rows 1, 2, 11, 12 and 13 of the table of reliability tests.
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +11,7 @@
 #include "base/try.h"
 #include "env/posix_error.h"
 #include "env/seeded_random.h"
-#include "env/sim_disk.h"
+#include "env/sim/sim_disk.h"
 
 namespace millrace {
 namespace {

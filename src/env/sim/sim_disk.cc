@@ -1,10 +1,10 @@
-#include "env/sim_disk.h"
+#include "env/sim/sim_disk.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
-#include "env/sim_losses.h"
+#include "env/sim/sim_losses.h"
 
 namespace millrace {
 
