@@ -562,7 +562,7 @@ TEST(UploadSleepersTest, WhoAwaitsIdlenessSleepsUntilTheLastFlightHasLanded) {
     } else {
       s.first.log().AdvanceTieredEnd(Offset(1));
       s.schedule.OnTieredEnd(s.first.lane(), Offset(1));
-      s.clock.AwaitLooks(2);  // committed, and still on its way
+      s.clock.AwaitLooks(3);  // two to lie down, one to see that it is committed and still on its way
       s.schedule.Landed(s.flight);
     }
   }
@@ -614,6 +614,23 @@ TEST(UploadSleepersTest, WhoAwaitsWorkSleepsAndHearsOfAllThatMakesSomethingDue) 
   std::stop_source stop;
   stop.request_stop();
   s.schedule.AwaitWork(stop.get_token());  // not at all
+}
+
+TEST(UploadSleepersTest, WhoTakesOnlySomeOfWhatIsDueWakesAnotherForTheRest) {
+  TestPartition third, fourth;
+  Sleepers s;
+  s.schedule.Add(third.lane());
+  s.schedule.Add(fourth.lane());
+  s.second.Append(s.schedule, 12'000);
+  const UploadClaim other = s.schedule.Claim().at(0);
+  s.schedule.Built(other, Offset(1), other.bytes);
+  third.Append(s.schedule, 12'000);  // due, as is the next; no room in flight for either
+  fourth.Append(s.schedule, 12'000);
+  std::jthread sleeper([&] { s.schedule.AwaitWork({}); });
+  s.clock.AwaitLooks(1);
+  s.Commit(s.flight, Offset(1));
+  s.Commit(other, Offset(1));
+  EXPECT_EQ(s.schedule.Claim().size(), 1U);
 }
 
 TEST(ObjectKeyTest, OnlyKeysOfOursGiveAnId) {
