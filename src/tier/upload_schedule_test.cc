@@ -444,22 +444,25 @@ TEST_F(UploadScheduleTest, AClaimGivenBackIsTakenAgainWhileFlightsBeforeItGoOn) 
 }
 
 TEST_F(UploadScheduleTest, TheEarliestOfSeveralFailuresDecidesWhichFlightsAreLost) {
-  std::vector<std::vector<UploadClaim>> flights;
-  for (int n = 0; n < 3; ++n) {
-    Append(0, 6'000);
-    schedule_.Demand(lane(0), End(0));
-    flights.push_back(schedule_.Claim());
-    ASSERT_EQ(flights.back().size(), 1U);
-    Build(flights.back()[0], Offset(n + 1));
+  for (const auto& [i, order] : {std::pair(0, std::pair(2, 0)), {1, {0, 2}}}) {
+    std::vector<std::vector<UploadClaim>> flights;
+    for (int n = 0; n < 3; ++n) {
+      Append(i, 6'000);
+      schedule_.Demand(lane(i), End(i));
+      flights.push_back(schedule_.Claim());
+      ASSERT_EQ(flights.back().size(), 1U);
+      Build(flights.back()[0], Offset(n + 1));
+    }
+    for (const int n : {order.first, order.second})
+      schedule_.Failed(flights[static_cast<std::size_t>(n)][0], Error(ErrorCode::kUnavailable, "down"), kKnown);
+    schedule_.AwaitTurn(flights[1]);
+    EXPECT_TRUE(flights[1].empty());
+    clock_.Advance(std::chrono::minutes(5));
+    const auto again = schedule_.Claim();
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again[0].begin, Offset(0));
+    Commit(again[0], Build(again[0], End(i)));
   }
-  schedule_.Failed(flights[2][0], Error(ErrorCode::kUnavailable, "down"), kKnown);
-  schedule_.Failed(flights[0][0], Error(ErrorCode::kUnavailable, "down"), kKnown);
-  schedule_.AwaitTurn(flights[1]);
-  EXPECT_TRUE(flights[1].empty());
-  clock_.Advance(std::chrono::minutes(5));
-  const auto again = schedule_.Claim();
-  ASSERT_EQ(again.size(), 1U);
-  EXPECT_EQ(again[0].begin, Offset(0));
 }
 
 TEST_F(UploadScheduleTest, TheLongestFailureIsNamedAndEndsWithItsLane) {
