@@ -480,6 +480,7 @@ TEST_F(UploadScheduleTest, TheLongestFailureIsNamedAndEndsWithItsLane) {
   schedule_.EndLane(lane(1), Error(ErrorCode::kFenced, "another owner"));
   EXPECT_EQ(schedule_.Failure()->error.message(), "0");
   EXPECT_FALSE(schedule_.Failure(lane(1)));
+  EXPECT_FALSE(schedule_.State(lane(1)).last_error);
   EXPECT_EQ(schedule_.State(lane(1)).ended->code(), ErrorCode::kFenced);
   schedule_.Close(Error(ErrorCode::kClosed, "closed"));
   EXPECT_FALSE(schedule_.Failure());
