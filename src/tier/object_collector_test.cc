@@ -164,6 +164,24 @@ TEST_F(ObjectCollectorTest, ManyThatAreStuckHideNoOtherAndAreTriedAfterGrowingPa
   EXPECT_EQ(collector_.deleted(), 250U);
 }
 
+TEST_F(ObjectCollectorTest, WhatWasRefusedGoesBehindWhatWasNeverTried) {
+  const auto collect = [&] {
+    clock_.Advance(kGrace);
+    return collector_.CollectStep();
+  };
+  for (int number = 1; number <= 60; ++number) {
+    Abandoned(static_cast<std::uint8_t>(number));
+    store_.stuck.insert("objects/" + std::to_string(number));
+  }
+  collect();
+  collect();
+  EXPECT_EQ(collector_.refused(), 60U);
+  for (int number = 101; number <= 180; ++number) Abandoned(static_cast<std::uint8_t>(number));
+  collect();
+  EXPECT_TRUE(collect().more);  // more than a page is due, and the refused ones are older
+  for (int number = 101; number <= 180; ++number) EXPECT_FALSE(Known(static_cast<std::uint8_t>(number))) << number;
+}
+
 TEST_F(ObjectCollectorTest, ThereIsMoreWhileAPageIsFull) {
   for (int number = 1; number <= 100; ++number) Abandoned(static_cast<std::uint8_t>(number));
   clock_.Advance(kGrace);

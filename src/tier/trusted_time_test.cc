@@ -114,6 +114,15 @@ TEST_F(TrustedTimeTest, TrustEndsEveryDoubtAndTimeStillGoesForwardOnly) {
   EXPECT_EQ(time_.WallMs(), start_ms_);
 }
 
+TEST_F(TrustedTimeTest, AJumpAfterTrustHasItsOwnDay) {
+  time_.Start(start_ms_ - Ms(kYear));
+  clock_.Advance(hours(23));
+  time_.Trust();
+  clock_.JumpWall(kYear);
+  clock_.Advance(hours(2));
+  EXPECT_TRUE(time_.doubted());
+}
+
 TEST_F(TrustedTimeTest, ANewStartForgetsTheDoubtsBeforeIt) {
   time_.Start(std::nullopt, TrustedTime::Kept::kUnreadable);
   time_.Start(start_ms_);

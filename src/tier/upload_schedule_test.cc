@@ -444,22 +444,25 @@ TEST_F(UploadScheduleTest, AClaimGivenBackIsTakenAgainWhileFlightsBeforeItGoOn) 
 }
 
 TEST_F(UploadScheduleTest, TheEarliestOfSeveralFailuresDecidesWhichFlightsAreLost) {
-  std::vector<std::vector<UploadClaim>> flights;
-  for (int n = 0; n < 3; ++n) {
-    Append(0, 6'000);
-    schedule_.Demand(lane(0), End(0));
-    flights.push_back(schedule_.Claim());
-    ASSERT_EQ(flights.back().size(), 1U);
-    Build(flights.back()[0], Offset(n + 1));
+  for (const auto& [i, order] : {std::pair(0, std::pair(2, 0)), {1, {0, 2}}}) {
+    std::vector<std::vector<UploadClaim>> flights;
+    for (int n = 0; n < 3; ++n) {
+      Append(i, 6'000);
+      schedule_.Demand(lane(i), End(i));
+      flights.push_back(schedule_.Claim());
+      ASSERT_EQ(flights.back().size(), 1U);
+      Build(flights.back()[0], Offset(n + 1));
+    }
+    for (const int n : {order.first, order.second})
+      schedule_.Failed(flights[static_cast<std::size_t>(n)][0], Error(ErrorCode::kUnavailable, "down"), kKnown);
+    schedule_.AwaitTurn(flights[1]);
+    EXPECT_TRUE(flights[1].empty());
+    clock_.Advance(std::chrono::minutes(5));
+    const auto again = schedule_.Claim();
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again[0].begin, Offset(0));
+    Commit(again[0], Build(again[0], End(i)));
   }
-  schedule_.Failed(flights[2][0], Error(ErrorCode::kUnavailable, "down"), kKnown);
-  schedule_.Failed(flights[0][0], Error(ErrorCode::kUnavailable, "down"), kKnown);
-  schedule_.AwaitTurn(flights[1]);
-  EXPECT_TRUE(flights[1].empty());
-  clock_.Advance(std::chrono::minutes(5));
-  const auto again = schedule_.Claim();
-  ASSERT_EQ(again.size(), 1U);
-  EXPECT_EQ(again[0].begin, Offset(0));
 }
 
 TEST_F(UploadScheduleTest, TheLongestFailureIsNamedAndEndsWithItsLane) {
@@ -477,6 +480,7 @@ TEST_F(UploadScheduleTest, TheLongestFailureIsNamedAndEndsWithItsLane) {
   schedule_.EndLane(lane(1), Error(ErrorCode::kFenced, "another owner"));
   EXPECT_EQ(schedule_.Failure()->error.message(), "0");
   EXPECT_FALSE(schedule_.Failure(lane(1)));
+  EXPECT_FALSE(schedule_.State(lane(1)).last_error);
   EXPECT_EQ(schedule_.State(lane(1)).ended->code(), ErrorCode::kFenced);
   schedule_.Close(Error(ErrorCode::kClosed, "closed"));
   EXPECT_FALSE(schedule_.Failure());
@@ -562,7 +566,7 @@ TEST(UploadSleepersTest, WhoAwaitsIdlenessSleepsUntilTheLastFlightHasLanded) {
     } else {
       s.first.log().AdvanceTieredEnd(Offset(1));
       s.schedule.OnTieredEnd(s.first.lane(), Offset(1));
-      s.clock.AwaitLooks(2);  // committed, and still on its way
+      s.clock.AwaitLooks(3);  // two to lie down, one to see that it is committed and still on its way
       s.schedule.Landed(s.flight);
     }
   }
@@ -614,6 +618,23 @@ TEST(UploadSleepersTest, WhoAwaitsWorkSleepsAndHearsOfAllThatMakesSomethingDue) 
   std::stop_source stop;
   stop.request_stop();
   s.schedule.AwaitWork(stop.get_token());  // not at all
+}
+
+TEST(UploadSleepersTest, WhoTakesOnlySomeOfWhatIsDueWakesAnotherForTheRest) {
+  TestPartition third, fourth;
+  Sleepers s;
+  s.schedule.Add(third.lane());
+  s.schedule.Add(fourth.lane());
+  s.second.Append(s.schedule, 12'000);
+  const UploadClaim other = s.schedule.Claim().at(0);
+  s.schedule.Built(other, Offset(1), other.bytes);
+  third.Append(s.schedule, 12'000);  // due, as is the next; no room in flight for either
+  fourth.Append(s.schedule, 12'000);
+  std::jthread sleeper([&] { s.schedule.AwaitWork({}); });
+  s.clock.AwaitLooks(1);
+  s.Commit(s.flight, Offset(1));
+  s.Commit(other, Offset(1));
+  EXPECT_EQ(s.schedule.Claim().size(), 1U);
 }
 
 TEST(ObjectKeyTest, OnlyKeysOfOursGiveAnId) {
