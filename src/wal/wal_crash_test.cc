@@ -288,6 +288,7 @@ TEST(WalFailedSyncTest, AFailedSyncMovesTheGroupToAFreshFileAndIsNeverRepeated) 
     wal = OpenWal(disk, clock, TinyWal(SyncPolicy::Each()));
     EXPECT_EQ(wal.replay->frames.size(), 11U);
     EXPECT_TRUE(wal.replay->damage.empty());
+    EXPECT_EQ(wal->recovery().verdicts[static_cast<std::size_t>(WalVerdict::kRepairedHeader)], 0U);
   }
 }
 
