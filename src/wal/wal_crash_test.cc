@@ -288,6 +288,7 @@ TEST(WalFailedSyncTest, AFailedSyncMovesTheGroupToAFreshFileAndIsNeverRepeated) 
     wal = OpenWal(disk, clock, TinyWal(SyncPolicy::Each()));
     EXPECT_EQ(wal.replay->frames.size(), 11U);
     EXPECT_TRUE(wal.replay->damage.empty());
+    EXPECT_EQ(wal->recovery().verdicts[static_cast<std::size_t>(WalVerdict::kRepairedHeader)], 0U);
   }
 }
 
@@ -338,6 +339,29 @@ TEST(WalFailedSyncTest, AFailedSyncThenDeathThenPowerLossLosesNothingShown) {
   }
   disk.Crash();
   EXPECT_EQ(OpenWal(disk, clock, TinyWal(SyncPolicy::Each())).replay->payloads(), shown);
+}
+
+TEST(WalFailedSyncTest, AHeaderThatThePageCacheAloneShowsIsWrittenAgain) {
+  SimFileSystem disk(1, {.direct = false});
+  SimClock clock;
+  {
+    auto wal = OpenWal(disk, clock);
+    for (std::uint64_t n = 0; n < 14; ++n) ASSERT_TRUE(AppendDurably(*wal.wal, Payload(n, 3'000)));
+    const auto second = Append(*wal.wal, Payload(14, 3'000));
+    ASSERT_TRUE(second);
+    ASSERT_EQ(wal->Stats().files, 2U);
+    disk.SetFaultPlan([](SimOperation operation, const std::filesystem::path&, std::uint64_t) {
+      return operation == SimOperation::kSync ? std::optional(SimFault{}) : std::nullopt;
+    });
+    EXPECT_FALSE(wal->AwaitDurable(second->end));
+    disk.KillProcess();
+    disk.SetFaultPlan(nullptr);
+  }
+  EXPECT_EQ(OpenWal(disk, clock).replay->frames.size(), 15U);
+  disk.Crash();
+  const auto wal = OpenWal(disk, clock);
+  EXPECT_EQ(wal.replay->frames.size(), 15U);
+  EXPECT_EQ(wal->recovery().verdicts[static_cast<std::size_t>(WalVerdict::kRepairedHeader)], 0U);
 }
 
 TEST(WalFailedStartTest, AFirstFileThatFailedIsNeverTakenForAPartOfTheChain) {

@@ -130,6 +130,8 @@ TEST_F(WalDamageTest, AMarkProvesTheLastFrame) {
   auto wal = OpenWal(disk_, clock_);
   EXPECT_EQ(Met(wal, WalVerdict::kDamage), 1U);
   EXPECT_EQ(wal.replay->damage.size(), 1U);
+  ASSERT_TRUE(wal->Recycle(extents_[0].begin, DiskWal::Seal::kKeepActive));
+  EXPECT_EQ(wal->begin(), extents_[0].begin) << "the evidence is kept until somebody has taken it up";
 }
 
 TEST_F(WalDamageTest, AMarkProvesWhatAnEarlierProcessLeftWithoutOne) {

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/deadline.h"
+#include "wal/file_header.h"
 #include "wal/frame.h"
 #include "wal/wal_testing.h"
 
@@ -156,6 +157,98 @@ TEST(WalTroubleTest, WhatCannotBeReadBackIsNotPassedOver) {
   EXPECT_FALSE(lost.error().retryable());
   ASSERT_FALSE(failed.empty());
   EXPECT_FALSE(Append(*wal.wal, "more")) << "the log goes on behind a hole";
+}
+
+// What is read back must be all that was written: a frame that reads as zeros passes for the end of a group, and one
+// that is damaged for nothing at all, unless somebody looks.
+TEST(WalTroubleTest, AFrameThatIsMissingInWhatIsReadBackIsNotPassedOver) {
+  for (const bool zeros : {true, false}) {
+    SimFileSystem disk;
+    SimClock clock;
+    auto wal = OpenWal(disk, clock, Under(SyncPolicy::None()));
+    ASSERT_TRUE(AppendDurably(*wal.wal, "before"));
+    ASSERT_TRUE(Append(*wal.wal, Payload(1, 6'000)));
+    const auto missing = Append(*wal.wal, Payload(2, 2'080));
+    ASSERT_TRUE(missing);
+    ASSERT_EQ(missing->end, BlockUp(missing->end));
+    ASSERT_TRUE(*wal->CommitOnce());  // written, not synced
+    const auto file = std::filesystem::path(kWalDirectory) / "00000001.wal";
+    const auto at = kWalFileHeaderBytes + static_cast<std::uint64_t>(missing->begin.value());
+    if (zeros) {
+      ASSERT_TRUE(Append(*wal.wal, Payload(3, 8'192 - kWalFrameHeaderBytes)));  // a group behind it
+      ASSERT_TRUE(*wal->CommitOnce());
+      disk.Overwrite(file, at, std::vector<std::byte>(static_cast<std::size_t>(missing->end - missing->begin)));
+    } else {
+      disk.FlipBit(file, at + 8, 0);
+    }
+    bool failed = false;
+    disk.SetFaultPlan(
+        [&](SimOperation operation, const std::filesystem::path& path, std::uint64_t) -> std::optional<SimFault> {
+          if (operation != SimOperation::kSync || path != file || failed) return std::nullopt;
+          failed = true;
+          return SimFault{};
+        });
+    const auto lost = AppendDurably(*wal.wal, "after");
+    ASSERT_FALSE(lost) << (zeros ? "zeros" : "damage");
+    EXPECT_FALSE(lost.error().retryable());
+    ASSERT_TRUE(failed);
+  }
+}
+
+TEST(WalTroubleTest, AFileThatFailedKeepsWhatItHoldsAndOneThatWasNotBegunIsUsedAgain) {
+  for (const bool rolled : {false, true}) {
+    SimFileSystem disk;
+    SimClock clock;
+    auto wal = OpenWal(disk, clock);
+    std::vector<std::string> written;
+    for (std::uint64_t n = 0; n < 13; ++n) {  // one more fits the first file
+      written.push_back(Payload(n, 3'000));
+      ASSERT_TRUE(AppendDurably(*wal.wal, written.back()));
+    }
+    for (std::uint64_t n = 13; n < (rolled ? 16U : 14U); ++n) {
+      written.push_back(Payload(n, 3'000));
+      ASSERT_TRUE(Append(*wal.wal, written.back()));
+    }
+    ASSERT_EQ(wal->Stats().files, rolled ? 2U : 1U);
+    ASSERT_EQ(wal->Stats().pool_files, 0U);
+    bool failed = false;
+    disk.SetFaultPlan(
+        [&](SimOperation operation, const std::filesystem::path& path, std::uint64_t) -> std::optional<SimFault> {
+          if (operation != SimOperation::kSync || path.filename() != "00000001.wal" || failed) return std::nullopt;
+          failed = true;
+          return SimFault{};
+        });
+    ASSERT_TRUE(wal->AwaitDurable(wal->end()));
+    ASSERT_TRUE(failed);
+    EXPECT_EQ(wal->Stats().files, 2U);
+    EXPECT_EQ(wal->Stats().pool_files, rolled ? 1U : 0U);
+    ASSERT_TRUE(wal->Recycle(wal->begin(), DiskWal::Seal::kKeepActive));
+    const auto held = wal->Read(WalStream(1), {WalPosition(0), wal->end()}, 1 << 20);
+    ASSERT_TRUE(held) << held.error().ToString();
+    EXPECT_EQ(held->frames.size(), written.size());
+    disk.SetFaultPlan(nullptr);
+    disk.Crash();
+    EXPECT_EQ(OpenWal(disk, clock).replay->payloads(), written);
+  }
+}
+
+// Without it the chain would begin with a file whose header may not be there.
+TEST(WalTroubleTest, NoFileIsRecycledBeforeTheHeaderOfTheNextIsSynced) {
+  SimFileSystem disk;
+  SimClock clock;
+  auto wal = OpenWal(disk, clock, Under(SyncPolicy::None()));
+  for (std::uint64_t n = 0; n < 14; ++n) ASSERT_TRUE(AppendDurably(*wal.wal, Payload(n, 3'000)));  // the first file
+  const WalPosition first_end = wal->end();
+  ASSERT_TRUE(Append(*wal.wal, Payload(14, 8'192)));
+  ASSERT_TRUE(*wal->CommitOnce());  // begins the second file, and syncs it not
+  ASSERT_EQ(wal->durable_end(), first_end);
+  ASSERT_TRUE(wal->Recycle(first_end, DiskWal::Seal::kKeepActive));
+  EXPECT_EQ(wal->Stats().files, 2U);
+  ASSERT_TRUE(wal->AwaitDurable(wal->end()));
+  ASSERT_TRUE(wal->Recycle(first_end, DiskWal::Seal::kKeepActive));
+  EXPECT_EQ(wal->Stats().files, 1U);
+  disk.Crash();
+  EXPECT_EQ(OpenWal(disk, clock, Under(SyncPolicy::None())).replay->payloads(), std::vector{Payload(14, 8'192)});
 }
 
 TEST(WalTroubleTest, AFullDiskInTheMiddleOfARescueHealsWhenThereIsSpace) {
