@@ -49,7 +49,8 @@ DiskWal::DiskWal(const WalOptions& options, FileSystem& file_system, Clock& cloc
       file_system_(file_system),
       clock_(clock),
       file_bytes_max_(FileBytes(options)),
-      factory_(file_system, options.directory) {}
+      factory_(file_system, options.directory),
+      idle_(options.sync) {}
 
 Result<void> DiskWal::Recover(WalReplay& replay) {
   MR_TRY(CheckOptions(options_));
@@ -128,7 +129,7 @@ Result<void> DiskWal::Close() {
     if (closing_) return Error(ErrorCode::kClosed, "the WAL is closed");
     closing_ = true;
     if (!recovered_) return {};  // opening failed: the next one finds what this one found
-    ++wakes_;
+    idle_.Call();
     work_.NotifyAll();
     room_.NotifyAll();
     while (!gate_.TryLead()) led_.Wait(mutex_);

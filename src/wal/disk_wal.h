@@ -34,6 +34,7 @@
 #include "wal/clean_close.h"
 #include "wal/completion_queue.h"
 #include "wal/frame.h"
+#include "wal/idle_clock.h"
 #include "wal/staging_ring.h"
 #include "wal/wal.h"
 #include "wal/wal_file.h"
@@ -215,8 +216,8 @@ class DiskWal final : public Wal {
   [[nodiscard]] std::optional<WalCleanClose> CleanState() const MR_REQUIRES(mutex_);
 
   // Steps (disk_wal_steps.cc).
-  [[nodiscard]] bool IdleWork() const MR_REQUIRES(mutex_);      // to be done after some quiet
-  [[nodiscard]] bool IntervalWork() const MR_REQUIRES(mutex_);  // to be synced by the clock
+  [[nodiscard]] IdleClock::Waiting WaitingForClock() const MR_REQUIRES(mutex_);
+  [[nodiscard]] IdleClock::Leader LeaderNow() const MR_REQUIRES(mutex_);
   [[nodiscard]] bool DrainDue() const MR_REQUIRES(mutex_);
   [[nodiscard]] bool HasWork() const MR_REQUIRES(mutex_);
   [[nodiscard]] bool MarkNeeded() const MR_REQUIRES(mutex_);
@@ -244,6 +245,7 @@ class DiskWal final : public Wal {
 
   mutable Mutex mutex_;
   CondVar room_, work_, led_;
+  IdleClock idle_ MR_GUARDED_BY(mutex_);
   std::unique_ptr<StagingRing> ring_ MR_GUARDED_BY(mutex_);  // never replaced; a leader reads its group from it
   std::deque<std::shared_ptr<WalFile>> files_ MR_GUARDED_BY(mutex_);  // the chain; the last one takes frames
   bool active_usable_ MR_GUARDED_BY(mutex_) = false, touching_ MR_GUARDED_BY(mutex_) = true;
@@ -261,14 +263,8 @@ class DiskWal final : public Wal {
   bool recovered_ MR_GUARDED_BY(mutex_) = false;
   bool closing_ MR_GUARDED_BY(mutex_) = false, closed_ MR_GUARDED_BY(mutex_) = false;
   std::optional<Error> poison_ MR_GUARDED_BY(mutex_);
-  std::uint64_t sleepers_ MR_GUARDED_BY(mutex_) = 0, wakes_ MR_GUARDED_BY(mutex_) = 0;
-  std::uint64_t seen_wakes_ MR_GUARDED_BY(mutex_) = 0;  // a Wake between two sleeps ends the second one
   std::uint64_t rolls_ MR_GUARDED_BY(mutex_) = 0;
-  bool timer_armed_ MR_GUARDED_BY(mutex_) = false, wake_pending_ MR_GUARDED_BY(mutex_) = false;
-  std::uint64_t seen_frames_ MR_GUARDED_BY(mutex_) = 0;
-  std::chrono::nanoseconds idle_since_ MR_GUARDED_BY(mutex_){}, last_sync_at_ MR_GUARDED_BY(mutex_){};
-  std::optional<std::chrono::nanoseconds> build_again_at_ MR_GUARDED_BY(mutex_);  // after a failure
-  std::chrono::nanoseconds sync_time_ MR_GUARDED_BY(mutex_){};                    // of recent groups
+  std::chrono::nanoseconds sync_time_ MR_GUARDED_BY(mutex_){};  // of recent groups
   WalStats stats_ MR_GUARDED_BY(mutex_);
 };
 

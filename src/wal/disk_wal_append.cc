@@ -80,7 +80,7 @@ Result<WalExtent> DiskWal::TryStage(WalFrameHeader header, std::uint64_t payload
   stats_.payload_bytes += payload_bytes;
   payload_end_ = extent.end;
   if (poison_) return *poison_;  // staging could not be written
-  if (sleepers_ > 0 && (!timer_armed_ || DrainDue())) WakeSleeper();
+  if (idle_.asleep() && (!idle_.armed() || DrainDue())) WakeSleeper();
   return extent;
 }
 

@@ -22,7 +22,7 @@ constexpr double kJoinWaitOfSync = 0.8;
 void DiskWal::EndLeadership() {
   gate_.Send(gate_.EndLead());
   led_.NotifyAll();
-  if (sleepers_ > 0 && HasWork()) WakeSleeper();
+  if (idle_.asleep() && HasWork()) WakeSleeper();
 }
 
 void DiskWal::SetPoison(Error error) {
@@ -174,7 +174,7 @@ void DiskWal::FinishGroup(const Group& group, const Result<void>& result) {
     if (result) {
       written_end_ = group.end;
       if (ring_->holds_large() && ring_->large_end() <= group.end) ring_->EndLarge();
-      if (group.sync) last_sync_at_ = clock_.Monotonic();
+      if (group.sync) idle_.OnSynced(clock_.Monotonic());
       const WalPosition synced_to = group.sync ? group.end : group.synced_to;
       if (synced_to.value() > durable_end_.load(std::memory_order_relaxed)) {
         moved = true;
@@ -201,7 +201,7 @@ void DiskWal::FinishGroup(const Group& group, const Result<void>& result) {
     wakes += gate_.EndLead();
     led_.NotifyAll();
     room_.NotifyAll();
-    if (sleepers_ > 0 && HasWork()) WakeSleeper();
+    if (idle_.asleep() && HasWork()) WakeSleeper();
   }
   gate_.Send(wakes);
   completions_.RunReleased();

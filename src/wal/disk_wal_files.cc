@@ -15,7 +15,6 @@ namespace {
 constexpr std::uint64_t kFirstFileBytes = 1 << 20;
 constexpr std::uint64_t kGrowth = 4;
 constexpr std::uint64_t kBuildStepBytes = 4 << 20;
-constexpr std::chrono::milliseconds kBuildBackoff{200};
 
 }  // namespace
 
@@ -86,7 +85,7 @@ bool DiskWal::LacksFile() const {
   return HeldBytes() + PoolBytes() + (rework_.empty() ? bytes : 0) <= options_.wal_bytes_max;
 }
 
-bool DiskWal::WantsFile() const { return LacksFile() && (!build_again_at_ || clock_.Monotonic() >= *build_again_at_); }
+bool DiskWal::WantsFile() const { return LacksFile() && idle_.MayBuild(clock_.Monotonic()); }
 
 Result<void> DiskWal::BuildStep(std::uint64_t capacity_min, std::uint64_t step_bytes) {
   std::shared_ptr<WalDiskFile> disk;
@@ -151,8 +150,11 @@ Result<void> DiskWal::BuildUntilReady(std::uint64_t capacity_min) {
 
 void DiskWal::EndBuilding(const Result<void>& built) {
   building_ = false;
-  build_again_at_.reset();
-  if (!built) build_again_at_ = clock_.Monotonic() + kBuildBackoff;
+  if (built) {
+    idle_.OnBuilt();
+  } else {
+    idle_.OnBuildFailed(clock_.Monotonic());
+  }
   room_.NotifyAll();
 }
 
@@ -334,7 +336,7 @@ Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
   MutexLock lock(mutex_);
   building_ = false;
   room_.NotifyAll();
-  if (sleepers_ > 0 && LacksFile()) WakeSleeper();
+  if (idle_.asleep() && LacksFile()) WakeSleeper();
   return done;
 }
 

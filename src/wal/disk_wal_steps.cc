@@ -1,6 +1,4 @@
 // Steps for whoever owns the threads: drain, timed sync, idle mark; and sleeping until one is due.
-#include <algorithm>
-
 #include "base/bugs.h"
 #include "base/check.h"
 #include "base/deadline.h"
@@ -11,7 +9,6 @@ namespace millrace {
 
 namespace {
 
-constexpr std::chrono::milliseconds kIdle{10};
 /// Under None and Interval nobody waits for the disk: write when so much of the ring is full.
 constexpr std::uint64_t kDrainDivisor = 4;
 
@@ -22,17 +19,17 @@ bool DiskWal::MarkNeeded() const {
   return active_usable_ && payload_end_ > proved_ && durable > proved_;
 }
 
-bool DiskWal::IdleWork() const {
-  if (!active_usable_ || poison_ || closing_) return false;
+IdleClock::Waiting DiskWal::WaitingForClock() const {
+  if (!active_usable_ || poison_ || closing_) return {};
   const WalPosition end(end_.load(std::memory_order_relaxed)), durable(durable_end_.load(std::memory_order_relaxed));
-  const bool unsynced = options_.sync.kind == SyncPolicy::Kind::kEach && end > durable;
-  return end > written_end_ || unsynced || MarkNeeded() || ring_->large_size() > 0;
+  const bool unsynced = end > durable;
+  const bool each = options_.sync.kind == SyncPolicy::Kind::kEach;
+  return {.for_quiet = end > written_end_ || (each && unsynced) || MarkNeeded() || ring_->large_size() > 0,
+          .unsynced = unsynced};
 }
 
-bool DiskWal::IntervalWork() const {
-  if (!active_usable_ || poison_ || closing_) return false;
-  return options_.sync.kind == SyncPolicy::Kind::kInterval &&
-         end_.load(std::memory_order_relaxed) > durable_end_.load(std::memory_order_relaxed);
+IdleClock::Leader DiskWal::LeaderNow() const {
+  return gate_.led() ? IdleClock::Leader::kAtWork : IdleClock::Leader::kNone;
 }
 
 bool DiskWal::DrainDue() const {
@@ -45,15 +42,12 @@ bool DiskWal::HasWork() const {
   if (poison_ && !completions_.empty()) return true;
   if (closing_ || poison_ || !active_usable_) return false;
   if (!gate_.led() && !completions_.empty()) return true;
-  if (!timer_armed_ && (IdleWork() || IntervalWork())) return true;
+  if (idle_.LacksAlarm(WaitingForClock())) return true;
   return DrainDue() || (touching_ && !gate_.led()) || WantsFile();
 }
 
 void DiskWal::WakeSleeper() {
-  if (sleepers_ == 0 || wake_pending_) return;
-  wake_pending_ = true;
-  ++wakes_;
-  work_.NotifyAll();
+  if (idle_.CallSleeper()) work_.NotifyAll();
 }
 
 Result<bool> DiskWal::CommitOnce() {
@@ -87,24 +81,16 @@ Result<bool> DiskWal::SyncDueOnce() {
   std::optional<Lead> lead;
   {
     MutexLock lock(mutex_);
-    const bool idle_work = IdleWork();
-    timer_armed_ = idle_work || IntervalWork();
-    if (!timer_armed_) return false;
-    if (gate_.led()) {
-      idle_since_ = now;
-      return false;
-    }
-    if (IntervalWork() && now - last_sync_at_ >= options_.sync.interval) {
-      if (Planted(Bug::kWalIntervalSyncNeverFires)) return false;
-      lead = Lead::kSync;
-    } else if (!idle_work) {
-      return false;
-    } else if (seen_frames_ != stats_.frames) {
-      seen_frames_ = stats_.frames;
-      idle_since_ = now;
-      return false;
-    } else if (now - idle_since_ >= kIdle) {
-      lead = LeadWhenIdle();
+    switch (idle_.Look(now, WaitingForClock(), stats_.frames, LeaderNow())) {
+      case IdleClock::Due::kNothing:
+        return false;
+      case IdleClock::Due::kSync:
+        if (Planted(Bug::kWalIntervalSyncNeverFires)) return false;
+        lead = Lead::kSync;
+        break;
+      case IdleClock::Due::kQuiet:
+        lead = LeadWhenIdle();
+        break;
     }
     if (lead) MR_CHECK(gate_.TryLead());
   }
@@ -130,7 +116,7 @@ Result<bool> DiskWal::DropLargeArea() {
   {
     MutexLock lock(mutex_);
     ring = ring_.get();
-    if (ring_->large_size() == 0 || ring_->holds_large() || clock_.Monotonic() - idle_since_ < kIdle) return false;
+    if (ring_->large_size() == 0 || ring_->holds_large() || !idle_.IsQuiet(clock_.Monotonic())) return false;
     if (!gate_.TryLead()) return false;
     area = ring_->ExchangeLarge(nullptr);
   }
@@ -144,30 +130,21 @@ Result<bool> DiskWal::DropLargeArea() {
 bool DiskWal::StageMark() {
   if (MakePlace(WalFrameBytes(0), WalFrameKind::kMark) != Missing::kNothing) return false;
   if (!Stage({.kind = WalFrameKind::kMark}, {})) return false;
-  seen_frames_ = stats_.frames;
+  idle_.OnMark(stats_.frames);
   return !poison_;
 }
 
 std::optional<std::chrono::nanoseconds> DiskWal::NextDue() const {
   MutexLock lock(mutex_);
-  std::optional<std::chrono::nanoseconds> due;
-  if (!timer_armed_ && (IdleWork() || IntervalWork())) return clock_.Monotonic();
-  if (IdleWork()) due = idle_since_ + kIdle;
-  if (IntervalWork()) {
-    auto sync_at = DeadlineAfter(last_sync_at_, options_.sync.interval);
-    // Whoever leads may be held up in a sync, and nothing is to be done until he is back: no reason to look all the
-    // time.
-    if (gate_.led()) sync_at = std::max(sync_at, DeadlineAfter(clock_.Monotonic(), kIdle));
-    due = std::min(due.value_or(kNever), sync_at);
-  }
-  if (build_again_at_ && LacksFile()) due = std::min(due.value_or(kNever), *build_again_at_);
-  return due;
+  IdleClock::Waiting waiting = WaitingForClock();
+  waiting.for_file = LacksFile();
+  return idle_.NextDue(clock_.Monotonic(), waiting, LeaderNow());
 }
 
 void DiskWal::AwaitWork(std::optional<std::chrono::nanoseconds> deadline) {
   MutexLock lock(mutex_);
-  ++sleepers_;
-  while (wakes_ == seen_wakes_ && !HasWork()) {
+  idle_.BeginSleep();
+  while (!idle_.called() && !HasWork()) {
     if (!deadline) {
       work_.Wait(mutex_);
       continue;
@@ -175,14 +152,12 @@ void DiskWal::AwaitWork(std::optional<std::chrono::nanoseconds> deadline) {
     const auto left = TimeLeft(*deadline, clock_.Monotonic());
     if (left == left.zero() || !work_.WaitFor(mutex_, left)) break;
   }
-  seen_wakes_ = wakes_;
-  --sleepers_;
-  wake_pending_ = false;
+  idle_.EndSleep();
 }
 
 void DiskWal::Wake() {
   MutexLock lock(mutex_);
-  ++wakes_;
+  idle_.Call();
   work_.NotifyAll();
 }
 
