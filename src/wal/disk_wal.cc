@@ -48,8 +48,8 @@ DiskWal::DiskWal(const WalOptions& options, FileSystem& file_system, Clock& cloc
     : options_(options),
       file_system_(file_system),
       clock_(clock),
-      file_bytes_max_(FileBytes(options)),
       factory_(file_system, options.directory),
+      chain_({.bytes_max = options.wal_bytes_max, .file_bytes_max = FileBytes(options)}),
       idle_(options.sync) {}
 
 Result<void> DiskWal::Recover(WalReplay& replay) {
@@ -65,23 +65,23 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
   may_continue_ = log.may_continue && !log.files.empty();
   {
     MutexLock lock(mutex_);
-    next_generation_ = log.next_generation;
-    next_slot_ = log.next_slot;
+    chain_.ContinueAt(log.next_generation, log.next_slot);
     for (const auto& disk : log.unfinished) MR_TRY(factory_.Remove(*disk));
     for (const auto& disk : log.left_aside) {
-      if (!WalFileFactory::Reserve(*disk, next_generation_++)) MR_TRY(factory_.Remove(*disk));
+      if (!WalFileFactory::Reserve(*disk, chain_.TakeGeneration())) MR_TRY(factory_.Remove(*disk));
     }
     // Whatever was made just before a crash is listed; from here on it is listed for good.
     if (!Planted(Bug::kWalSkipDirectorySync)) MR_TRY(file_system_.SyncDirectory(options_.directory));
-    rework_ = std::move(log.reusable);
-    rework_.insert(rework_.end(), log.left_aside.begin(), log.left_aside.end());
-    for (RecoveredFile& file : log.files) {
-      files_.push_back(std::make_shared<WalFile>(std::move(file.disk), file.header));
-      files_.back()->MarkBegun();
-      files_.back()->payload_end = file.payload_end;
-      built_capacity_ = std::max(built_capacity_, std::min(files_.back()->header().capacity, file_bytes_max_));
+    for (const auto* free : {&log.reusable, &log.left_aside}) {
+      for (const auto& disk : *free) chain_.AddRework(disk);
     }
-    begin_.store(files_.empty() ? log.end.value() : files_.front()->header().predecessor_end.value());
+    for (RecoveredFile& recovered : log.files) {
+      auto file = std::make_shared<WalFile>(std::move(recovered.disk), recovered.header);
+      file->MarkBegun();
+      file->payload_end = recovered.payload_end;
+      chain_.AddRecovered(std::move(file));
+    }
+    begin_.store((chain_.files().empty() ? log.end : chain_.begin()).value());
     for (auto* position : {&durable_end_, &end_, &announced_end_}) position->store(log.end.value());
     written_end_ = closed_end_ = payload_end_ = log.end;
     proved_ = log.proven_end;  // a process that died left no mark; this one does
@@ -113,9 +113,9 @@ void DiskWal::SetDurableListener(std::function<void(WalPosition durable_end)> li
 WalStats DiskWal::Stats() const {
   MutexLock lock(mutex_);
   WalStats stats = stats_;
-  stats.files = files_.size();
-  stats.pool_files = ready_.size() + rework_.size();
-  stats.file_bytes = HeldBytes();
+  stats.files = chain_.files().size();
+  stats.pool_files = chain_.pool_files();
+  stats.file_bytes = chain_.HeldBytes();
   const bool mapped = ring_ && ring_->mapped();
   stats.io_path = !mapped ? "buffered" : factory_.direct() ? "staging ring, direct I/O" : "staging ring, buffered";
   if (!mapped && factory_.direct()) stats.io_path = "staging file, direct I/O";
@@ -160,16 +160,9 @@ std::optional<WalCleanClose> DiskWal::CleanState() const {
   const WalPosition end(end_.load(std::memory_order_relaxed));
   const bool all_synced = durable_end_.load(std::memory_order_relaxed) == end.value() && written_end_ == end;
   if (poison_ || !active_usable_ || !all_synced || last_frame_.value() < 0 || !report_.damage.empty()) return {};
-  // Files on their way out of the chain could still be taken for a part of it.
-  if (!unfreed_.empty() || files_.empty() || end != BlockUp(end)) return {};
-  WalCleanClose close = {.end = end, .last_frame = last_frame_};
-  for (const auto& file : files_) {
-    if (!file->begun() || !file->header_synced() || file->failed()) return {};
-    close.files.push_back({file->generation(), file->base(), file->payload_end});
-  }
-  // The last frame in the newest file is what an opening looks for.
-  if (last_frame_ < files_.back()->base()) return {};
-  return close;
+  auto files = chain_.CleanFiles(last_frame_);
+  if (!files || end != BlockUp(end)) return {};
+  return WalCleanClose{.end = end, .last_frame = last_frame_, .files = *std::move(files)};
 }
 
 WalPosition DiskWal::StopStaging() {

@@ -15,7 +15,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -33,6 +32,7 @@
 #include "millrace/result.h"
 #include "wal/clean_close.h"
 #include "wal/completion_queue.h"
+#include "wal/file_chain.h"
 #include "wal/frame.h"
 #include "wal/idle_clock.h"
 #include "wal/staging_ring.h"
@@ -138,13 +138,8 @@ class DiskWal final : public Wal {
     bool stranded = false;  // failed for want of space alone: it is tried again, and nothing is given up
     std::uint64_t written_bytes = 0, syncs = 0;
   };
-  struct ReadyFile {
-    std::shared_ptr<WalDiskFile> disk;
-    std::uint64_t generation = 0;
-  };
 
   // Reading (disk_wal_read.cc).
-  [[nodiscard]] bool Holds(const std::shared_ptr<WalFile>& file) const;
   Result<Frames> ReadFile(const WalFile& file, WalStream stream, WalExtent range, std::uint64_t bytes_max);
   Result<Frames> ReadStaged(WalStream stream, WalExtent range, std::uint64_t bytes_max);
   Error DamageAt(const WalFile& file, WalExtent range) const;
@@ -197,20 +192,14 @@ class DiskWal final : public Wal {
   /// Removes a file that may hold a live header and is no part of the chain. If that fails it is tried again before the
   /// chain gets shorter: without the files after it, recovery could not tell it from one.
   void DropFailed(const std::shared_ptr<WalFile>& file);
-  [[nodiscard]] std::optional<ReadyFile> TakeReady(std::uint64_t capacity_min) MR_REQUIRES(mutex_);
-  [[nodiscard]] bool BudgetAllows(std::uint64_t file_bytes) const MR_REQUIRES(mutex_);
   [[nodiscard]] bool LacksFile() const MR_REQUIRES(mutex_);  // one should be made ahead
   [[nodiscard]] bool WantsFile() const MR_REQUIRES(mutex_);  // and now
-  [[nodiscard]] std::uint64_t NextCapacity(std::uint64_t capacity_min) const MR_REQUIRES(mutex_);
   /// One step of making a file. Precondition: building_ was set by this thread.
   Result<void> BuildStep(std::uint64_t capacity_min, std::uint64_t step_bytes);
   void EndBuilding(const Result<void>& built) MR_REQUIRES(mutex_);
   Result<void> BuildUntilReady(std::uint64_t capacity_min);
   Result<void> SealActive(WalPosition position);
-  [[nodiscard]] bool FrontIsDone(WalPosition position) const MR_REQUIRES(mutex_);
   Result<void> FreeFile(const std::shared_ptr<WalFile>& file);
-  [[nodiscard]] std::uint64_t HeldBytes() const MR_REQUIRES(mutex_);
-  [[nodiscard]] std::uint64_t PoolBytes() const MR_REQUIRES(mutex_);
 
   /// What a closed log may leave behind; none if an opening should look at everything.
   [[nodiscard]] std::optional<WalCleanClose> CleanState() const MR_REQUIRES(mutex_);
@@ -230,7 +219,6 @@ class DiskWal final : public Wal {
   const WalOptions options_;
   FileSystem& file_system_;
   Clock& clock_;
-  std::uint64_t file_bytes_max_;
   bool may_continue_ = false;  // recovery left the newest file fit for more
   WalRecoveryReport report_;
   std::function<void(WalPosition)> listener_;
@@ -245,16 +233,10 @@ class DiskWal final : public Wal {
 
   mutable Mutex mutex_;
   CondVar room_, work_, led_;
+  FileChain chain_ MR_GUARDED_BY(mutex_);
   IdleClock idle_ MR_GUARDED_BY(mutex_);
   std::unique_ptr<StagingRing> ring_ MR_GUARDED_BY(mutex_);  // never replaced; a leader reads its group from it
-  std::deque<std::shared_ptr<WalFile>> files_ MR_GUARDED_BY(mutex_);  // the chain; the last one takes frames
   bool active_usable_ MR_GUARDED_BY(mutex_) = false, touching_ MR_GUARDED_BY(mutex_) = true;
-  std::deque<ReadyFile> ready_ MR_GUARDED_BY(mutex_);                       // generations ascending
-  std::vector<std::shared_ptr<WalDiskFile>> rework_ MR_GUARDED_BY(mutex_);  // need a generation before use
-  std::deque<std::shared_ptr<WalFile>> unfreed_ MR_GUARDED_BY(mutex_);      // not in the chain, not yet free
-  std::uint64_t next_generation_ MR_GUARDED_BY(mutex_) = 1;
-  std::uint64_t next_slot_ MR_GUARDED_BY(mutex_) = 1;
-  std::uint64_t built_capacity_ MR_GUARDED_BY(mutex_) = 0;  // of the last file made; the next is larger
   WalPosition written_end_ MR_GUARDED_BY(mutex_), closed_end_ MR_GUARDED_BY(mutex_);
   WalPosition last_frame_ MR_GUARDED_BY(mutex_){-1}, payload_end_ MR_GUARDED_BY(mutex_);
   WalPosition proved_ MR_GUARDED_BY(mutex_);  // synced_to of the last frame
@@ -263,7 +245,6 @@ class DiskWal final : public Wal {
   bool recovered_ MR_GUARDED_BY(mutex_) = false;
   bool closing_ MR_GUARDED_BY(mutex_) = false, closed_ MR_GUARDED_BY(mutex_) = false;
   std::optional<Error> poison_ MR_GUARDED_BY(mutex_);
-  std::uint64_t rolls_ MR_GUARDED_BY(mutex_) = 0;
   std::chrono::nanoseconds sync_time_ MR_GUARDED_BY(mutex_){};  // of recent groups
   WalStats stats_ MR_GUARDED_BY(mutex_);
 };

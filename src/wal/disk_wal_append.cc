@@ -90,7 +90,8 @@ DiskWal::Missing DiskWal::MakePlace(std::uint64_t frame_bytes, WalFrameKind kind
   const WalPosition end(end_.load(std::memory_order_relaxed));
   const bool large = IsLarge(frame_bytes);
   const auto bytes = static_cast<std::int64_t>(frame_bytes);
-  const WalPosition limit = kind == WalFrameKind::kMark ? files_.back()->limit() : files_.back()->payload_limit();
+  const WalFile& active = *chain_.active();
+  const WalPosition limit = kind == WalFrameKind::kMark ? active.limit() : active.payload_limit();
   const bool fits_file = (large ? BlockUp(end) : end) + bytes <= limit;
   const WalPosition begin = fits_file && !large ? end : BlockUp(end);
   const WalPosition staged_end = large ? begin : BlockUp(begin + bytes);
@@ -110,8 +111,8 @@ void DiskWal::PadToBlock() {
 Result<WalExtent> DiskWal::Stage(WalFrameHeader header, std::span<const std::span<const std::byte>> pieces) {
   const WalPosition begin(end_.load(std::memory_order_relaxed));
   const auto frame_bytes = static_cast<std::int64_t>(WalFrameBytes(header.payload_bytes));
-  MR_CHECK(begin >= closed_end_ && begin + frame_bytes <= files_.back()->limit(), begin.value(), frame_bytes);
-  header.generation = files_.back()->generation();
+  MR_CHECK(begin >= closed_end_ && begin + frame_bytes <= chain_.active()->limit(), begin.value(), frame_bytes);
+  header.generation = chain_.active()->generation();
   header.position = begin;
   header.previous = last_frame_;
   header.synced_to = WalPosition(durable_end_.load(std::memory_order_relaxed));

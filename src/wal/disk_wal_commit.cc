@@ -80,9 +80,10 @@ void DiskWal::AwaitJoiners(std::optional<std::chrono::nanoseconds> deadline) {
 std::vector<DiskWal::Piece> DiskWal::PiecesOf(WalPosition begin, WalPosition end) {
   std::vector<Piece> pieces;
   const WalPosition durable(durable_end_.load(std::memory_order_relaxed));
-  for (std::size_t i = 0; i < files_.size(); ++i) {
-    const auto& file = files_[i];
-    const WalPosition file_end = i + 1 < files_.size() ? files_[i + 1]->base() : end;
+  const auto& files = chain_.files();
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const auto& file = files[i];
+    const WalPosition file_end = i + 1 < files.size() ? files[i + 1]->base() : end;
     // A file whose bytes are all synced is out of this, unless it has not even begun.
     if (file->begun() && file_end <= durable) continue;
     const WalPosition from = std::max(begin, file->base()), to = std::min(end, file_end);
@@ -246,10 +247,9 @@ Result<void> DiskWal::Rescue(Group& group, const Error& error) {
     needed = ring_->size() + AlignUp(WalFrameBytes(options_.frame_bytes_max), kWalBlockBytes) + kWalBlockBytes +
              static_cast<std::uint64_t>(written_end - begin);
     if (written_end > begin) {
-      const auto after = std::ranges::find_if(files_, [&](const auto& file) { return file->base() > begin; });
       // A file is begun only when all before it is synced: what is not lies in one.
-      if (after == files_.begin() || (after != files_.end() && (*after)->base() < written_end)) return error;
-      failed = *std::prev(after);
+      failed = chain_.SoleHolderOf({begin, written_end});
+      if (!failed) return error;
     }
   }
   // Under None and Interval the failed file was given more than is durable. What still lies in memory goes elsewhere,
@@ -269,7 +269,7 @@ Result<void> DiskWal::Rescue(Group& group, const Error& error) {
   std::shared_ptr<WalFile> fresh_file;
   {
     MutexLock lock(mutex_);
-    auto fresh = TakeReady(needed);
+    const auto fresh = chain_.TakeReady(needed);
     if (!fresh) return error;
     PadToBlock();
     const WalPosition end(end_.load(std::memory_order_relaxed));
@@ -278,29 +278,12 @@ Result<void> DiskWal::Rescue(Group& group, const Error& error) {
     group.numbers.push_back(gate_.Close());
     group.end = closed_end_ = end;
     group.sync = true;
-    while (!files_.empty() && files_.back()->base() >= begin) {
-      dropped.push_back(files_.back());
-      files_.pop_back();
-    }
     WalPosition before = Reframe(written_end, end, fresh->generation);
     if (!taken.frames.empty()) before = taken.frames.front().previous;
-    if (!files_.empty()) files_.back()->payload_end = begin;
-    const std::uint64_t predecessor =
-        !files_.empty() ? files_.back()->generation() : dropped.back()->header().predecessor_generation;
-    fresh_file = std::make_shared<WalFile>(fresh->disk, WalFileHeader{.state = WalFileState::kLive,
-                                                                      .generation = fresh->generation,
-                                                                      .base = begin,
-                                                                      .capacity = fresh->disk->capacity,
-                                                                      .predecessor_generation = predecessor,
-                                                                      .predecessor_end = begin,
-                                                                      .last_frame = before});
-    files_.push_back(fresh_file);
+    dropped = chain_.Replace(*fresh, {.base = begin, .at = begin, .last_frame = before});
+    fresh_file = chain_.active();
     group.pieces.clear();
     group.pieces.push_back(PieceOf(fresh_file, written_end, end));
-    for (const auto& file : dropped) {
-      // Never given to the disk: nothing is wrong with it, but its generation is below the fresh one now.
-      if (!file->begun() && !file->failed()) rework_.push_back(file->disk());
-    }
   }
   Result<void> written;
   if (failed) {

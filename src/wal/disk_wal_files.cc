@@ -1,7 +1,6 @@
 // Files of the chain and of the pool: first file, roll, making files ahead, sealing and recycling.
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "base/check.h"
 #include "base/try.h"
@@ -11,78 +10,29 @@ namespace millrace {
 
 namespace {
 
-/// The first file is small, so that an empty directory takes its first record at once; each next one is larger.
-constexpr std::uint64_t kFirstFileBytes = 1 << 20;
-constexpr std::uint64_t kGrowth = 4;
 constexpr std::uint64_t kBuildStepBytes = 4 << 20;
 
 }  // namespace
 
-std::uint64_t DiskWal::HeldBytes() const {
-  return std::accumulate(files_.begin(), files_.end(), std::uint64_t{0},
-                         [](std::uint64_t sum, const auto& file) { return sum + file->disk()->bytes(); });
-}
-
-std::uint64_t DiskWal::PoolBytes() const {
-  std::uint64_t sum = 0;
-  for (const auto& file : ready_) sum += file.disk->bytes();
-  for (const auto& disk : rework_) sum += disk->bytes();
-  return sum;
-}
-
-bool DiskWal::BudgetAllows(std::uint64_t file_bytes) const {
-  // With nothing but the active file there is nothing to wait for: one more is always allowed.
-  return HeldBytes() + file_bytes <= options_.wal_bytes_max || files_.size() <= 1;
-}
-
-std::uint64_t DiskWal::NextCapacity(std::uint64_t capacity_min) const {
-  const std::uint64_t wanted = built_capacity_ == 0 ? std::min(kFirstFileBytes, file_bytes_max_)
-                                                    : std::min(built_capacity_ * kGrowth, file_bytes_max_);
-  return AlignUp(std::max(wanted, capacity_min), kWalBlockBytes);
-}
-
-std::optional<DiskWal::ReadyFile> DiskWal::TakeReady(std::uint64_t capacity_min) {
-  while (!ready_.empty()) {
-    ReadyFile ready = std::move(ready_.front());
-    ready_.pop_front();
-    if (ready.disk->capacity >= capacity_min) return ready;
-    // Too small now, and too old later: generations are used in order.
-    rework_.push_back(std::move(ready.disk));
-  }
-  return std::nullopt;
-}
-
 DiskWal::Missing DiskWal::Roll(std::uint64_t capacity_min) {
-  const auto fitting =
-      std::ranges::find_if(ready_, [&](const ReadyFile& ready) { return ready.disk->capacity >= capacity_min; });
-  const std::uint64_t bytes =
-      fitting != ready_.end() ? fitting->disk->bytes() : NextCapacity(capacity_min) + kWalFileHeaderBytes;
-  if (!BudgetAllows(bytes)) return Missing::kBudget;
-  if (fitting == ready_.end()) return Missing::kFile;
-  const auto ready = TakeReady(capacity_min);
+  switch (chain_.LackOfRoll(capacity_min)) {
+    case FileChain::Lack::kBudget:
+      return Missing::kBudget;
+    case FileChain::Lack::kFile:
+      return Missing::kFile;
+    case FileChain::Lack::kNothing:
+      break;
+  }
+  const auto ready = chain_.TakeReady(capacity_min);
   PadToBlock();
-  files_.back()->payload_end = payload_end_;
   const WalPosition begin(end_.load(std::memory_order_relaxed));
-  files_.push_back(
-      std::make_shared<WalFile>(ready->disk, WalFileHeader{.state = WalFileState::kLive,
-                                                           .generation = ready->generation,
-                                                           .base = begin,
-                                                           .capacity = ready->disk->capacity,
-                                                           .predecessor_generation = files_.back()->generation(),
-                                                           .predecessor_end = begin,
-                                                           .last_frame = last_frame_}));
-  ++rolls_;
+  chain_.Roll(*ready, payload_end_, {.base = begin, .at = begin, .last_frame = last_frame_});
   return Missing::kNothing;
 }
 
 bool DiskWal::LacksFile() const {
   if (closing_ || poison_ || !active_usable_ || building_) return false;
-  const auto& active = files_.back();
-  const std::uint64_t used = static_cast<std::uint64_t>(end_.load(std::memory_order_relaxed) - active->base().value());
-  const std::size_t wanted = used * 4 < active->disk()->capacity ? 0 : rolls_ < 2 ? 1 : 2;
-  if (ready_.size() >= wanted) return false;
-  const std::uint64_t bytes = rework_.empty() ? NextCapacity(0) + kWalFileHeaderBytes : rework_.back()->bytes();
-  return HeldBytes() + PoolBytes() + (rework_.empty() ? bytes : 0) <= options_.wal_bytes_max;
+  return chain_.LacksFile(WalPosition(end_.load(std::memory_order_relaxed)));
 }
 
 bool DiskWal::WantsFile() const { return LacksFile() && idle_.MayBuild(clock_.Monotonic()); }
@@ -93,16 +43,12 @@ Result<void> DiskWal::BuildStep(std::uint64_t capacity_min, std::uint64_t step_b
   {
     MutexLock lock(mutex_);
     MR_CHECK(building_);
-    const auto fitting = std::ranges::find_if(rework_, [&](const auto& candidate) {
-      return candidate->capacity >= std::max(capacity_min, 2 * kWalBlockBytes);
-    });
-    if (fitting != rework_.end()) {
-      disk = *fitting;
-      rework_.erase(fitting);
-      generation = next_generation_++;
+    if (auto rework = chain_.TakeRework(std::max(capacity_min, 2 * kWalBlockBytes))) {
+      disk = std::move(rework->disk);
+      generation = rework->generation;
     } else if (!factory_.building() || factory_.building_capacity() < capacity_min) {
-      slot = next_slot_++;
-      capacity = NextCapacity(capacity_min);
+      slot = chain_.TakeSlot();
+      capacity = chain_.NextCapacity(capacity_min);
     }
   }
   if (disk) {
@@ -119,13 +65,12 @@ Result<void> DiskWal::BuildStep(std::uint64_t capacity_min, std::uint64_t step_b
     if (!written) return {};
     {
       MutexLock lock(mutex_);
-      generation = next_generation_++;
+      generation = chain_.TakeGeneration();
     }
     MR_ASSIGN_OR_RETURN(disk, factory_.Finish(generation));
   }
   MutexLock lock(mutex_);
-  built_capacity_ = std::max(built_capacity_, std::min(disk->capacity, file_bytes_max_));
-  ready_.push_back({std::move(disk), generation});
+  chain_.AddBuilt({std::move(disk), generation});
   return {};
 }
 
@@ -133,7 +78,7 @@ Result<void> DiskWal::BuildUntilReady(std::uint64_t capacity_min) {
   for (;;) {
     {
       MutexLock lock(mutex_);
-      if (std::ranges::any_of(ready_, [&](const ReadyFile& r) { return r.disk->capacity >= capacity_min; })) return {};
+      if (chain_.HasReady(capacity_min)) return {};
       if (building_) {
         room_.Wait(mutex_);
         continue;
@@ -185,16 +130,9 @@ Result<void> DiskWal::BeginFirstFile(WalPosition start, WalPosition last_frame,
   std::shared_ptr<WalFile> file;
   {
     MutexLock lock(mutex_);
-    const auto ready = TakeReady(bytes + kWalBlockBytes);
+    const auto ready = chain_.TakeReady(bytes + kWalBlockBytes);
     MR_CHECK(ready);
-    file = std::make_shared<WalFile>(
-        ready->disk, WalFileHeader{.state = WalFileState::kLive,
-                                   .generation = ready->generation,
-                                   .base = base,
-                                   .capacity = ready->disk->capacity,
-                                   .predecessor_generation = files_.empty() ? 0 : files_.back()->generation(),
-                                   .predecessor_end = start,
-                                   .last_frame = last_frame});
+    file = chain_.MakeNext(*ready, {.base = base, .at = start, .last_frame = last_frame});
   }
   WalFileImage::Memory memory;
   const auto image = memory.Reserve(bytes);
@@ -213,7 +151,7 @@ Result<void> DiskWal::BeginFirstFile(WalPosition start, WalPosition last_frame,
     return begun;
   }
   MutexLock lock(mutex_);
-  files_.push_back(std::move(file));
+  chain_.Add(std::move(file));
   written_end_ = closed_end_ = end;
   if (!carried.empty()) last_frame_ = carried.back().header.position;
   payload_end_ = end;
@@ -256,7 +194,7 @@ Result<void> DiskWal::EnsureUsable() {
 void DiskWal::DropFailed(const std::shared_ptr<WalFile>& file) {
   if (factory_.Remove(*file->disk())) return;
   MutexLock lock(mutex_);
-  unfreed_.push_back(file);
+  chain_.AddUnfreed(file);
 }
 
 Result<void> DiskWal::FreeFile(const std::shared_ptr<WalFile>& file) {
@@ -265,13 +203,13 @@ Result<void> DiskWal::FreeFile(const std::shared_ptr<WalFile>& file) {
   std::uint64_t generation = 0;
   {
     MutexLock lock(mutex_);
-    keep = keep && HeldBytes() + PoolBytes() + disk->bytes() <= options_.wal_bytes_max;
-    if (keep) generation = next_generation_++;
+    keep = keep && chain_.PoolTakes(*disk);
+    if (keep) generation = chain_.TakeGeneration();
   }
   if (keep) {
     if (WalFileFactory::Reserve(*disk, generation)) {
       MutexLock lock(mutex_);
-      ready_.push_back({disk, generation});
+      chain_.AddFreed({disk, generation});
       return {};
     }
   }
@@ -283,7 +221,7 @@ Result<void> DiskWal::SealActive(WalPosition position) {
     MutexLock lock(mutex_);
     MR_TRY(CheckUsable());
     const WalPosition end(end_.load(std::memory_order_relaxed));
-    if (!active_usable_ || payload_end_ > position || end == files_.back()->base()) return {};
+    if (!active_usable_ || payload_end_ > position || end == chain_.active()->base()) return {};
   }
   if (auto built = BuildUntilReady(2 * kWalBlockBytes); !built) {
     // No room for a second file: the active one stays, as if nobody had asked.
@@ -301,13 +239,6 @@ Result<void> DiskWal::SealActive(WalPosition position) {
   return LeadGroup(Lead::kSync);
 }
 
-/// Is everything in the oldest file below `position`, and does the next file stand without it, after a crash too?
-bool DiskWal::FrontIsDone(WalPosition position) const {
-  const WalFile& next = *files_[1];
-  const WalPosition durable(durable_end_.load(std::memory_order_relaxed)), until = next.header().predecessor_end;
-  return files_[0]->payload_end <= position && until <= durable && next.header_synced();
-}
-
 Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
   if (seal == Seal::kSealActive) MR_TRY(SealActive(position));
   {
@@ -320,18 +251,14 @@ Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
     std::shared_ptr<WalFile> file;
     {
       MutexLock lock(mutex_);
-      if (unfreed_.empty() && files_.size() > 1 && FrontIsDone(position)) {
-        unfreed_.push_back(files_.front());
-        files_.pop_front();
-        begin_.store(files_.front()->header().predecessor_end.value(), std::memory_order_release);
-      }
-      if (unfreed_.empty()) break;
-      file = unfreed_.front();
+      file = chain_.NextToFree(position, WalPosition(durable_end_.load(std::memory_order_relaxed)));
+      if (!file) break;
+      if (!chain_.files().empty()) begin_.store(chain_.begin().value(), std::memory_order_release);
     }
     done = FreeFile(file);
     if (!done) break;
     MutexLock lock(mutex_);
-    unfreed_.pop_front();
+    chain_.OnFreed();
   }
   MutexLock lock(mutex_);
   building_ = false;
@@ -342,7 +269,7 @@ Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
 
 DiskWal::Space DiskWal::space() const {
   MutexLock lock(mutex_);
-  return {.used = HeldBytes(), .max = options_.wal_bytes_max};
+  return {.used = chain_.HeldBytes(), .max = options_.wal_bytes_max};
 }
 
 }  // namespace millrace
