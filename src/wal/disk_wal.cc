@@ -48,8 +48,10 @@ DiskWal::DiskWal(const WalOptions& options, FileSystem& file_system, Clock& cloc
     : options_(options),
       file_system_(file_system),
       clock_(clock),
-      file_bytes_max_(FileBytes(options)),
-      factory_(file_system, options.directory) {}
+      factory_(file_system, options.directory),
+      commit_(ends_),
+      chain_({.bytes_max = options.wal_bytes_max, .file_bytes_max = FileBytes(options)}),
+      idle_(options.sync) {}
 
 Result<void> DiskWal::Recover(WalReplay& replay) {
   MR_TRY(CheckOptions(options_));
@@ -64,27 +66,25 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
   may_continue_ = log.may_continue && !log.files.empty();
   {
     MutexLock lock(mutex_);
-    next_generation_ = log.next_generation;
-    next_slot_ = log.next_slot;
+    chain_.ContinueAt(log.next_generation, log.next_slot);
     for (const auto& disk : log.unfinished) MR_TRY(factory_.Remove(*disk));
     for (const auto& disk : log.left_aside) {
-      if (!WalFileFactory::Reserve(*disk, next_generation_++)) MR_TRY(factory_.Remove(*disk));
+      if (!WalFileFactory::Reserve(*disk, chain_.TakeGeneration())) MR_TRY(factory_.Remove(*disk));
     }
     // Whatever was made just before a crash is listed; from here on it is listed for good.
     if (!Planted(Bug::kWalSkipDirectorySync)) MR_TRY(file_system_.SyncDirectory(options_.directory));
-    rework_ = std::move(log.reusable);
-    rework_.insert(rework_.end(), log.left_aside.begin(), log.left_aside.end());
-    for (RecoveredFile& file : log.files) {
-      files_.push_back(std::make_shared<WalFile>(std::move(file.disk), file.header));
-      files_.back()->MarkBegun();
-      files_.back()->payload_end = file.payload_end;
-      built_capacity_ = std::max(built_capacity_, std::min(files_.back()->header().capacity, file_bytes_max_));
+    for (const auto* free : {&log.reusable, &log.left_aside}) {
+      for (const auto& disk : *free) chain_.AddRework(disk);
     }
-    begin_.store(files_.empty() ? log.end.value() : files_.front()->header().predecessor_end.value());
-    for (auto* position : {&durable_end_, &end_, &announced_end_}) position->store(log.end.value());
-    written_end_ = closed_end_ = payload_end_ = log.end;
-    proved_ = log.proven_end;  // a process that died left no mark; this one does
-    last_frame_ = log.last_frame;
+    for (RecoveredFile& recovered : log.files) {
+      auto file = std::make_shared<WalFile>(std::move(recovered.disk), recovered.header);
+      file->MarkBegun();
+      file->payload_end = recovered.payload_end;
+      chain_.AddRecovered(std::move(file));
+    }
+    begin_.store((chain_.files().empty() ? log.end : chain_.begin()).value());
+    // A process that died left no mark; this one does.
+    commit_.StartAt({.end = log.end, .last_frame = log.last_frame, .proved = log.proven_end});
   }
   if (!log.carried.empty()) {
     // They are acknowledged (kOs) and lie in no file: nothing goes on before they do.
@@ -102,8 +102,8 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
 }
 
 WalPosition DiskWal::begin() const { return WalPosition(begin_.load(std::memory_order_acquire)); }
-WalPosition DiskWal::durable_end() const { return WalPosition(durable_end_.load(std::memory_order_acquire)); }
-WalPosition DiskWal::end() const { return WalPosition(end_.load(std::memory_order_acquire)); }
+WalPosition DiskWal::durable_end() const { return ends_.durable(); }
+WalPosition DiskWal::end() const { return ends_.end(); }
 
 void DiskWal::SetDurableListener(std::function<void(WalPosition durable_end)> listener) {
   listener_ = std::move(listener);
@@ -112,9 +112,9 @@ void DiskWal::SetDurableListener(std::function<void(WalPosition durable_end)> li
 WalStats DiskWal::Stats() const {
   MutexLock lock(mutex_);
   WalStats stats = stats_;
-  stats.files = files_.size();
-  stats.pool_files = ready_.size() + rework_.size();
-  stats.file_bytes = HeldBytes();
+  stats.files = chain_.files().size();
+  stats.pool_files = chain_.pool_files();
+  stats.file_bytes = chain_.HeldBytes();
   const bool mapped = ring_ && ring_->mapped();
   stats.io_path = !mapped ? "buffered" : factory_.direct() ? "staging ring, direct I/O" : "staging ring, buffered";
   if (!mapped && factory_.direct()) stats.io_path = "staging file, direct I/O";
@@ -128,7 +128,7 @@ Result<void> DiskWal::Close() {
     if (closing_) return Error(ErrorCode::kClosed, "the WAL is closed");
     closing_ = true;
     if (!recovered_) return {};  // opening failed: the next one finds what this one found
-    ++wakes_;
+    idle_.Call();
     work_.NotifyAll();
     room_.NotifyAll();
     while (!gate_.TryLead()) led_.Wait(mutex_);
@@ -138,7 +138,7 @@ Result<void> DiskWal::Close() {
   {
     MutexLock lock(mutex_);
     while (!gate_.TryLead()) led_.Wait(mutex_);
-    mark = closed && MarkNeeded() && StageMark();
+    mark = closed && active_usable_ && commit_.MarkNeeded() && StageMark();
     if (!mark) EndLeadership();
   }
   if (mark) closed = LeadGroup(Lead::kSync);
@@ -146,7 +146,7 @@ Result<void> DiskWal::Close() {
     MutexLock lock(mutex_);
     closed_ = true;
     const Error error(ErrorCode::kClosed, "the WAL is closed");
-    completions_.Release(durable_end(), poison_ ? &*poison_ : &error);
+    completions_.Release(durable_end(), commit_.poison() ? commit_.poison() : &error);
     room_.NotifyAll();
     led_.NotifyAll();
     gate_.Send(gate_.RouseAll());
@@ -156,26 +156,19 @@ Result<void> DiskWal::Close() {
 }
 
 std::optional<WalCleanClose> DiskWal::CleanState() const {
-  const WalPosition end(end_.load(std::memory_order_relaxed));
-  const bool all_synced = durable_end_.load(std::memory_order_relaxed) == end.value() && written_end_ == end;
-  if (poison_ || !active_usable_ || !all_synced || last_frame_.value() < 0 || !report_.damage.empty()) return {};
-  // Files on their way out of the chain could still be taken for a part of it.
-  if (!unfreed_.empty() || files_.empty() || end != BlockUp(end)) return {};
-  WalCleanClose close = {.end = end, .last_frame = last_frame_};
-  for (const auto& file : files_) {
-    if (!file->begun() || !file->header_synced() || file->failed()) return {};
-    close.files.push_back({file->generation(), file->base(), file->payload_end});
-  }
-  // The last frame in the newest file is what an opening looks for.
-  if (last_frame_ < files_.back()->base()) return {};
-  return close;
+  const WalPosition end = commit_.end(), last_frame = commit_.last_frame();
+  if (commit_.poison() || !active_usable_ || commit_.HasUnwritten() || commit_.HasUnsynced()) return {};
+  if (last_frame.value() < 0 || end != BlockUp(end) || !report_.damage.empty()) return {};
+  auto files = chain_.CleanFiles(last_frame);
+  if (!files) return {};
+  return WalCleanClose{.end = end, .last_frame = last_frame, .files = *std::move(files)};
 }
 
 WalPosition DiskWal::StopStaging() {
   MutexLock lock(mutex_);
   staging_stopped_ = true;
   room_.NotifyAll();  // who waits for a place is refused
-  return payload_end_;
+  return commit_.payload_end();
 }
 
 Result<void> DiskWal::CloseWithNote(std::span<const std::byte> note, WalPosition taken_at) {
@@ -186,7 +179,7 @@ Result<void> DiskWal::CloseWithNote(std::span<const std::byte> note, WalPosition
     if (!recovered_) return {};
     close = CleanState();
     // Frames that came behind the note would be lost with it.
-    if (payload_end_ != taken_at && !Planted(Bug::kWalNoteOfEarlier)) close.reset();
+    if (commit_.payload_end() != taken_at && !Planted(Bug::kWalNoteOfEarlier)) close.reset();
   }
   if (!close) return {};
   close->note_end = taken_at;

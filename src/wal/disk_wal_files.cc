@@ -1,7 +1,6 @@
 // Files of the chain and of the pool: first file, roll, making files ahead, sealing and recycling.
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "base/check.h"
 #include "base/try.h"
@@ -11,82 +10,32 @@ namespace millrace {
 
 namespace {
 
-/// The first file is small, so that an empty directory takes its first record at once; each next one is larger.
-constexpr std::uint64_t kFirstFileBytes = 1 << 20;
-constexpr std::uint64_t kGrowth = 4;
 constexpr std::uint64_t kBuildStepBytes = 4 << 20;
-constexpr std::chrono::milliseconds kBuildBackoff{200};
 
 }  // namespace
 
-std::uint64_t DiskWal::HeldBytes() const {
-  return std::accumulate(files_.begin(), files_.end(), std::uint64_t{0},
-                         [](std::uint64_t sum, const auto& file) { return sum + file->disk()->bytes(); });
-}
-
-std::uint64_t DiskWal::PoolBytes() const {
-  std::uint64_t sum = 0;
-  for (const auto& file : ready_) sum += file.disk->bytes();
-  for (const auto& disk : rework_) sum += disk->bytes();
-  return sum;
-}
-
-bool DiskWal::BudgetAllows(std::uint64_t file_bytes) const {
-  // With nothing but the active file there is nothing to wait for: one more is always allowed.
-  return HeldBytes() + file_bytes <= options_.wal_bytes_max || files_.size() <= 1;
-}
-
-std::uint64_t DiskWal::NextCapacity(std::uint64_t capacity_min) const {
-  const std::uint64_t wanted = built_capacity_ == 0 ? std::min(kFirstFileBytes, file_bytes_max_)
-                                                    : std::min(built_capacity_ * kGrowth, file_bytes_max_);
-  return AlignUp(std::max(wanted, capacity_min), kWalBlockBytes);
-}
-
-std::optional<DiskWal::ReadyFile> DiskWal::TakeReady(std::uint64_t capacity_min) {
-  while (!ready_.empty()) {
-    ReadyFile ready = std::move(ready_.front());
-    ready_.pop_front();
-    if (ready.disk->capacity >= capacity_min) return ready;
-    // Too small now, and too old later: generations are used in order.
-    rework_.push_back(std::move(ready.disk));
-  }
-  return std::nullopt;
-}
-
 DiskWal::Missing DiskWal::Roll(std::uint64_t capacity_min) {
-  const auto fitting =
-      std::ranges::find_if(ready_, [&](const ReadyFile& ready) { return ready.disk->capacity >= capacity_min; });
-  const std::uint64_t bytes =
-      fitting != ready_.end() ? fitting->disk->bytes() : NextCapacity(capacity_min) + kWalFileHeaderBytes;
-  if (!BudgetAllows(bytes)) return Missing::kBudget;
-  if (fitting == ready_.end()) return Missing::kFile;
-  const auto ready = TakeReady(capacity_min);
+  switch (chain_.LackOfRoll(capacity_min)) {
+    case FileChain::Lack::kBudget:
+      return Missing::kBudget;
+    case FileChain::Lack::kFile:
+      return Missing::kFile;
+    case FileChain::Lack::kNothing:
+      break;
+  }
+  const auto ready = chain_.TakeReady(capacity_min);
   PadToBlock();
-  files_.back()->payload_end = payload_end_;
-  const WalPosition begin(end_.load(std::memory_order_relaxed));
-  files_.push_back(
-      std::make_shared<WalFile>(ready->disk, WalFileHeader{.state = WalFileState::kLive,
-                                                           .generation = ready->generation,
-                                                           .base = begin,
-                                                           .capacity = ready->disk->capacity,
-                                                           .predecessor_generation = files_.back()->generation(),
-                                                           .predecessor_end = begin,
-                                                           .last_frame = last_frame_}));
-  ++rolls_;
+  const WalPosition begin = commit_.end();
+  chain_.Roll(*ready, commit_.payload_end(), {.base = begin, .at = begin, .last_frame = commit_.last_frame()});
   return Missing::kNothing;
 }
 
 bool DiskWal::LacksFile() const {
-  if (closing_ || poison_ || !active_usable_ || building_) return false;
-  const auto& active = files_.back();
-  const std::uint64_t used = static_cast<std::uint64_t>(end_.load(std::memory_order_relaxed) - active->base().value());
-  const std::size_t wanted = used * 4 < active->disk()->capacity ? 0 : rolls_ < 2 ? 1 : 2;
-  if (ready_.size() >= wanted) return false;
-  const std::uint64_t bytes = rework_.empty() ? NextCapacity(0) + kWalFileHeaderBytes : rework_.back()->bytes();
-  return HeldBytes() + PoolBytes() + (rework_.empty() ? bytes : 0) <= options_.wal_bytes_max;
+  if (closing_ || commit_.poison() || !active_usable_ || building_) return false;
+  return chain_.LacksFile(commit_.end());
 }
 
-bool DiskWal::WantsFile() const { return LacksFile() && (!build_again_at_ || clock_.Monotonic() >= *build_again_at_); }
+bool DiskWal::WantsFile() const { return LacksFile() && idle_.MayBuild(clock_.Monotonic()); }
 
 Result<void> DiskWal::BuildStep(std::uint64_t capacity_min, std::uint64_t step_bytes) {
   std::shared_ptr<WalDiskFile> disk;
@@ -94,16 +43,12 @@ Result<void> DiskWal::BuildStep(std::uint64_t capacity_min, std::uint64_t step_b
   {
     MutexLock lock(mutex_);
     MR_CHECK(building_);
-    const auto fitting = std::ranges::find_if(rework_, [&](const auto& candidate) {
-      return candidate->capacity >= std::max(capacity_min, 2 * kWalBlockBytes);
-    });
-    if (fitting != rework_.end()) {
-      disk = *fitting;
-      rework_.erase(fitting);
-      generation = next_generation_++;
+    if (auto rework = chain_.TakeRework(std::max(capacity_min, 2 * kWalBlockBytes))) {
+      disk = std::move(rework->disk);
+      generation = rework->generation;
     } else if (!factory_.building() || factory_.building_capacity() < capacity_min) {
-      slot = next_slot_++;
-      capacity = NextCapacity(capacity_min);
+      slot = chain_.TakeSlot();
+      capacity = chain_.NextCapacity(capacity_min);
     }
   }
   if (disk) {
@@ -120,13 +65,12 @@ Result<void> DiskWal::BuildStep(std::uint64_t capacity_min, std::uint64_t step_b
     if (!written) return {};
     {
       MutexLock lock(mutex_);
-      generation = next_generation_++;
+      generation = chain_.TakeGeneration();
     }
     MR_ASSIGN_OR_RETURN(disk, factory_.Finish(generation));
   }
   MutexLock lock(mutex_);
-  built_capacity_ = std::max(built_capacity_, std::min(disk->capacity, file_bytes_max_));
-  ready_.push_back({std::move(disk), generation});
+  chain_.AddBuilt({std::move(disk), generation});
   return {};
 }
 
@@ -134,7 +78,7 @@ Result<void> DiskWal::BuildUntilReady(std::uint64_t capacity_min) {
   for (;;) {
     {
       MutexLock lock(mutex_);
-      if (std::ranges::any_of(ready_, [&](const ReadyFile& r) { return r.disk->capacity >= capacity_min; })) return {};
+      if (chain_.HasReady(capacity_min)) return {};
       if (building_) {
         room_.Wait(mutex_);
         continue;
@@ -151,8 +95,11 @@ Result<void> DiskWal::BuildUntilReady(std::uint64_t capacity_min) {
 
 void DiskWal::EndBuilding(const Result<void>& built) {
   building_ = false;
-  build_again_at_.reset();
-  if (!built) build_again_at_ = clock_.Monotonic() + kBuildBackoff;
+  if (built) {
+    idle_.OnBuilt();
+  } else {
+    idle_.OnBuildFailed(clock_.Monotonic());
+  }
   room_.NotifyAll();
 }
 
@@ -183,16 +130,9 @@ Result<void> DiskWal::BeginFirstFile(WalPosition start, WalPosition last_frame,
   std::shared_ptr<WalFile> file;
   {
     MutexLock lock(mutex_);
-    const auto ready = TakeReady(bytes + kWalBlockBytes);
+    const auto ready = chain_.TakeReady(bytes + kWalBlockBytes);
     MR_CHECK(ready);
-    file = std::make_shared<WalFile>(
-        ready->disk, WalFileHeader{.state = WalFileState::kLive,
-                                   .generation = ready->generation,
-                                   .base = base,
-                                   .capacity = ready->disk->capacity,
-                                   .predecessor_generation = files_.empty() ? 0 : files_.back()->generation(),
-                                   .predecessor_end = start,
-                                   .last_frame = last_frame});
+    file = chain_.MakeNext(*ready, {.base = base, .at = start, .last_frame = last_frame});
   }
   WalFileImage::Memory memory;
   const auto image = memory.Reserve(bytes);
@@ -211,11 +151,10 @@ Result<void> DiskWal::BeginFirstFile(WalPosition start, WalPosition last_frame,
     return begun;
   }
   MutexLock lock(mutex_);
-  files_.push_back(std::move(file));
-  written_end_ = closed_end_ = end;
-  payload_end_ = end;
-  proved_ = base;  // by its header
-  for (auto* position : {&durable_end_, &end_, &announced_end_}) position->store(end.value());
+  chain_.Add(std::move(file));
+  commit_.StartAt({.end = end,
+                   .last_frame = carried.empty() ? commit_.last_frame() : carried.back().header.position,
+                   .proved = base});  // by its header
   active_usable_ = true;
   return {};
 }
@@ -229,8 +168,8 @@ Result<void> DiskWal::EnsureUsable() {
       EndLeadership();
       return {};
     }
-    end = WalPosition(end_.load(std::memory_order_relaxed));
-    last_frame = last_frame_;
+    end = commit_.end();
+    last_frame = commit_.last_frame();
   }
   Result<void> made;
   std::unique_ptr<StagingRing> ring;
@@ -253,7 +192,7 @@ Result<void> DiskWal::EnsureUsable() {
 void DiskWal::DropFailed(const std::shared_ptr<WalFile>& file) {
   if (factory_.Remove(*file->disk())) return;
   MutexLock lock(mutex_);
-  unfreed_.push_back(file);
+  chain_.AddUnfreed(file);
 }
 
 Result<void> DiskWal::FreeFile(const std::shared_ptr<WalFile>& file) {
@@ -262,13 +201,13 @@ Result<void> DiskWal::FreeFile(const std::shared_ptr<WalFile>& file) {
   std::uint64_t generation = 0;
   {
     MutexLock lock(mutex_);
-    keep = keep && HeldBytes() + PoolBytes() + disk->bytes() <= options_.wal_bytes_max;
-    if (keep) generation = next_generation_++;
+    keep = keep && chain_.PoolTakes(*disk);
+    if (keep) generation = chain_.TakeGeneration();
   }
   if (keep) {
     if (WalFileFactory::Reserve(*disk, generation)) {
       MutexLock lock(mutex_);
-      ready_.push_back({disk, generation});
+      chain_.AddFreed({disk, generation});
       return {};
     }
   }
@@ -279,8 +218,7 @@ Result<void> DiskWal::SealActive(WalPosition position) {
   {
     MutexLock lock(mutex_);
     MR_TRY(CheckUsable());
-    const WalPosition end(end_.load(std::memory_order_relaxed));
-    if (!active_usable_ || payload_end_ > position || end == files_.back()->base()) return {};
+    if (!active_usable_ || commit_.payload_end() > position || commit_.end() == chain_.active()->base()) return {};
   }
   if (auto built = BuildUntilReady(2 * kWalBlockBytes); !built) {
     // No room for a second file: the active one stays, as if nobody had asked.
@@ -290,19 +228,12 @@ Result<void> DiskWal::SealActive(WalPosition position) {
     MutexLock lock(mutex_);
     MR_TRY(CheckUsable());
     while (!gate_.TryLead()) led_.Wait(mutex_);
-    if (payload_end_ > position || Roll(2 * kWalBlockBytes) != Missing::kNothing) {
+    if (commit_.payload_end() > position || Roll(2 * kWalBlockBytes) != Missing::kNothing) {
       EndLeadership();
       return {};
     }
   }
   return LeadGroup(Lead::kSync);
-}
-
-/// Is everything in the oldest file below `position`, and does the next file stand without it, after a crash too?
-bool DiskWal::FrontIsDone(WalPosition position) const {
-  const WalFile& next = *files_[1];
-  const WalPosition durable(durable_end_.load(std::memory_order_relaxed)), until = next.header().predecessor_end;
-  return files_[0]->payload_end <= position && until <= durable && next.header_synced();
 }
 
 Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
@@ -317,29 +248,25 @@ Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
     std::shared_ptr<WalFile> file;
     {
       MutexLock lock(mutex_);
-      if (unfreed_.empty() && files_.size() > 1 && FrontIsDone(position)) {
-        unfreed_.push_back(files_.front());
-        files_.pop_front();
-        begin_.store(files_.front()->header().predecessor_end.value(), std::memory_order_release);
-      }
-      if (unfreed_.empty()) break;
-      file = unfreed_.front();
+      file = chain_.NextToFree(position, commit_.durable_end());
+      if (!file) break;
+      if (!chain_.files().empty()) begin_.store(chain_.begin().value(), std::memory_order_release);
     }
     done = FreeFile(file);
     if (!done) break;
     MutexLock lock(mutex_);
-    unfreed_.pop_front();
+    chain_.OnFreed();
   }
   MutexLock lock(mutex_);
   building_ = false;
   room_.NotifyAll();
-  if (sleepers_ > 0 && LacksFile()) WakeSleeper();
+  if (idle_.asleep() && LacksFile()) WakeSleeper();
   return done;
 }
 
 DiskWal::Space DiskWal::space() const {
   MutexLock lock(mutex_);
-  return {.used = HeldBytes(), .max = options_.wal_bytes_max};
+  return {.used = chain_.HeldBytes(), .max = options_.wal_bytes_max};
 }
 
 }  // namespace millrace

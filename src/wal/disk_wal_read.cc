@@ -54,13 +54,11 @@ Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64
       if (all.next.value() < begin_.load(std::memory_order_relaxed)) {
         return Error(ErrorCode::kOutOfRange, fmt::format("position {} is no longer in the WAL", all.next.value()));
       }
-      if (all.next.value() >= end_.load(std::memory_order_relaxed)) break;
-      if (all.next < written_end_) {
-        const auto after = std::ranges::find_if(
-            files_, [&](const auto& candidate) { return candidate->header().predecessor_end > all.next; });
-        if (after != files_.end()) until = std::min(until, (*after)->header().predecessor_end);
-        file = *std::prev(after);
-        until = std::min(until, written_end_);
+      if (all.next >= commit_.end()) break;
+      if (all.next < commit_.written_end()) {
+        FileChain::Holder holder = chain_.HolderOf(all.next);
+        file = std::move(holder.file);
+        until = std::min({until, holder.end, commit_.written_end()});
       }
     }
     const WalExtent part{all.next, until};
@@ -69,7 +67,10 @@ Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64
       // Recycled meanwhile, the file holds somebody else's frames.
       if (begin() > part.begin) continue;
       // Or it failed, and its frames are in another one.
-      if (file && found.error().code() == ErrorCode::kNotFound && !Holds(file)) continue;
+      if (file && found.error().code() == ErrorCode::kNotFound) {
+        MutexLock lock(mutex_);
+        if (!chain_.Holds(file)) continue;
+      }
       if (!all.frames.empty()) break;
       return found.error();
     }
@@ -83,11 +84,6 @@ Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64
     bytes_max -= bytes;
   }
   return all;
-}
-
-bool DiskWal::Holds(const std::shared_ptr<WalFile>& file) const {
-  MutexLock lock(mutex_);
-  return std::ranges::find(files_, file) != files_.end();
 }
 
 Result<Wal::Frames> DiskWal::ReadFile(const WalFile& file, WalStream stream, WalExtent range, std::uint64_t bytes_max) {
@@ -146,9 +142,9 @@ Result<Wal::Frames> DiskWal::ReadFile(const WalFile& file, WalStream stream, Wal
 
 std::optional<WalPosition> DiskWal::EndOf(const DamagedRange& damage) const {
   MutexLock lock(mutex_);
-  const auto file = std::ranges::find_if(files_, [&](const auto& held) { return held->name() == damage.place; });
-  if (file == files_.end() || damage.byte_end < kWalFileHeaderBytes) return std::nullopt;
-  return (*file)->base() + static_cast<std::int64_t>(damage.byte_end - kWalFileHeaderBytes);
+  const auto file = chain_.Named(damage.place);
+  if (!file || damage.byte_end < kWalFileHeaderBytes) return std::nullopt;
+  return file->base() + static_cast<std::int64_t>(damage.byte_end - kWalFileHeaderBytes);
 }
 
 Error DiskWal::DamageAt(const WalFile& file, WalExtent range) const {
@@ -168,12 +164,12 @@ Result<Wal::Frames> DiskWal::ReadStaged(WalStream stream, WalExtent range, std::
   Frames found{.frames = {}, .next = range.begin};
   std::uint64_t bytes = 0;
   MutexLock lock(mutex_);
-  if (found.next < written_end_) return found;  // written meanwhile: the caller looks again
-  const WalPosition end = std::min(range.end, WalPosition(end_.load(std::memory_order_relaxed)));
+  if (found.next < commit_.written_end()) return found;  // written meanwhile: the caller looks again
+  const WalPosition end = std::min(range.end, commit_.end());
   std::array<std::byte, kWalFrameHeaderBytes> encoded;
   while (found.next < end && bytes < bytes_max) {
     const WalPosition at = found.next;
-    if (at + static_cast<std::int64_t>(kWalFrameHeaderBytes) <= WalPosition(end_.load(std::memory_order_relaxed))) {
+    if (at + static_cast<std::int64_t>(kWalFrameHeaderBytes) <= commit_.end()) {
       ring_->CopyOut(at, encoded);
       const auto header = DecodeWalFrameHeader(encoded);
       if (header && header->position == at) {
