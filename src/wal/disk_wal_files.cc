@@ -152,9 +152,7 @@ Result<void> DiskWal::BeginFirstFile(WalPosition start, WalPosition last_frame,
   }
   MutexLock lock(mutex_);
   chain_.Add(std::move(file));
-  commit_.StartAt({.end = end,
-                   .last_frame = carried.empty() ? commit_.last_frame() : carried.back().header.position,
-                   .proved = base});  // by its header
+  commit_.StartAt({.end = end, .last_frame = commit_.last_frame(), .proved = base});  // by its header
   active_usable_ = true;
   return {};
 }
