@@ -49,6 +49,7 @@ DiskWal::DiskWal(const WalOptions& options, FileSystem& file_system, Clock& cloc
       file_system_(file_system),
       clock_(clock),
       factory_(file_system, options.directory),
+      commit_(ends_),
       chain_({.bytes_max = options.wal_bytes_max, .file_bytes_max = FileBytes(options)}),
       idle_(options.sync) {}
 
@@ -82,10 +83,8 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
       chain_.AddRecovered(std::move(file));
     }
     begin_.store((chain_.files().empty() ? log.end : chain_.begin()).value());
-    for (auto* position : {&durable_end_, &end_, &announced_end_}) position->store(log.end.value());
-    written_end_ = closed_end_ = payload_end_ = log.end;
-    proved_ = log.proven_end;  // a process that died left no mark; this one does
-    last_frame_ = log.last_frame;
+    // A process that died left no mark; this one does.
+    commit_.StartAt({.end = log.end, .last_frame = log.last_frame, .proved = log.proven_end});
   }
   if (!log.carried.empty()) {
     // They are acknowledged (kOs) and lie in no file: nothing goes on before they do.
@@ -103,8 +102,8 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
 }
 
 WalPosition DiskWal::begin() const { return WalPosition(begin_.load(std::memory_order_acquire)); }
-WalPosition DiskWal::durable_end() const { return WalPosition(durable_end_.load(std::memory_order_acquire)); }
-WalPosition DiskWal::end() const { return WalPosition(end_.load(std::memory_order_acquire)); }
+WalPosition DiskWal::durable_end() const { return ends_.durable(); }
+WalPosition DiskWal::end() const { return ends_.end(); }
 
 void DiskWal::SetDurableListener(std::function<void(WalPosition durable_end)> listener) {
   listener_ = std::move(listener);
@@ -139,7 +138,7 @@ Result<void> DiskWal::Close() {
   {
     MutexLock lock(mutex_);
     while (!gate_.TryLead()) led_.Wait(mutex_);
-    mark = closed && MarkNeeded() && StageMark();
+    mark = closed && active_usable_ && commit_.MarkNeeded() && StageMark();
     if (!mark) EndLeadership();
   }
   if (mark) closed = LeadGroup(Lead::kSync);
@@ -147,7 +146,7 @@ Result<void> DiskWal::Close() {
     MutexLock lock(mutex_);
     closed_ = true;
     const Error error(ErrorCode::kClosed, "the WAL is closed");
-    completions_.Release(durable_end(), poison_ ? &*poison_ : &error);
+    completions_.Release(durable_end(), commit_.poison() ? commit_.poison() : &error);
     room_.NotifyAll();
     led_.NotifyAll();
     gate_.Send(gate_.RouseAll());
@@ -157,19 +156,19 @@ Result<void> DiskWal::Close() {
 }
 
 std::optional<WalCleanClose> DiskWal::CleanState() const {
-  const WalPosition end(end_.load(std::memory_order_relaxed));
-  const bool all_synced = durable_end_.load(std::memory_order_relaxed) == end.value() && written_end_ == end;
-  if (poison_ || !active_usable_ || !all_synced || last_frame_.value() < 0 || !report_.damage.empty()) return {};
-  auto files = chain_.CleanFiles(last_frame_);
-  if (!files || end != BlockUp(end)) return {};
-  return WalCleanClose{.end = end, .last_frame = last_frame_, .files = *std::move(files)};
+  const WalPosition end = commit_.end(), last_frame = commit_.last_frame();
+  if (commit_.poison() || !active_usable_ || commit_.HasUnwritten() || commit_.HasUnsynced()) return {};
+  if (last_frame.value() < 0 || end != BlockUp(end) || !report_.damage.empty()) return {};
+  auto files = chain_.CleanFiles(last_frame);
+  if (!files) return {};
+  return WalCleanClose{.end = end, .last_frame = last_frame, .files = *std::move(files)};
 }
 
 WalPosition DiskWal::StopStaging() {
   MutexLock lock(mutex_);
   staging_stopped_ = true;
   room_.NotifyAll();  // who waits for a place is refused
-  return payload_end_;
+  return commit_.payload_end();
 }
 
 Result<void> DiskWal::CloseWithNote(std::span<const std::byte> note, WalPosition taken_at) {
@@ -180,7 +179,7 @@ Result<void> DiskWal::CloseWithNote(std::span<const std::byte> note, WalPosition
     if (!recovered_) return {};
     close = CleanState();
     // Frames that came behind the note would be lost with it.
-    if (payload_end_ != taken_at && !Planted(Bug::kWalNoteOfEarlier)) close.reset();
+    if (commit_.payload_end() != taken_at && !Planted(Bug::kWalNoteOfEarlier)) close.reset();
   }
   if (!close) return {};
   close->note_end = taken_at;

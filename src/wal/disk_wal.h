@@ -1,12 +1,16 @@
 // The WAL over a directory of files: puts the pieces of this room together.
 //
-//   durable_end_ <= written_end_ <= closed_end_ <= end_           (all on the line)
-//        |              |              |            `-- next frame goes here
-//        |              |              `-- the group being written ends here; a multiple of a block
-//        |              `-- in its file; the staging ring holds the rest
-//        `-- synced
+//   under the mutex   GroupCommit   how far the log is, and what the next group is
+//                     FileChain     which files there are, and what each is for
+//                     IdleClock     what is due by the clock, and when the sleeper is called
+//                     StagingRing   the bytes that no file has yet
+//   beside it         GroupGate, CompletionQueue, WalFileFactory; LineEnds, which any thread reads
 //
-// There is no thread inside: the steps are called in loops by whichever room owns the threads.
+// The first three decide and keep account, without I/O; GroupCommit is handed the chain and the ring when it closes a
+// group, else none knows another. DiskWal locks, asks them, does the I/O between the locks, tells them what came of it,
+// and wakes the threads that wait for it.
+//
+// There is no thread inside: the room that owns the threads calls the steps in loops.
 //
 // One leader at a time writes, syncs and rolls files; leadership (kept by the gate) passes through the mutex, and what
 // only the leader touches is marked so.
@@ -23,7 +27,6 @@
 #include <string>
 #include <vector>
 
-#include "base/aligned_bytes.h"
 #include "base/group_gate.h"
 #include "base/mutex.h"
 #include "millrace/clock.h"
@@ -34,6 +37,7 @@
 #include "wal/completion_queue.h"
 #include "wal/file_chain.h"
 #include "wal/frame.h"
+#include "wal/group_commit.h"
 #include "wal/idle_clock.h"
 #include "wal/staging_ring.h"
 #include "wal/wal.h"
@@ -123,22 +127,8 @@ class DiskWal final : public Wal {
 
  private:
   enum class Lead { kDrain, kSync };
+  using Group = GroupCommit::Group;
   enum class Missing { kNothing, kUsableFile, kStaging, kLargeArea, kFile, kBudget };
-  struct Piece {
-    std::shared_ptr<WalFile> file;
-    WalPosition begin;
-    std::vector<std::span<const std::byte>> bytes;  // what to write from there on, in the ring; may be nothing
-  };
-  struct Group {
-    std::vector<std::uint64_t> numbers;
-    WalPosition begin, end;
-    std::vector<Piece> pieces;
-    WalPosition synced_to;  // by rolling, even if the group itself is not synced
-    bool sync = false;
-    bool stranded = false;  // failed for want of space alone: it is tried again, and nothing is given up
-    std::uint64_t written_bytes = 0, syncs = 0;
-  };
-
   // Reading (disk_wal_read.cc).
   Result<Frames> ReadFile(const WalFile& file, WalStream stream, WalExtent range, std::uint64_t bytes_max);
   Result<Frames> ReadStaged(WalStream stream, WalExtent range, std::uint64_t bytes_max);
@@ -151,7 +141,7 @@ class DiskWal final : public Wal {
   /// What a frame of this size lacks; rolls to the next file if that is all it takes.
   Missing MakePlace(std::uint64_t frame_bytes, WalFrameKind kind = WalFrameKind::kPayload) MR_REQUIRES(mutex_);
   [[nodiscard]] bool IsLarge(std::uint64_t frame_bytes) const MR_REQUIRES(mutex_);
-  /// kOutOfSpace: nothing was staged. Any other failure is kept in poison_.
+  /// kOutOfSpace: nothing was staged. Any other failure poisons the log.
   Result<WalExtent> Stage(WalFrameHeader header, std::span<const std::span<const std::byte>> pieces)
       MR_REQUIRES(mutex_);
   void PadToBlock() MR_REQUIRES(mutex_);
@@ -166,20 +156,8 @@ class DiskWal final : public Wal {
   Result<void> LeadGroup(Lead lead);
   void AwaitJoiners(std::optional<std::chrono::nanoseconds> deadline);
   Group CloseGroup(Lead lead) MR_REQUIRES(mutex_);
-  std::vector<Piece> PiecesOf(WalPosition begin, WalPosition end) MR_REQUIRES(mutex_);
-  Piece PieceOf(std::shared_ptr<WalFile> file, WalPosition begin, WalPosition end) MR_REQUIRES(mutex_);
-  static Result<void> WriteGroup(Group& group);
   /// The group's file failed: everything not durable goes to a fresh file, once.
   Result<void> Rescue(Group& group, const Error& error);
-  /// What a file that failed was given and is not known to have kept.
-  struct TakenBack {
-    AlignedBytes bytes;
-    std::vector<WalFrameHeader> frames;
-  };
-  /// Reads [begin, end) of it; every frame must be whole.
-  static Result<TakenBack> TakeBack(const WalFile& file, WalPosition begin, WalPosition end);
-  /// Gives the staged frames of [begin, end) another generation; returns where the frame before them begins.
-  WalPosition Reframe(WalPosition begin, WalPosition end, std::uint64_t generation) MR_REQUIRES(mutex_);
   void FinishGroup(const Group& group, const Result<void>& result);
   /// Leadership that ends without a group. A group ends it in FinishGroup.
   void EndLeadership() MR_REQUIRES(mutex_);
@@ -209,7 +187,6 @@ class DiskWal final : public Wal {
   [[nodiscard]] IdleClock::Leader LeaderNow() const MR_REQUIRES(mutex_);
   [[nodiscard]] bool DrainDue() const MR_REQUIRES(mutex_);
   [[nodiscard]] bool HasWork() const MR_REQUIRES(mutex_);
-  [[nodiscard]] bool MarkNeeded() const MR_REQUIRES(mutex_);
   void WakeSleeper() MR_REQUIRES(mutex_);
   bool StageMark() MR_REQUIRES(mutex_);
   std::optional<Lead> LeadWhenIdle() MR_REQUIRES(mutex_);
@@ -226,26 +203,22 @@ class DiskWal final : public Wal {
   // Own synchronization.
   CompletionQueue completions_;
   GroupGate gate_;
-  std::atomic<std::int64_t> begin_{0}, durable_end_{0}, end_{0};  // written under the mutex
-  std::atomic<std::int64_t> announced_end_{0};                    // durable, and the listener knows
+  std::atomic<std::int64_t> begin_{0};  // the chain's, written under the mutex
+  LineEnds ends_;
   // Building only: whoever set building_.
   WalFileFactory factory_;
 
   mutable Mutex mutex_;
   CondVar room_, work_, led_;
+  GroupCommit commit_ MR_GUARDED_BY(mutex_);
   FileChain chain_ MR_GUARDED_BY(mutex_);
   IdleClock idle_ MR_GUARDED_BY(mutex_);
   std::unique_ptr<StagingRing> ring_ MR_GUARDED_BY(mutex_);  // never replaced; a leader reads its group from it
   bool active_usable_ MR_GUARDED_BY(mutex_) = false, touching_ MR_GUARDED_BY(mutex_) = true;
-  WalPosition written_end_ MR_GUARDED_BY(mutex_), closed_end_ MR_GUARDED_BY(mutex_);
-  WalPosition last_frame_ MR_GUARDED_BY(mutex_){-1}, payload_end_ MR_GUARDED_BY(mutex_);
-  WalPosition proved_ MR_GUARDED_BY(mutex_);  // synced_to of the last frame
   bool building_ MR_GUARDED_BY(mutex_) = false;
   bool staging_stopped_ MR_GUARDED_BY(mutex_) = false;  // no payload gets a place any more; marks do
   bool recovered_ MR_GUARDED_BY(mutex_) = false;
   bool closing_ MR_GUARDED_BY(mutex_) = false, closed_ MR_GUARDED_BY(mutex_) = false;
-  std::optional<Error> poison_ MR_GUARDED_BY(mutex_);
-  std::chrono::nanoseconds sync_time_ MR_GUARDED_BY(mutex_){};  // of recent groups
   WalStats stats_ MR_GUARDED_BY(mutex_);
 };
 

@@ -29,7 +29,7 @@ Error BudgetUsedUp() {
 
 Result<void> DiskWal::CheckUsable() const {
   if (closing_ || staging_stopped_) return Error(ErrorCode::kClosed, "the WAL is closed");
-  if (poison_) return *poison_;
+  if (const Error* poison = commit_.poison()) return *poison;
   return {};
 }
 
@@ -68,7 +68,7 @@ Result<WalExtent> DiskWal::TryStage(WalFrameHeader header, std::uint64_t payload
   if (MakePlace(frame_bytes) != Missing::kNothing) return NoRoomNow();
   if (IsLarge(frame_bytes)) {
     PadToBlock();
-    const WalPosition begin(end_.load(std::memory_order_relaxed));
+    const WalPosition begin = commit_.end();
     ring_->BeginLarge(begin, begin + static_cast<std::int64_t>(AlignUp(frame_bytes, kWalBlockBytes)));
   }
   const auto staged = Stage(header, pieces);
@@ -78,8 +78,7 @@ Result<WalExtent> DiskWal::TryStage(WalFrameHeader header, std::uint64_t payload
   }
   const WalExtent extent = *staged;
   stats_.payload_bytes += payload_bytes;
-  payload_end_ = extent.end;
-  if (poison_) return *poison_;  // staging could not be written
+  if (const Error* poison = commit_.poison()) return *poison;  // staging could not be written
   if (idle_.asleep() && (!idle_.armed() || DrainDue())) WakeSleeper();
   return extent;
 }
@@ -87,7 +86,7 @@ Result<WalExtent> DiskWal::TryStage(WalFrameHeader header, std::uint64_t payload
 DiskWal::Missing DiskWal::MakePlace(std::uint64_t frame_bytes, WalFrameKind kind) {
   if (!active_usable_) return Missing::kUsableFile;
   if (ring_->holds_large()) return Missing::kStaging;  // it is alone until it is written
-  const WalPosition end(end_.load(std::memory_order_relaxed));
+  const WalPosition end = commit_.end();
   const bool large = IsLarge(frame_bytes);
   const auto bytes = static_cast<std::int64_t>(frame_bytes);
   const WalFile& active = *chain_.active();
@@ -95,27 +94,28 @@ DiskWal::Missing DiskWal::MakePlace(std::uint64_t frame_bytes, WalFrameKind kind
   const bool fits_file = (large ? BlockUp(end) : end) + bytes <= limit;
   const WalPosition begin = fits_file && !large ? end : BlockUp(end);
   const WalPosition staged_end = large ? begin : BlockUp(begin + bytes);
-  if (staged_end - written_end_ > static_cast<std::int64_t>(ring_->size())) return Missing::kStaging;
+  if (staged_end - commit_.written_end() > static_cast<std::int64_t>(ring_->size())) return Missing::kStaging;
   if (large && ring_->large_size() < AlignUp(frame_bytes, kWalBlockBytes)) return Missing::kLargeArea;
   return fits_file ? Missing::kNothing : Roll(frame_bytes + kWalBlockBytes);
 }
 
 void DiskWal::PadToBlock() {
-  const WalPosition end(end_.load(std::memory_order_relaxed));
+  const WalPosition end = commit_.end();
   const WalPosition padded = BlockUp(end);
   if (padded == end) return;
   ring_->Zero(end, static_cast<std::uint64_t>(padded - end));
-  end_.store(padded.value(), std::memory_order_release);
+  commit_.PadTo(padded);
 }
 
 Result<WalExtent> DiskWal::Stage(WalFrameHeader header, std::span<const std::span<const std::byte>> pieces) {
-  const WalPosition begin(end_.load(std::memory_order_relaxed));
+  const WalPosition begin = commit_.end();
   const auto frame_bytes = static_cast<std::int64_t>(WalFrameBytes(header.payload_bytes));
-  MR_CHECK(begin >= closed_end_ && begin + frame_bytes <= chain_.active()->limit(), begin.value(), frame_bytes);
+  MR_CHECK(begin >= commit_.closed_end() && begin + frame_bytes <= chain_.active()->limit(), begin.value(),
+           frame_bytes);
   header.generation = chain_.active()->generation();
   header.position = begin;
-  header.previous = last_frame_;
-  header.synced_to = WalPosition(durable_end_.load(std::memory_order_relaxed));
+  header.previous = commit_.last_frame();
+  header.synced_to = commit_.durable_end();
   if (Planted(Bug::kWalWrongSyncedTo)) header.synced_to = begin;
   std::array<std::byte, kWalFrameHeaderBytes> encoded;
   EncodeWalFrameHeader(header, encoded);
@@ -134,10 +134,8 @@ Result<WalExtent> DiskWal::Stage(WalFrameHeader header, std::span<const std::spa
       return published.error().WithContext("the WAL's staging file").WithRetryable(true);
     SetPoison(published.error().WithContext("the WAL's staging file").WithRetryable(false));
   }
-  last_frame_ = begin;
-  proved_ = header.synced_to;
+  commit_.OnStaged(header);
   ++stats_.frames;
-  end_.store(end.value(), std::memory_order_release);
   return WalExtent{begin, end};
 }
 

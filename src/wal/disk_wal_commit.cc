@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/bugs.h"
+#include "base/aligned_bytes.h"
 #include "base/check.h"
 #include "base/deadline.h"
 #include "base/try.h"
@@ -14,135 +14,10 @@ namespace millrace {
 
 namespace {
 
-/// A leader waits for callers on their way at most this part of a sync.
-constexpr double kJoinWaitOfSync = 0.8;
-
-}  // namespace
-
-void DiskWal::EndLeadership() {
-  gate_.Send(gate_.EndLead());
-  led_.NotifyAll();
-  if (idle_.asleep() && HasWork()) WakeSleeper();
-}
-
-void DiskWal::SetPoison(Error error) {
-  if (poison_) return;
-  poison_ = std::move(error);
-  gate_.Send(gate_.RouseAll());
-  led_.NotifyAll();
-  room_.NotifyAll();
-  WakeSleeper();  // callbacks wait for it too
-}
-
-Result<void> DiskWal::AwaitDurable(WalPosition end, std::optional<std::chrono::nanoseconds> deadline) {
-  std::uint64_t counted_in = 0;
-  for (;;) {
-    if (announced_end_.load(std::memory_order_acquire) >= end.value()) return {};
-    GroupGate::Ticket ticket;
-    bool lead = false;
-    {
-      MutexLock lock(mutex_);
-      if (announced_end_.load(std::memory_order_relaxed) >= end.value()) return {};
-      if (poison_) return *poison_;
-      if (closed_) return Error(ErrorCode::kClosed, "the WAL is closed");
-      MR_CHECK(end.value() <= end_.load(std::memory_order_relaxed), end.value());
-      lead = gate_.TryLead();
-      const std::uint64_t group = gate_.GroupOf(!lead && end <= closed_end_);
-      if (counted_in != group) {
-        gate_.Join(group);
-        counted_in = group;
-      }
-      if (!lead) ticket = gate_.Enter(group);
-    }
-    if (lead) {
-      AwaitJoiners(deadline);
-      MR_TRY(LeadGroup(Lead::kSync));
-      continue;
-    }
-    std::optional<std::chrono::nanoseconds> left;
-    if (deadline) left = TimeLeft(*deadline, clock_.Monotonic());
-    if (gate_.Wait(ticket, left)) continue;
-    if (announced_end_.load(std::memory_order_acquire) >= end.value()) return {};
-    return Error(ErrorCode::kTimeout, "the sync of the WAL did not end in time");
-  }
-}
-
-void DiskWal::AwaitJoiners(std::optional<std::chrono::nanoseconds> deadline) {
-  std::chrono::nanoseconds patience;
-  {
-    MutexLock lock(mutex_);
-    patience = std::chrono::duration_cast<std::chrono::nanoseconds>(sync_time_ * kJoinWaitOfSync);
-  }
-  if (deadline) patience = std::min(patience, TimeLeft(*deadline, clock_.Monotonic()));
-  gate_.AwaitJoiners(clock_, patience);
-}
-
-std::vector<DiskWal::Piece> DiskWal::PiecesOf(WalPosition begin, WalPosition end) {
-  std::vector<Piece> pieces;
-  const WalPosition durable(durable_end_.load(std::memory_order_relaxed));
-  const auto& files = chain_.files();
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    const auto& file = files[i];
-    const WalPosition file_end = i + 1 < files.size() ? files[i + 1]->base() : end;
-    // A file whose bytes are all synced is out of this, unless it has not even begun.
-    if (file->begun() && file_end <= durable) continue;
-    const WalPosition from = std::max(begin, file->base()), to = std::min(end, file_end);
-    pieces.push_back(PieceOf(file, from, std::max(from, to)));
-  }
-  return pieces;
-}
-
-DiskWal::Piece DiskWal::PieceOf(std::shared_ptr<WalFile> file, WalPosition begin, WalPosition end) {
-  Piece piece{.file = std::move(file), .begin = begin, .bytes = {}};
-  for (WalPosition at = begin; at < end;) {
-    piece.bytes.push_back(ring_->Contiguous(at, static_cast<std::uint64_t>(end - at)));
-    at += static_cast<std::int64_t>(piece.bytes.back().size());
-  }
-  return piece;
-}
-
-DiskWal::Group DiskWal::CloseGroup(Lead lead) {
-  PadToBlock();
-  Group group;
-  group.begin = written_end_;
-  group.end = WalPosition(end_.load(std::memory_order_relaxed));
-  group.pieces = PiecesOf(group.begin, group.end);
-  group.sync = lead == Lead::kSync || options_.sync.kind == SyncPolicy::Kind::kEach || gate_.joined_open() > 0 ||
-               !completions_.empty();
-  group.numbers.push_back(gate_.Close());
-  closed_end_ = group.end;
-  return group;
-}
-
-Result<void> DiskWal::LeadGroup(Lead lead) {
-  Group group;
-  {
-    MutexLock lock(mutex_);
-    if (poison_) {
-      EndLeadership();
-      return *poison_;
-    }
-    if (!active_usable_) {
-      EndLeadership();
-      return {};
-    }
-    group = CloseGroup(lead);
-  }
-  const auto begun = clock_.Monotonic();
-  auto written = WriteGroup(group);
-  if (!written) written = Rescue(group, written.error());
-  if (group.sync && written) {
-    const auto took = clock_.Monotonic() - begun;
-    MutexLock lock(mutex_);
-    sync_time_ = sync_time_.count() == 0 ? took : sync_time_ - sync_time_ / 8 + took / 8;
-  }
-  FinishGroup(group, written);
-  return written;
-}
-
-Result<void> DiskWal::WriteGroup(Group& group) {
+/// Under no lock; the leader alone.
+Result<void> WriteGroup(GroupCommit::Group& group) {
   WalFile* before = nullptr;
-  for (const Piece& piece : group.pieces) {
+  for (const GroupCommit::Piece& piece : group.pieces) {
     if (!piece.file->begun()) {
       // Its header says that all before was synced; so it must be.
       if (before != nullptr && before->dirty()) {
@@ -157,7 +32,7 @@ Result<void> DiskWal::WriteGroup(Group& group) {
     before = piece.file.get();
   }
   if (!group.sync) return {};
-  for (const Piece& piece : group.pieces) {
+  for (const GroupCommit::Piece& piece : group.pieces) {
     if (!piece.file->dirty()) continue;
     MR_TRY(piece.file->Sync());
     ++group.syncs;
@@ -165,50 +40,14 @@ Result<void> DiskWal::WriteGroup(Group& group) {
   return {};
 }
 
-void DiskWal::FinishGroup(const Group& group, const Result<void>& result) {
-  bool moved = false;
-  {
-    MutexLock lock(mutex_);
-    ++stats_.groups;
-    stats_.written_bytes += group.written_bytes;
-    stats_.syncs += group.syncs;
-    if (result) {
-      written_end_ = group.end;
-      if (ring_->holds_large() && ring_->large_end() <= group.end) ring_->EndLarge();
-      if (group.sync) idle_.OnSynced(clock_.Monotonic());
-      const WalPosition synced_to = group.sync ? group.end : group.synced_to;
-      if (synced_to.value() > durable_end_.load(std::memory_order_relaxed)) {
-        moved = true;
-        const std::int64_t end =
-            Planted(Bug::kWalAckOutOfOrder) ? end_.load(std::memory_order_relaxed) : synced_to.value();
-        durable_end_.store(end, std::memory_order_release);
-      }
-    } else if (!group.stranded) {
-      SetPoison(result.error().WithRetryable(false));
-    }
-  }
-  // Before anybody learns that his bytes are durable, whoever shows them to readers must know.
-  const WalPosition durable(durable_end_.load(std::memory_order_relaxed));
-  if (moved && listener_) {
-    CheckNoMutexHeld();
-    listener_(durable);
-  }
-  GroupGate::Wakes wakes;
-  {
-    MutexLock lock(mutex_);
-    announced_end_.store(durable.value(), std::memory_order_release);
-    completions_.Release(durable, poison_ ? &*poison_ : !result ? &result.error() : nullptr);
-    for (const std::uint64_t number : group.numbers) wakes += gate_.Complete(number);
-    wakes += gate_.EndLead();
-    led_.NotifyAll();
-    room_.NotifyAll();
-    if (idle_.asleep() && HasWork()) WakeSleeper();
-  }
-  gate_.Send(wakes);
-  completions_.RunReleased();
-}
+/// What a file that failed was given and is not known to have kept.
+struct TakenBack {
+  AlignedBytes bytes;
+  std::vector<WalFrameHeader> frames;
+};
 
-Result<DiskWal::TakenBack> DiskWal::TakeBack(const WalFile& file, WalPosition begin, WalPosition end) {
+/// Reads [begin, end) of it; every frame must be whole.
+Result<TakenBack> TakeBack(const WalFile& file, WalPosition begin, WalPosition end) {
   TakenBack taken;
   taken.bytes = AlignedBytes(static_cast<std::size_t>(end - begin));
   const std::span<std::byte> bytes = taken.bytes.bytes().first(static_cast<std::size_t>(end - begin));
@@ -236,14 +75,175 @@ Result<DiskWal::TakenBack> DiskWal::TakeBack(const WalFile& file, WalPosition be
   return taken;
 }
 
+/// Gives the staged frames of `extent` another generation; returns where the frame before them begins, which is
+/// `last_frame` if there are none. Under the log's mutex.
+WalPosition Reframe(StagingRing& ring, WalExtent extent, std::uint64_t generation, WalPosition last_frame) {
+  std::vector<WalFrameHeader> frames;
+  WalPosition before = last_frame;
+  std::array<std::byte, kWalFrameHeaderBytes> bytes;
+  for (WalPosition at = extent.begin; at + static_cast<std::int64_t>(kWalFrameHeaderBytes) <= extent.end;) {
+    ring.CopyOut(at, bytes);
+    const auto header = DecodeWalFrameHeader(bytes);
+    if (!header || header->position != at) {
+      const WalPosition next = BlockUp(at);
+      MR_CHECK(next != at, at.value());
+      at = next;
+      continue;
+    }
+    if (frames.empty()) before = header->previous;
+    frames.push_back(*header);
+    at = WalFrameEnd(*header);
+  }
+  // Last to first: a process that dies in between leaves old generations before new ones, as recovery expects.
+  for (auto header = frames.rbegin(); header != frames.rend(); ++header) {
+    header->generation = generation;
+    EncodeWalFrameHeader(*header, bytes);
+    ring.CopyIn(header->position, bytes);
+    // Of no account if it fails: the frames go to a file right now.
+    [[maybe_unused]] const auto published = ring.Publish(header->position, bytes.size());
+  }
+  return before;
+}
+
+}  // namespace
+
+void DiskWal::EndLeadership() {
+  gate_.Send(gate_.EndLead());
+  led_.NotifyAll();
+  if (idle_.asleep() && HasWork()) WakeSleeper();
+}
+
+void DiskWal::SetPoison(Error error) {
+  if (!commit_.Poison(std::move(error))) return;
+  gate_.Send(gate_.RouseAll());
+  led_.NotifyAll();
+  room_.NotifyAll();
+  WakeSleeper();  // callbacks wait for it too
+}
+
+Result<void> DiskWal::AwaitDurable(WalPosition end, std::optional<std::chrono::nanoseconds> deadline) {
+  std::uint64_t counted_in = 0;
+  for (;;) {
+    if (ends_.announced() >= end) return {};
+    GroupGate::Ticket ticket;
+    bool lead = false;
+    {
+      MutexLock lock(mutex_);
+      if (commit_.announced_end() >= end) return {};
+      if (const Error* poison = commit_.poison()) return *poison;
+      if (closed_) return Error(ErrorCode::kClosed, "the WAL is closed");
+      MR_CHECK(end <= commit_.end(), end.value());
+      lead = gate_.TryLead();
+      const std::uint64_t group = gate_.GroupOf(!lead && end <= commit_.closed_end());
+      if (counted_in != group) {
+        gate_.Join(group);
+        counted_in = group;
+      }
+      if (!lead) ticket = gate_.Enter(group);
+    }
+    if (lead) {
+      AwaitJoiners(deadline);
+      MR_TRY(LeadGroup(Lead::kSync));
+      continue;
+    }
+    std::optional<std::chrono::nanoseconds> left;
+    if (deadline) left = TimeLeft(*deadline, clock_.Monotonic());
+    if (gate_.Wait(ticket, left)) continue;
+    if (ends_.announced() >= end) return {};
+    return Error(ErrorCode::kTimeout, "the sync of the WAL did not end in time");
+  }
+}
+
+void DiskWal::AwaitJoiners(std::optional<std::chrono::nanoseconds> deadline) {
+  std::chrono::nanoseconds patience;
+  {
+    MutexLock lock(mutex_);
+    patience = commit_.JoinPatience();
+  }
+  if (deadline) patience = std::min(patience, TimeLeft(*deadline, clock_.Monotonic()));
+  gate_.AwaitJoiners(clock_, patience);
+}
+
+DiskWal::Group DiskWal::CloseGroup(Lead lead) {
+  PadToBlock();
+  Group group = commit_.Close(chain_, *ring_);
+  group.sync = lead == Lead::kSync || options_.sync.kind == SyncPolicy::Kind::kEach || gate_.joined_open() > 0 ||
+               !completions_.empty();
+  group.numbers.push_back(gate_.Close());
+  return group;
+}
+
+Result<void> DiskWal::LeadGroup(Lead lead) {
+  Group group;
+  {
+    MutexLock lock(mutex_);
+    if (const Error* poison = commit_.poison()) {
+      EndLeadership();
+      return *poison;
+    }
+    if (!active_usable_) {
+      EndLeadership();
+      return {};
+    }
+    group = CloseGroup(lead);
+  }
+  const auto begun = clock_.Monotonic();
+  auto written = WriteGroup(group);
+  if (!written) written = Rescue(group, written.error());
+  if (group.sync && written) {
+    const auto took = clock_.Monotonic() - begun;
+    MutexLock lock(mutex_);
+    commit_.OnSyncTook(took);
+  }
+  FinishGroup(group, written);
+  return written;
+}
+
+void DiskWal::FinishGroup(const Group& group, const Result<void>& result) {
+  bool moved = false;
+  {
+    MutexLock lock(mutex_);
+    ++stats_.groups;
+    stats_.written_bytes += group.written_bytes;
+    stats_.syncs += group.syncs;
+    if (result) {
+      moved = commit_.Finish(group);
+      if (ring_->holds_large() && ring_->large_end() <= group.end) ring_->EndLarge();
+      if (group.sync) idle_.OnSynced(clock_.Monotonic());
+    } else if (!group.stranded) {
+      SetPoison(result.error().WithRetryable(false));
+    }
+  }
+  // Before anybody learns that his bytes are durable, whoever shows them to readers must know.
+  const WalPosition durable = ends_.durable();
+  if (moved && listener_) {
+    CheckNoMutexHeld();
+    listener_(durable);
+  }
+  GroupGate::Wakes wakes;
+  {
+    MutexLock lock(mutex_);
+    commit_.Announce(durable);
+    const Error* poison = commit_.poison();
+    completions_.Release(durable, poison ? poison : !result ? &result.error() : nullptr);
+    for (const std::uint64_t number : group.numbers) wakes += gate_.Complete(number);
+    wakes += gate_.EndLead();
+    led_.NotifyAll();
+    room_.NotifyAll();
+    if (idle_.asleep() && HasWork()) WakeSleeper();
+  }
+  gate_.Send(wakes);
+  completions_.RunReleased();
+}
+
 Result<void> DiskWal::Rescue(Group& group, const Error& error) {
   std::uint64_t needed = 0;
   std::shared_ptr<WalFile> failed;
   WalPosition begin, written_end;
   {
     MutexLock lock(mutex_);
-    begin = WalPosition(durable_end_.load(std::memory_order_relaxed));
-    written_end = written_end_;
+    begin = commit_.durable_end();
+    written_end = commit_.written_end();
     needed = ring_->size() + AlignUp(WalFrameBytes(options_.frame_bytes_max), kWalBlockBytes) + kWalBlockBytes +
              static_cast<std::uint64_t>(written_end - begin);
     if (written_end > begin) {
@@ -272,18 +272,15 @@ Result<void> DiskWal::Rescue(Group& group, const Error& error) {
     const auto fresh = chain_.TakeReady(needed);
     if (!fresh) return error;
     PadToBlock();
-    const WalPosition end(end_.load(std::memory_order_relaxed));
+    const WalPosition end = commit_.end();
     if (end - begin > static_cast<std::int64_t>(fresh->disk->capacity - kWalBlockBytes)) return error;
     // The open group goes along: its frames are in the ring and named by the old generation.
     group.numbers.push_back(gate_.Close());
-    group.end = closed_end_ = end;
-    group.sync = true;
-    WalPosition before = Reframe(written_end, end, fresh->generation);
+    WalPosition before = Reframe(*ring_, {written_end, end}, fresh->generation, commit_.last_frame());
     if (!taken.frames.empty()) before = taken.frames.front().previous;
     dropped = chain_.Replace(*fresh, {.base = begin, .at = begin, .last_frame = before});
     fresh_file = chain_.active();
-    group.pieces.clear();
-    group.pieces.push_back(PieceOf(fresh_file, written_end, end));
+    commit_.MoveTo(fresh_file, *ring_, group);
   }
   Result<void> written;
   if (failed) {
@@ -301,46 +298,18 @@ Result<void> DiskWal::Rescue(Group& group, const Error& error) {
   return written;
 }
 
-WalPosition DiskWal::Reframe(WalPosition begin, WalPosition end, std::uint64_t generation) {
-  std::vector<WalFrameHeader> frames;
-  WalPosition before = last_frame_;
-  std::array<std::byte, kWalFrameHeaderBytes> bytes;
-  for (WalPosition at = begin; at + static_cast<std::int64_t>(kWalFrameHeaderBytes) <= end;) {
-    ring_->CopyOut(at, bytes);
-    const auto header = DecodeWalFrameHeader(bytes);
-    if (!header || header->position != at) {
-      const WalPosition next = BlockUp(at);
-      MR_CHECK(next != at, at.value());
-      at = next;
-      continue;
-    }
-    if (frames.empty()) before = header->previous;
-    frames.push_back(*header);
-    at = WalFrameEnd(*header);
-  }
-  // Last to first: a process that dies in between leaves old generations before new ones, as recovery expects.
-  for (auto header = frames.rbegin(); header != frames.rend(); ++header) {
-    header->generation = generation;
-    EncodeWalFrameHeader(*header, bytes);
-    ring_->CopyIn(header->position, bytes);
-    // Of no account if it fails: the frames go to a file right now.
-    [[maybe_unused]] const auto published = ring_->Publish(header->position, bytes.size());
-  }
-  return before;
-}
-
 void DiskWal::OnDurable(WalPosition end, std::move_only_function<void(const Result<void>&)> done) {
   completions_.Add(end, std::move(done));
   {
     MutexLock lock(mutex_);
-    const WalPosition announced(announced_end_.load(std::memory_order_relaxed));
+    const WalPosition announced = commit_.announced_end();
+    const Error* poison = commit_.poison();
     const Error closed(ErrorCode::kClosed, "the WAL is closed");
-    if (announced < end && !poison_ && !closed_) {
+    if (announced < end && !poison && !closed_) {
       if (!gate_.led()) WakeSleeper();
       return;
     }
-    const Error* failure = poison_ ? &*poison_ : closed_ ? &closed : nullptr;
-    completions_.Release(announced, failure);
+    completions_.Release(announced, poison ? poison : closed_ ? &closed : nullptr);
   }
   completions_.RunReleased();
 }

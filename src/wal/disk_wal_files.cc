@@ -25,14 +25,14 @@ DiskWal::Missing DiskWal::Roll(std::uint64_t capacity_min) {
   }
   const auto ready = chain_.TakeReady(capacity_min);
   PadToBlock();
-  const WalPosition begin(end_.load(std::memory_order_relaxed));
-  chain_.Roll(*ready, payload_end_, {.base = begin, .at = begin, .last_frame = last_frame_});
+  const WalPosition begin = commit_.end();
+  chain_.Roll(*ready, commit_.payload_end(), {.base = begin, .at = begin, .last_frame = commit_.last_frame()});
   return Missing::kNothing;
 }
 
 bool DiskWal::LacksFile() const {
-  if (closing_ || poison_ || !active_usable_ || building_) return false;
-  return chain_.LacksFile(WalPosition(end_.load(std::memory_order_relaxed)));
+  if (closing_ || commit_.poison() || !active_usable_ || building_) return false;
+  return chain_.LacksFile(commit_.end());
 }
 
 bool DiskWal::WantsFile() const { return LacksFile() && idle_.MayBuild(clock_.Monotonic()); }
@@ -152,11 +152,9 @@ Result<void> DiskWal::BeginFirstFile(WalPosition start, WalPosition last_frame,
   }
   MutexLock lock(mutex_);
   chain_.Add(std::move(file));
-  written_end_ = closed_end_ = end;
-  if (!carried.empty()) last_frame_ = carried.back().header.position;
-  payload_end_ = end;
-  proved_ = base;  // by its header
-  for (auto* position : {&durable_end_, &end_, &announced_end_}) position->store(end.value());
+  commit_.StartAt({.end = end,
+                   .last_frame = carried.empty() ? commit_.last_frame() : carried.back().header.position,
+                   .proved = base});  // by its header
   active_usable_ = true;
   return {};
 }
@@ -170,8 +168,8 @@ Result<void> DiskWal::EnsureUsable() {
       EndLeadership();
       return {};
     }
-    end = WalPosition(end_.load(std::memory_order_relaxed));
-    last_frame = last_frame_;
+    end = commit_.end();
+    last_frame = commit_.last_frame();
   }
   Result<void> made;
   std::unique_ptr<StagingRing> ring;
@@ -220,8 +218,7 @@ Result<void> DiskWal::SealActive(WalPosition position) {
   {
     MutexLock lock(mutex_);
     MR_TRY(CheckUsable());
-    const WalPosition end(end_.load(std::memory_order_relaxed));
-    if (!active_usable_ || payload_end_ > position || end == chain_.active()->base()) return {};
+    if (!active_usable_ || commit_.payload_end() > position || commit_.end() == chain_.active()->base()) return {};
   }
   if (auto built = BuildUntilReady(2 * kWalBlockBytes); !built) {
     // No room for a second file: the active one stays, as if nobody had asked.
@@ -231,7 +228,7 @@ Result<void> DiskWal::SealActive(WalPosition position) {
     MutexLock lock(mutex_);
     MR_TRY(CheckUsable());
     while (!gate_.TryLead()) led_.Wait(mutex_);
-    if (payload_end_ > position || Roll(2 * kWalBlockBytes) != Missing::kNothing) {
+    if (commit_.payload_end() > position || Roll(2 * kWalBlockBytes) != Missing::kNothing) {
       EndLeadership();
       return {};
     }
@@ -251,7 +248,7 @@ Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
     std::shared_ptr<WalFile> file;
     {
       MutexLock lock(mutex_);
-      file = chain_.NextToFree(position, WalPosition(durable_end_.load(std::memory_order_relaxed)));
+      file = chain_.NextToFree(position, commit_.durable_end());
       if (!file) break;
       if (!chain_.files().empty()) begin_.store(chain_.begin().value(), std::memory_order_release);
     }

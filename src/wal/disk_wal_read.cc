@@ -54,11 +54,11 @@ Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64
       if (all.next.value() < begin_.load(std::memory_order_relaxed)) {
         return Error(ErrorCode::kOutOfRange, fmt::format("position {} is no longer in the WAL", all.next.value()));
       }
-      if (all.next.value() >= end_.load(std::memory_order_relaxed)) break;
-      if (all.next < written_end_) {
+      if (all.next >= commit_.end()) break;
+      if (all.next < commit_.written_end()) {
         FileChain::Holder holder = chain_.HolderOf(all.next);
         file = std::move(holder.file);
-        until = std::min({until, holder.end, written_end_});
+        until = std::min({until, holder.end, commit_.written_end()});
       }
     }
     const WalExtent part{all.next, until};
@@ -164,12 +164,12 @@ Result<Wal::Frames> DiskWal::ReadStaged(WalStream stream, WalExtent range, std::
   Frames found{.frames = {}, .next = range.begin};
   std::uint64_t bytes = 0;
   MutexLock lock(mutex_);
-  if (found.next < written_end_) return found;  // written meanwhile: the caller looks again
-  const WalPosition end = std::min(range.end, WalPosition(end_.load(std::memory_order_relaxed)));
+  if (found.next < commit_.written_end()) return found;  // written meanwhile: the caller looks again
+  const WalPosition end = std::min(range.end, commit_.end());
   std::array<std::byte, kWalFrameHeaderBytes> encoded;
   while (found.next < end && bytes < bytes_max) {
     const WalPosition at = found.next;
-    if (at + static_cast<std::int64_t>(kWalFrameHeaderBytes) <= WalPosition(end_.load(std::memory_order_relaxed))) {
+    if (at + static_cast<std::int64_t>(kWalFrameHeaderBytes) <= commit_.end()) {
       ring_->CopyOut(at, encoded);
       const auto header = DecodeWalFrameHeader(encoded);
       if (header && header->position == at) {

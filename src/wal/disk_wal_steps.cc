@@ -14,18 +14,11 @@ constexpr std::uint64_t kDrainDivisor = 4;
 
 }  // namespace
 
-bool DiskWal::MarkNeeded() const {
-  const WalPosition durable(durable_end_.load(std::memory_order_relaxed));
-  return active_usable_ && payload_end_ > proved_ && durable > proved_;
-}
-
 IdleClock::Waiting DiskWal::WaitingForClock() const {
-  if (!active_usable_ || poison_ || closing_) return {};
-  const WalPosition end(end_.load(std::memory_order_relaxed)), durable(durable_end_.load(std::memory_order_relaxed));
-  const bool unsynced = end > durable;
-  const bool each = options_.sync.kind == SyncPolicy::Kind::kEach;
-  return {.for_quiet = end > written_end_ || (each && unsynced) || MarkNeeded() || ring_->large_size() > 0,
-          .unsynced = unsynced};
+  if (!active_usable_ || commit_.poison() || closing_) return {};
+  const bool unsynced = commit_.HasUnsynced();
+  const bool staged = commit_.HasUnwritten() || (options_.sync.kind == SyncPolicy::Kind::kEach && unsynced);
+  return {.for_quiet = staged || commit_.MarkNeeded() || ring_->large_size() > 0, .unsynced = unsynced};
 }
 
 IdleClock::Leader DiskWal::LeaderNow() const {
@@ -33,14 +26,13 @@ IdleClock::Leader DiskWal::LeaderNow() const {
 }
 
 bool DiskWal::DrainDue() const {
-  const WalPosition end(end_.load(std::memory_order_relaxed));
   return !gate_.led() && options_.sync.kind != SyncPolicy::Kind::kEach &&
-         static_cast<std::uint64_t>(end - written_end_) >= ring_->size() / kDrainDivisor;
+         commit_.unwritten_bytes() >= ring_->size() / kDrainDivisor;
 }
 
 bool DiskWal::HasWork() const {
-  if (poison_ && !completions_.empty()) return true;
-  if (closing_ || poison_ || !active_usable_) return false;
+  if (commit_.poison() && !completions_.empty()) return true;
+  if (closing_ || commit_.poison() || !active_usable_) return false;
   if (!gate_.led() && !completions_.empty()) return true;
   if (idle_.LacksAlarm(WaitingForClock())) return true;
   return DrainDue() || (touching_ && !gate_.led()) || WantsFile();
@@ -54,8 +46,9 @@ Result<bool> DiskWal::CommitOnce() {
   bool failed = false;
   {
     MutexLock lock(mutex_);
-    failed = poison_ && !completions_.empty();
-    if (failed) completions_.Release(WalPosition(announced_end_.load(std::memory_order_relaxed)), &*poison_);
+    const Error* poison = commit_.poison();
+    failed = poison != nullptr && !completions_.empty();
+    if (failed) completions_.Release(commit_.announced_end(), poison);
   }
   if (failed) {  // staging failed, and no leader was there to tell them
     completions_.RunReleased();
@@ -63,12 +56,10 @@ Result<bool> DiskWal::CommitOnce() {
   }
   {
     MutexLock lock(mutex_);
-    if (poison_ || closed_ || !active_usable_ || gate_.led()) return false;
-    const WalPosition end(end_.load(std::memory_order_relaxed));
+    if (commit_.poison() || closed_ || !active_usable_ || gate_.led()) return false;
     const bool waited_for = !completions_.empty();
     const bool full = DrainDue();
-    const bool each =
-        options_.sync.kind == SyncPolicy::Kind::kEach && end.value() > durable_end_.load(std::memory_order_relaxed);
+    const bool each = options_.sync.kind == SyncPolicy::Kind::kEach && commit_.HasUnsynced();
     if (!waited_for && !each && !full && !ring_->holds_large()) return false;
     MR_CHECK(gate_.TryLead());
   }
@@ -101,12 +92,11 @@ Result<bool> DiskWal::SyncDueOnce() {
 
 /// What ten quiet milliseconds ask for: write and sync what lies staged, then say by a mark that it was synced.
 std::optional<DiskWal::Lead> DiskWal::LeadWhenIdle() {
-  const WalPosition end(end_.load(std::memory_order_relaxed)), durable(durable_end_.load(std::memory_order_relaxed));
   const bool each = options_.sync.kind == SyncPolicy::Kind::kEach;
-  if (end > written_end_ || (each && end > durable)) return each ? Lead::kSync : Lead::kDrain;
-  if (!MarkNeeded()) return std::nullopt;
+  if (commit_.HasUnwritten() || (each && commit_.HasUnsynced())) return each ? Lead::kSync : Lead::kDrain;
+  if (!commit_.MarkNeeded()) return std::nullopt;
   if (StageMark()) return each ? Lead::kSync : Lead::kDrain;
-  proved_ = payload_end_;  // no room for a mark; the next frame says as much
+  commit_.ForgoMark();
   return std::nullopt;
 }
 
@@ -131,7 +121,7 @@ bool DiskWal::StageMark() {
   if (MakePlace(WalFrameBytes(0), WalFrameKind::kMark) != Missing::kNothing) return false;
   if (!Stage({.kind = WalFrameKind::kMark}, {})) return false;
   idle_.OnMark(stats_.frames);
-  return !poison_;
+  return commit_.poison() == nullptr;
 }
 
 std::optional<std::chrono::nanoseconds> DiskWal::NextDue() const {
