@@ -7,7 +7,8 @@
 
 #include <string>
 
-#include "env/sim_file_system.h"
+#include "env/sim/sim_file_system.h"
+#include "millrace/bytes.h"
 
 namespace millrace {
 namespace {
