@@ -82,46 +82,58 @@ class Engine::State {
   class Replay;
   State(EngineOptions options, DataLayout layout, Components components, std::unique_ptr<FileLock> lock,
         std::string identity, Background background, const StorageSizes& sizes);
+
+  // Opening (engine_state.cc).
   Result<void> Recover();
   Result<Topic*> AddTopic(const TopicRow& row);
-  [[nodiscard]] Result<void> CheckOpen() const;
-  Result<void> Close();
-  void EndCalls(const Error& error);
-  Result<void> CloseLogs();
+  /// Reads the time that an earlier process kept.
+  Result<void> StartTime();
   std::shared_ptr<ObjectStore> Retrying();
   void PauseRetry(std::chrono::nanoseconds pause);
+
+  // Open: what goes on and is told (engine_state.cc).
+  [[nodiscard]] Result<void> CheckOpen() const;
+  /// Writes trusted time to the disk if it has moved by more than `moved_min` since it was written.
+  Result<void> KeepTime(std::chrono::milliseconds moved_min);
   OnCorrected TellCorrected();
   void TellCache(const BackgroundFailure& failure);
   void TellRecovered();
+  void TellUpload(const UploadLane& lane, const Error* error);
+
+  // Closing (engine_state.cc).
+  Result<void> Close();
+  void EndCalls(const Error& error);
+  Result<void> CloseLogs();
   [[nodiscard]] std::optional<std::vector<std::byte>> CloseNote() const;
+
+  // Topics and partitions, found (engine_topics.cc).
   Result<Topic*> FindTopic(std::string_view name);
   Result<Partition*> FindPartition(const TopicPartition& name);
-  [[nodiscard]] std::optional<std::vector<PartitionSource*>> SourcesOf(std::string_view topic) const;
   /// For appends: creates the topic under auto_create_topics.
   Result<Topic*> FindOrCreateTopic(std::string_view name);
   Result<Partition*> FindForAppend(const TopicPartition& name);
   Error NotFound(const TopicPartition& name) const;
-  Result<ThreadPool*> ReadPool();
-  /// Reads the time that an earlier process kept.
-  Result<void> StartTime();
-  /// Writes trusted time to the disk if it has moved by more than `moved_min` since it was written.
-  Result<void> KeepTime(std::chrono::milliseconds moved_min);
-  void TellUpload(const UploadLane& lane, const Error* error);
-  /// After a change of topics whose outcome nobody knew: memory follows metadata. No I/O where there was none.
-  Result<void> ReconcileTopics();
-  Result<void> ReconcileTopicsLocked() MR_REQUIRES(topics_mutex_);
-  Result<Topic*> LoadTopic(const TopicRow& row) MR_REQUIRES(topics_mutex_);
-  Result<void> ApplyTopicRow(Topic& topic, const TopicOptions& options) MR_REQUIRES(topics_mutex_);
-  void DropTopic(Topic& topic) MR_REQUIRES(topics_mutex_);
-  void EndDropped();
+
+  // Topics, changed (engine_topics.cc).
   /// Checks, then creates: for a caller, or under auto_create_topics.
   Result<void> MakeTopic(std::string_view name, const TopicOptions& options);
   Result<void> ChangeTopics(const std::function<Result<void>()>& change);
   Result<void> CreateTopicLocked(std::string_view name, const TopicOptions& options) MR_REQUIRES(topics_mutex_);
   Result<void> AlterTopicLocked(std::string_view name, const TopicOptions& options) MR_REQUIRES(topics_mutex_);
   Result<void> DeleteTopicLocked(std::string_view name) MR_REQUIRES(topics_mutex_);
+  /// After a change of topics whose outcome is not known: memory follows metadata. No I/O where there was none.
+  Result<void> ReconcileTopics();
+  Result<void> ReconcileTopicsLocked() MR_REQUIRES(topics_mutex_);
   /// `error` came of a change of topics: success if memory and metadata are known to agree by now.
   Result<void> KnowTopics(const Error& error) MR_REQUIRES(topics_mutex_);
+  Result<Topic*> LoadTopic(const TopicRow& row) MR_REQUIRES(topics_mutex_);
+  Result<void> ApplyTopicRow(Topic& topic, const TopicOptions& options) MR_REQUIRES(topics_mutex_);
+  void DropTopic(Topic& topic) MR_REQUIRES(topics_mutex_);
+  void EndDropped();
+
+  // Of reading, consumers and tiers (engine_data.cc, engine_groups.cc, engine_tiers.cc).
+  Result<ThreadPool*> ReadPool();
+  [[nodiscard]] std::optional<std::vector<PartitionSource*>> SourcesOf(std::string_view topic) const;
   /// What was just forgotten goes now where nothing speaks for waiting.
   void CollectIfNear();
 
