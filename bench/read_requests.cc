@@ -7,7 +7,7 @@
 #include "bench/harness/payloads.h"
 #include "bench/harness/stored_topic.h"
 #include "bench/harness/suite.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/sim/sim_clock.h"
 #include "test/s3/sim_s3_transport.h"
 
@@ -73,13 +73,13 @@ Ingested Ingest(const std::filesystem::path& directory, std::uint64_t seed) {
   options.clock = clock;
   options.objects = OpenFarStore(FarSettings(Client::kOfEngine, "127.0.0.1", 9000),
                                  std::make_shared<SimS3Transport>(s3, *clock), *clock);
-  const auto engine = OrDie(Engine::Implementation::Open(std::move(options), Background::kNone), "open");
+  const auto engine = OrDie(SteppedEngine::Open(std::move(options)), "open");
   OrDie(engine->CreateTopic("t", {.partitions = kPartitions}), "create topic");
   const auto step = [&](std::chrono::seconds seconds) {
     clock->Advance(seconds);
-    while (OrDie(engine->steps().uploader.UploadOnce(), "upload")) {
+    while (OrDie(engine.steps().uploader.UploadOnce(), "upload")) {
     }
-    OrDie(engine->housekeeper().KeepOnce(), "keep");
+    OrDie(engine.housekeeper().KeepOnce(), "keep");
   };
   // What an engine does once: before its first object it asks the store whose it is.
   std::size_t batch = 0;

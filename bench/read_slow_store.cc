@@ -10,7 +10,7 @@
 #include "bench/harness/payloads.h"
 #include "bench/harness/stored_topic.h"
 #include "bench/harness/suite.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/sim/sim_clock.h"
 #include "test/s3/sim_s3_transport.h"
 
@@ -40,7 +40,7 @@ class World {
     options.objects = OpenFarStore(settings, std::make_shared<SimS3Transport>(s3_, *clock_), *clock_);
     options.read.cache_max_size = 0;
     options.read.block_cache_max_size = 0;
-    engine_ = OrDie(Engine::Implementation::Open(std::move(options), Background::kNone), "open");
+    engine_ = OrDie(SteppedEngine::Open(std::move(options)), "open");
     OrDie(engine_->CreateTopic("t", {}), "create topic");
     for (std::int64_t batch = 0; batch < kRecords / kBatch; ++batch)
       OrDie(engine_->Append(kPartition, payloads_.Batch(static_cast<std::size_t>(batch), kBatch),
@@ -83,7 +83,7 @@ class World {
   std::mt19937_64 random_;
   const Payloads payloads_;
   SimS3 s3_;
-  std::unique_ptr<Engine::Implementation> engine_;
+  SteppedEngine engine_;
 };
 
 }  // namespace

@@ -169,11 +169,11 @@ class MILLRACE_EXPORT Engine {
   /// the same. Cost: one sync each of WAL, positions and metadata.
   Result<void> Close() noexcept;
 
-  class Implementation;
+  class State;
 
  private:
-  explicit Engine(std::unique_ptr<Implementation> implementation);
-  std::unique_ptr<Implementation> implementation_;
+  explicit Engine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace millrace

@@ -18,6 +18,12 @@ std::string At(const Partition& partition, Offset base) {
   return fmt::format("{}/{} offset {}", partition.name().topic, partition.name().partition.value(), base.value());
 }
 
+/// How an append stands that did not come to know whether it reached `rung`.
+std::string_view BelowRung(Durability rung) {
+  if (rung == Durability::kDisk) return "is appended but not known to be synced";
+  return "is synced to this disk but not known to be in the object store";
+}
+
 }  // namespace
 
 Appender::Appender(const Options& options, Wal& wal, UploadSchedule& uploads, Clock& clock, const CallGate& calls,
@@ -27,7 +33,8 @@ Appender::Appender(const Options& options, Wal& wal, UploadSchedule& uploads, Cl
       uploads_(uploads),
       clock_(clock),
       on_pressure_(std::move(on_pressure)),
-      async_(wal, uploads, clock, calls) {}
+      ladder_(wal, uploads),
+      async_(ladder_, clock, calls) {}
 
 Result<Buffer> Appender::Encode(std::span<const Record> records, const AppendOptions& options,
                                 std::int64_t now_ms) const {
@@ -86,17 +93,20 @@ Result<AppendReceipt> Appender::Finish(Partition& partition, Buffer batch, std::
                         .timestamp_ms = timestamp_ms,
                         .reached = Durability::kOs,
                         .partition = partition.name().partition};
-  if (durability == Durability::kOs) return receipt;
-  if (durability == Durability::kObject) uploads_.Demand(partition.lane(), appended.end);
-  if (auto synced = wal_.AwaitDurable(appended.wal_end, deadline); !synced)
-    return synced.error().WithContext(At(partition, appended.base) + " is appended but not known to be synced");
-  receipt.reached = Durability::kDisk;
-  if (durability == Durability::kDisk) return receipt;
-  if (auto tiered = AwaitTiered(partition, appended.end, deadline); !tiered)
-    return tiered.error().WithContext(At(partition, appended.base) +
-                                      " is synced to this disk but not known to be in the object store");
-  receipt.reached = Durability::kObject;
+  const StagedAppend staged{.wal_end = appended.wal_end, .end = appended.end, .asked = durability};
+  ladder_.Begin(partition.lane(), staged);
+  while (const auto rung = AppendLadder::RungAbove(receipt.reached, staged.asked)) {
+    if (auto reached = AwaitRung(partition, *rung, staged, deadline); !reached)
+      return reached.error().WithContext(fmt::format("{} {}", At(partition, appended.base), BelowRung(*rung)));
+    receipt.reached = *rung;
+  }
   return receipt;
+}
+
+Result<void> Appender::AwaitRung(Partition& partition, Durability rung, const StagedAppend& append,
+                                 std::optional<std::chrono::nanoseconds> deadline) {
+  if (rung == Durability::kDisk) return wal_.AwaitDurable(append.wal_end, deadline);  // leads the group's sync
+  return AwaitTiered(partition, append, deadline);
 }
 
 /// Stages `batch`, waiting for room up to `deadline`.
@@ -127,14 +137,15 @@ Result<void> Appender::AwaitRoom(const Error& refusal, std::uint64_t bytes, std:
       fmt::format("no room comes back since uploads fail, {} in a row ({})", failure->times, failure->error.message()));
 }
 
-Result<void> Appender::AwaitTiered(Partition& partition, Offset end, std::optional<std::chrono::nanoseconds> deadline) {
+Result<void> Appender::AwaitTiered(Partition& partition, const StagedAppend& append,
+                                   std::optional<std::chrono::nanoseconds> deadline) {
   struct Outcome {  // shared: the schedule may call when we have stopped waiting
     Mutex mutex;
     CondVar changed;
     std::optional<Result<void>> result MR_GUARDED_BY(mutex);
   };
   const auto outcome = std::make_shared<Outcome>();
-  uploads_.OnTiered(partition.lane(), end, [outcome](const Result<void>& result) {
+  ladder_.OnRung(Durability::kObject, partition.lane(), append, [outcome](const Result<void>& result) {
     MutexLock lock(outcome->mutex);
     outcome->result = result;
     outcome->changed.NotifyAll();

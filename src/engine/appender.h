@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include "engine/append_ladder.h"
 #include "engine/async_appends.h"
 #include "engine/partition.h"
 #include "millrace/clock.h"
@@ -47,13 +48,17 @@ class Appender {
   /// How long an append that was refused for want of room waits.
   [[nodiscard]] std::chrono::nanoseconds RoomDeadline(std::optional<std::chrono::nanoseconds> deadline) const;
   Result<void> AwaitRoom(const Error& refusal, std::uint64_t bytes, std::chrono::nanoseconds deadline);
-  Result<void> AwaitTiered(Partition& partition, Offset end, std::optional<std::chrono::nanoseconds> deadline);
+  Result<void> AwaitRung(Partition& partition, Durability rung, const StagedAppend& append,
+                         std::optional<std::chrono::nanoseconds> deadline);
+  Result<void> AwaitTiered(Partition& partition, const StagedAppend& append,
+                           std::optional<std::chrono::nanoseconds> deadline);
 
   const Options options_;
   Wal& wal_;
   UploadSchedule& uploads_;
   Clock& clock_;
   const std::function<void()> on_pressure_;
+  AppendLadder ladder_;
   AsyncAppends async_;
 };
 

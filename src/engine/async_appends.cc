@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::uint64_t kBytesMax = 64 << 20;  // encoded, staged and not told about
 
+StagedAppend StagedOf(const AsyncQueue::Item& item) {
+  return {.wal_end = item.wal_end, .end = item.receipt.last_offset + 1, .asked = item.receipt.reached};
+}
+
 }  // namespace
 
 Result<void> AsyncAppends::Reserve(std::uint64_t bytes, std::optional<std::chrono::nanoseconds> deadline) {
@@ -56,12 +60,12 @@ Result<void> AsyncAppends::TryAppend(Partition& partition, Buffer& batch, std::i
                                      Durability durability, Done& done) {
   const std::uint64_t bytes = batch.size();
   AsyncQueue& queue = partition.async();
-  Offset end;
+  StagedAppend staged;
   PartitionLog::Effects effects;  // may come back to this queue: not under its lock
   {
     MutexLock lock(queue.mutex);  // around both, so that the queue is in offset order
     MR_ASSIGN_OR_RETURN(const AppendedBatch appended, partition.log().TryAppend(batch, effects));
-    end = appended.end;
+    staged = {.wal_end = appended.wal_end, .end = appended.end, .asked = durability};
     queue.items.push_back({.receipt = {.base_offset = appended.base,
                                        .last_offset = appended.end - 1,
                                        .timestamp_ms = timestamp_ms,
@@ -73,7 +77,7 @@ Result<void> AsyncAppends::TryAppend(Partition& partition, Buffer& batch, std::i
   }
   partition.log().Run(std::move(effects));
   partition.OnAppended(bytes);
-  if (durability == Durability::kObject) uploads_.Demand(partition.lane(), end);
+  ladder_.Begin(partition.lane(), staged);
   Arm(partition);
   return {};
 }
@@ -95,84 +99,72 @@ void AsyncAppends::Signal(Partition& partition) {
   work_.NotifyAll();
 }
 
-/// Has whoever makes the front of the queue complete call us, if nobody does yet.
+/// Has the rung that the front of the queue waits for call us, unless it will already.
 void AsyncAppends::Arm(Partition& partition) {
   AsyncQueue& queue = partition.async();
-  bool now = false;
-  std::optional<WalPosition> disk;
-  std::optional<Offset> object;
+  std::optional<Durability> rung;
+  StagedAppend awaited;
   {
     MutexLock lock(queue.mutex);
     if (queue.items.empty()) return;
-    const Item& front = queue.items.front();
-    if (Outcome(partition, queue, front)) {
-      now = true;
-    } else if (wal_.durable_end() < front.wal_end) {
-      // The newest, so that one call serves the whole group.
-      if (!std::exchange(queue.disk_armed, true)) disk = std::max(front.wal_end, queue.items.back().wal_end);
-    } else if (!std::exchange(queue.object_armed, true)) {
-      object = front.receipt.last_offset + 1;
-    }
+    awaited = StagedOf(queue.items.front());
+    rung = MissingOf(partition, queue, queue.items.front()).value_or(std::nullopt);
+    if (rung && std::exchange(*rung == Durability::kDisk ? queue.disk_armed : queue.object_armed, true)) return;
+    // The newest, so that one sync serves the whole group.
+    if (rung == Durability::kDisk) awaited.wal_end = std::max(awaited.wal_end, queue.items.back().wal_end);
   }
-  if (now) Signal(partition);
-  if (disk) {
-    wal_.OnDurable(*disk, [this, &partition, asked = *disk](const Result<void>& synced) {
-      {
-        AsyncQueue& queue = partition.async();
-        MutexLock lock(queue.mutex);
-        queue.disk_armed = false;
-        if (!synced) queue.disk_error = {synced.error(), asked};
-      }
-      Signal(partition);
-    });
-  }
-  if (object) {
-    uploads_.OnTiered(partition.lane(), *object, [this, &partition](const Result<void>& tiered) {
-      {
-        AsyncQueue& queue = partition.async();
-        MutexLock lock(queue.mutex);
-        queue.object_armed = false;
-        if (!tiered && !queue.items.empty())
-          queue.object_error = {tiered.error(), queue.items.back().receipt.last_offset + 1};
-      }
-      Signal(partition);
-    });
-  }
+  if (!rung) return Signal(partition);
+  ladder_.OnRung(*rung, partition.lane(), awaited,
+                 [this, &partition, rung = *rung, awaited](const Result<void>& reached) {
+                   OnRung(partition, rung, awaited, reached);
+                 });
 }
 
-/// None: not complete yet.
-std::optional<Result<AppendReceipt>> AsyncAppends::Outcome(Partition& partition, AsyncQueue& queue, const Item& item) {
-  if (item.receipt.reached == Durability::kOs) return item.receipt;
-  if (wal_.durable_end() < item.wal_end) {
-    if (queue.disk_error && item.wal_end <= queue.disk_error->end) return queue.disk_error->error;
-    return {};
+/// The call that Arm asked for.
+void AsyncAppends::OnRung(Partition& partition, Durability rung, const StagedAppend& awaited,
+                          const Result<void>& reached) {
+  {
+    AsyncQueue& queue = partition.async();
+    MutexLock lock(queue.mutex);
+    if (rung == Durability::kDisk) {
+      queue.disk_armed = false;
+      if (!reached) queue.failures.disk = {reached.error(), awaited.wal_end};
+    } else {
+      queue.object_armed = false;
+      if (!reached && !queue.items.empty()) queue.failures.object = {reached.error(), StagedOf(queue.items.back()).end};
+    }
   }
-  if (item.receipt.reached == Durability::kDisk) return item.receipt;
-  if (uploads_.State(partition.lane()).committed_end > item.receipt.last_offset) return item.receipt;
-  if (queue.object_error && item.receipt.last_offset < queue.object_error->end) return queue.object_error->error;
-  return {};
+  Signal(partition);
+}
+
+Result<std::optional<Durability>> AsyncAppends::MissingOf(Partition& partition, AsyncQueue& queue, const Item& item) {
+  return ladder_.Missing(partition.lane(), StagedOf(item), queue.failures);
 }
 
 bool AsyncAppends::Complete(Partition& partition) {
   AsyncQueue& queue = partition.async();
   bool any = false;
   while (true) {
-    std::optional<Result<AppendReceipt>> outcome;
+    Result<AppendReceipt> outcome = AppendReceipt{};
     Item item;
     {
       MutexLock lock(queue.mutex);
       if (queue.items.empty()) {  // they are told to everybody whom they concern
-        queue.disk_error.reset();
-        queue.object_error.reset();
+        queue.failures = {};
         return any;
       }
-      outcome = Outcome(partition, queue, queue.items.front());
-      if (!outcome) break;
+      const auto missing = MissingOf(partition, queue, queue.items.front());
+      if (missing && *missing) break;
       item = std::move(queue.items.front());
       queue.items.pop_front();
+      if (missing) {
+        outcome = item.receipt;
+      } else {
+        outcome = missing.error();
+      }
     }
     if (item.bytes != 0) Release(item.bytes);
-    Tell(std::move(item.done), *std::move(outcome));
+    Tell(std::move(item.done), std::move(outcome));
     any = true;
   }
   Arm(partition);

@@ -11,11 +11,10 @@
 
 #include "base/call_gate.h"
 #include "base/mutex.h"
+#include "engine/append_ladder.h"
 #include "engine/partition.h"
 #include "millrace/options.h"
 #include "millrace/receipt.h"
-#include "tier/upload_schedule.h"
-#include "wal/wal.h"
 
 namespace millrace {
 
@@ -26,8 +25,8 @@ class AsyncAppends {
   using Done = std::move_only_function<void(Result<AppendReceipt>)>;
 
   /// Collaborators outlive it.
-  AsyncAppends(Wal& wal, UploadSchedule& uploads, Clock& clock, const CallGate& calls)
-      : wal_(wal), uploads_(uploads), clock_(clock), calls_(calls) {}
+  AsyncAppends(AppendLadder& ladder, Clock& clock, const CallGate& calls)
+      : ladder_(ladder), clock_(clock), calls_(calls) {}
 
   /// Takes `bytes` of the budget; blocks while it is used up, except inside a `done`. kTimeout at the deadline, kClosed
   /// after EndWaits.
@@ -55,12 +54,12 @@ class AsyncAppends {
   void Signal(Partition& partition);
   void Tell(Done done, Result<AppendReceipt> outcome) noexcept;
   void Arm(Partition& partition);
+  void OnRung(Partition& partition, Durability rung, const StagedAppend& awaited, const Result<void>& reached);
   bool Complete(Partition& partition);
-  std::optional<Result<AppendReceipt>> Outcome(Partition& partition, AsyncQueue& queue, const Item& item)
+  [[nodiscard]] Result<std::optional<Durability>> MissingOf(Partition& partition, AsyncQueue& queue, const Item& item)
       MR_REQUIRES(queue.mutex);
 
-  Wal& wal_;
-  UploadSchedule& uploads_;
+  AppendLadder& ladder_;
   Clock& clock_;
   const CallGate& calls_;
   Mutex mutex_;

@@ -14,8 +14,7 @@ inline const ReadConsistency kStrict = ReadConsistency::StrictlyAtOnce();
 
 class CursorFixture : public EngineFixture {
  protected:
-  /// `engine`: an Engine, or its implementation where background work is called as steps.
-  static std::unique_ptr<Cursor> OpenCursor(auto& engine, const TopicPartition& partition, std::string_view name,
+  static std::unique_ptr<Cursor> OpenCursor(Engine& engine, const TopicPartition& partition, std::string_view name,
                                             ReadConsistency consistency) {
     auto cursor = engine.OpenCursor(partition, name, consistency);
     EXPECT_TRUE(cursor) << Told(cursor);

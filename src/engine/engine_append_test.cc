@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "engine/engine_fixture.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/sim/sim_file_system.h"
 #include "record/record_batch_builder.h"
 
@@ -329,7 +329,7 @@ TEST_F(EngineAppendTest, WhatIsAcknowledgedSurvivesPowerLoss) {
       options.file_system = disk;
       options.sync = sync;
       {
-        const auto engine = Engine::Implementation::Open(options, Background::kNone);
+        const auto engine = SteppedEngine::Open(options);
         ASSERT_TRUE(engine) << Told(engine);
         ASSERT_TRUE((*engine)->CreateTopic("t", {}));
         const std::vector<Record> batch = {Value("0"), Value("1"), Value("2")};

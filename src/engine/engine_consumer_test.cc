@@ -3,7 +3,7 @@
 #include <thread>
 
 #include "engine/engine_fixture.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/sim/sim_file_system.h"
 
 namespace millrace {
@@ -265,9 +265,8 @@ TEST_F(EngineConsumerTest, ConsumersOutliveTheirEngine) {
 }
 
 TEST_F(EngineConsumerTest, AGroupAheadOfWhatPowerLossLeftIsMovedBackAndGetsEveryNewRecord) {
-  using Stepped = Engine::Implementation;
   const StorageSizes sizes{.wal_file_bytes = 64 << 10, .wal_staging_bytes = 16 << 10};
-  const auto consume = [](Stepped& engine) { return engine.OpenConsumer({.group = "g", .topics = {"t"}}).value(); };
+  const auto consume = [](Engine& engine) { return engine.OpenConsumer({.group = "g", .topics = {"t"}}).value(); };
   int moved = 0;
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
     EngineOptions options = Options();
@@ -279,13 +278,13 @@ TEST_F(EngineConsumerTest, AGroupAheadOfWhatPowerLossLeftIsMovedBackAndGetsEvery
     options.metadata_store = "sqlite://" + (base / "metadata").string();
     options.sync = SyncPolicy::None();
     options.file_system = disk;
-    const auto append = [&](Stepped& engine, int count, const std::string& what, Durability durability) {
+    const auto append = [&](Engine& engine, int count, const std::string& what, Durability durability) {
       for (int i = 0; i < count; ++i) {
         const Record record = Value(what + std::to_string(i) + std::string(700, '.'));
         ASSERT_TRUE(engine.Append(At("t"), {&record, 1}, {.durability = durability}));
       }
     };
-    auto engine = Stepped::Open(options, Background::kNone, {}, sizes).value();
+    auto engine = SteppedEngine::Open(options, {}, sizes).value();
     ASSERT_TRUE(engine->CreateTopic("t", {}));
     append(*engine, 1, "synced ", Durability::kDisk);
     append(*engine, 99, "old ", Durability::kOs);
@@ -298,7 +297,7 @@ TEST_F(EngineConsumerTest, AGroupAheadOfWhatPowerLossLeftIsMovedBackAndGetsEvery
     engine.reset();
     for (int opening = 0; opening < 2; ++opening) {  // the first one tells; it is so for good
       engine.reset();
-      engine = Stepped::Open(options, Background::kNone, {}, sizes).value();
+      engine = SteppedEngine::Open(options, {}, sizes).value();
       const Offset end = engine->Offsets(At("t"))->log_end;
       if (opening == 0 && end < Offset(100)) {
         ++moved;

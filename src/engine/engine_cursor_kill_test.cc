@@ -4,7 +4,7 @@
 #include <atomic>
 
 #include "engine/cursor_fixture.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/sim/sim_file_system.h"
 
 namespace millrace {
@@ -12,28 +12,26 @@ namespace {
 
 class KilledCursorTest : public CursorFixture {
  protected:
-  using Stepped = Engine::Implementation;
-
-  std::unique_ptr<Stepped> Start() {
+  SteppedEngine Start() {
     EngineOptions options = Options();
     options.data_dir = "/data";
     options.wal_bytes_max = 16 << 20;
     options.batch_bytes_max = 1 << 20;
     options.file_system = disk_;
-    auto engine = Stepped::Open(options, Background::kNone);
+    auto engine = SteppedEngine::Open(options);
     EXPECT_TRUE(engine) << Told(engine);
-    return engine ? *std::move(engine) : nullptr;
+    return engine ? *std::move(engine) : SteppedEngine();
   }
-  static void Append(Stepped& engine, std::span<const std::string> values) {
+  static void Append(Engine& engine, std::span<const std::string> values) {
     std::vector<Record> batch;
     for (const std::string& value : values) batch.push_back(Value(value));
     ASSERT_TRUE(engine.Append(At("t"), batch, {}));
   }
-  static void AppendNumbers(Stepped& engine, int count) {
+  static void AppendNumbers(Engine& engine, int count) {
     for (const std::string& number : Numbers(0, count)) Append(engine, {&number, 1});
   }
   /// kill -9, and the next process.
-  std::unique_ptr<Stepped> Kill(std::unique_ptr<Stepped> engine) {
+  SteppedEngine Kill(SteppedEngine engine) {
     disk_->KillProcess();
     engine.reset();
     return Start();
@@ -155,7 +153,7 @@ TEST_F(KilledCursorTest, ADamagedPositionLogStartsNothingAgain) {
   engine.reset();
   disk_->FlipBit("/data/positions/positions-0", 4096 + 100, 3);  // not the last frame
   engine = Start();
-  ASSERT_NE(engine, nullptr);
+  ASSERT_TRUE(engine);
   const auto opened = engine->OpenCursor(At("t"), "c", kStrict);
   EXPECT_EQ(CodeOf(opened), ErrorCode::kCorruption);
   ASSERT_NE(opened.error().damage(), nullptr);

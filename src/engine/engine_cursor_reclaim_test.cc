@@ -7,7 +7,7 @@
 
 #include "base/mutex.h"
 #include "engine/cursor_fixture.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/sim/sim_file_system.h"
 
 namespace millrace {
@@ -15,18 +15,16 @@ namespace {
 
 class CursorReclaimTest : public CursorFixture {
  protected:
-  using Stepped = Engine::Implementation;
-
-  std::unique_ptr<Stepped> OpenStepped() {
+  SteppedEngine OpenStepped() {
     EngineOptions options = Options();
     options.wal_bytes_max = 16 << 20;  // files of 2 MiB
     options.batch_bytes_max = 1 << 20;
-    auto engine = Stepped::Open(options, Background::kNone);
+    auto engine = SteppedEngine::Open(options);
     EXPECT_TRUE(engine) << Told(engine);
-    return engine ? *std::move(engine) : nullptr;
+    return engine ? *std::move(engine) : SteppedEngine();
   }
   /// Batches of ten records of 10,000 bytes.
-  static void AppendBulk(Stepped& engine, const TopicPartition& at, int batches) {
+  static void AppendBulk(Engine& engine, const TopicPartition& at, int batches) {
     for (int i = 0; i < batches; ++i) {
       const std::vector<Record> records(10, Value(std::string(10'000, static_cast<char>('a' + i % 26))));
       ASSERT_TRUE(engine.Append(at, records, {}));
@@ -42,7 +40,7 @@ class CursorReclaimTest : public CursorFixture {
     }
     return taken;
   }
-  static Offset LogStart(Stepped& engine, const TopicPartition& at) { return engine.Offsets(at)->log_start; }
+  static Offset LogStart(Engine& engine, const TopicPartition& at) { return engine.Offsets(at)->log_start; }
 };
 
 TEST_F(CursorReclaimTest, WhatEveryCursorHasPassedGoesWhileRunningAndIsNeverUploaded) {
@@ -55,10 +53,10 @@ TEST_F(CursorReclaimTest, WhatEveryCursorHasPassedGoesWhileRunningAndIsNeverUplo
     const auto first = OpenCursor(*engine, At("t"), "first", kStrict);
     const auto second = OpenCursor(*engine, At("t"), "second", kStrict);
     EXPECT_EQ(Take(*first, 600), 600U);
-    ASSERT_TRUE(engine->housekeeper().KeepOnce());
+    ASSERT_TRUE(engine.housekeeper().KeepOnce());
     EXPECT_EQ(LogStart(*engine, At("t")), Offset(0));  // the second one has read nothing
     EXPECT_EQ(Take(*second, 599), 599U);
-    ASSERT_TRUE(engine->housekeeper().KeepOnce());
+    ASSERT_TRUE(engine.housekeeper().KeepOnce());
     EXPECT_EQ(LogStart(*engine, At("t")), Offset(599));
     EXPECT_LT(engine->Stats().wal_bytes, full / 2);
     EXPECT_EQ(engine->Stats().object_puts, 0U);
@@ -114,7 +112,7 @@ TEST_F(CursorReclaimTest, SegmentsGoToo) {
   ASSERT_TRUE(engine->Upload());
   ASSERT_TRUE(engine->Recycle());
   EXPECT_EQ(Take(*OpenCursor(*engine, At("t"), "c", kStrict), 50), 50U);
-  ASSERT_TRUE(engine->housekeeper().KeepOnce());
+  ASSERT_TRUE(engine.housekeeper().KeepOnce());
   EXPECT_TRUE(engine->DescribeSegments(At("t"))->empty());
   EXPECT_EQ(LogStart(*engine, At("t")), Offset(50));
 }

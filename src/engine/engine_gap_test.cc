@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "engine/engine_fixture.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
@@ -22,9 +22,7 @@ constexpr StorageSizes kSmallFiles{.wal_file_bytes = 64 << 10, .wal_staging_byte
 
 class EngineGapTest : public EngineFixture {
  protected:
-  using Stepped = Engine::Implementation;
-
-  std::unique_ptr<Stepped> Start() {
+  SteppedEngine Start() {
     EXPECT_TRUE(disk_->CreateDirectories("/data"));
     rows_ = OpenMetadataStore("sqlite:", "/data", *disk_).value();
     metadata_ = std::make_shared<FaultyMetadataStore>(rows_, 1);
@@ -37,18 +35,18 @@ class EngineGapTest : public EngineFixture {
     options.wal_bytes_max = 16 << 20;
     options.batch_bytes_max = 1 << 20;
     options.upload.delete_grace = std::chrono::minutes(30);
-    auto engine = Stepped::Open(options, Background::kNone, std::make_shared<SeededRandom>(5), kSmallFiles);
+    auto engine = SteppedEngine::Open(options, std::make_shared<SeededRandom>(5), kSmallFiles);
     EXPECT_TRUE(engine) << Told(engine);
-    return engine ? *std::move(engine) : nullptr;
+    return engine ? *std::move(engine) : SteppedEngine();
   }
-  void Kill(std::unique_ptr<Stepped>& engine) {
+  void Kill(SteppedEngine& engine) {
     disk_->KillProcess();
     engine.reset();
     metadata_.reset();
     rows_.reset();
   }
   [[nodiscard]] std::int64_t TimeOf(std::int64_t offset) const { return begun_ms_ + offset; }
-  void Append(Stepped& engine, const std::string& topic, const std::string& value, std::int64_t timestamp_ms) {
+  void Append(Engine& engine, const std::string& topic, const std::string& value, std::int64_t timestamp_ms) {
     const Record record{.timestamp_ms = timestamp_ms, .value = value};
     const auto appended = engine.Append(At(topic), {&record, 1}, {});
     ASSERT_TRUE(appended) << Told(appended);
@@ -86,7 +84,7 @@ class EngineGapTest : public EngineFixture {
     return std::ranges::count_if(page.objects, [](const auto& object) { return object.key.ends_with(".obj"); });
   }
   /// What a reader is told of t, whose offset 5 of 11 is lost.
-  void CheckReads(Stepped& engine) {
+  void CheckReads(Engine& engine) {
     const auto front = engine.Read(At("t"), Offset(0), {});
     ASSERT_TRUE(front) << Told(front);
     EXPECT_EQ(front->next, Offset(5));
@@ -140,9 +138,9 @@ TEST_F(EngineGapTest, AHoleBecomesAGapBetweenTheSegmentsBesideItAndItsWalGoes) {
   EXPECT_EQ(Objects(), 2);
   CheckReads(*engine);
 
-  const WalPosition before = engine->steps().wal.begin();
+  const WalPosition before = engine.steps().wal.begin();
   ASSERT_TRUE(engine->Recycle());
-  EXPECT_GT(engine->steps().wal.begin(), before);
+  EXPECT_GT(engine.steps().wal.begin(), before);
   EXPECT_EQ(engine->Offsets(At("t"))->hot_start, Offset(11));
   CheckReads(*engine);
   Kill(engine);
@@ -161,15 +159,15 @@ TEST_F(EngineGapTest, AGapNeedsNoStoreAndIsCommittedOnceWhateverFails) {
   MakeHole(0, 3);
   objects_->SetPlan(ObjectFaultPlan{}.Set(ObjectFault::kErrorBefore, 1'000'000));
   const auto engine = Start();
-  engine->steps().uploader.schedule().SetPressure(true);
+  engine.steps().uploader.schedule().SetPressure(true);
   metadata_->SetPlan({.after_per_million = 1'000'000});
-  EXPECT_FALSE(engine->steps().uploader.UploadOnce());
+  EXPECT_FALSE(engine.steps().uploader.UploadOnce());
   EXPECT_GT(metadata_->fired(MetadataFault::kAfter), 0U);
   EXPECT_EQ(engine->Offsets(At("t"))->tiered_end, Offset(0)) << "nobody knows yet";
   EXPECT_EQ(CodeOf(engine->Read(At("t"), Offset(0), {})), ErrorCode::kCorruption);
   metadata_->SetPlan({});
   clock_->Advance(std::chrono::minutes(1));
-  EXPECT_FALSE(engine->steps().uploader.UploadOnce());  // what follows it finds no store
+  EXPECT_FALSE(engine.steps().uploader.UploadOnce());  // what follows it finds no store
   EXPECT_EQ(engine->Offsets(At("t"))->tiered_end, Offset(1));
   ASSERT_EQ(Rows().size(), 1U);
   EXPECT_TRUE(Rows()[0].is_gap());
@@ -183,9 +181,9 @@ TEST_F(EngineGapTest, ALostAnswerToTheCommitOfAGapIsAskedForAgain) {
     MakeHole(0, 0);
     const auto engine = Start();
     ASSERT_TRUE(engine->DeleteRecords(At("idle"), Offset(40)));  // t alone is left
-    engine->steps().uploader.schedule().SetPressure(true);
+    engine.steps().uploader.schedule().SetPressure(true);
     metadata_->FailCall(1, fault);
-    const auto uploaded = engine->steps().uploader.UploadOnce();
+    const auto uploaded = engine.steps().uploader.UploadOnce();
     EXPECT_TRUE(uploaded) << Told(uploaded);
     EXPECT_EQ(metadata_->fired(fault), 1U);
     EXPECT_EQ(engine->Offsets(At("t"))->tiered_end, Offset(1));
@@ -197,8 +195,8 @@ TEST_F(EngineGapTest, AnotherOwnersPartitionGetsNoGap) {
   MakeHole(0, 0);
   const auto engine = Start();
   ASSERT_TRUE(rows_->AcquireEpoch(Key()));
-  engine->steps().uploader.schedule().SetPressure(true);
-  (void)engine->steps().uploader.UploadOnce();
+  engine.steps().uploader.schedule().SetPressure(true);
+  (void)engine.steps().uploader.UploadOnce();
   EXPECT_TRUE(Rows().empty());
   const Record record = Value("no");
   EXPECT_EQ(CodeOf(engine->Append(At("t"), {&record, 1}, {})), ErrorCode::kFenced);
@@ -209,12 +207,12 @@ TEST_F(EngineGapTest, DeletingRecordsPastAHoleFreesItsWalWithoutAnyGap) {
   objects_->SetPlan(ObjectFaultPlan{}.Set(ObjectFault::kErrorBefore, 1'000'000));
   auto engine = Start();
   ASSERT_TRUE(engine->DeleteRecords(At("idle"), Offset(40)));
-  const WalPosition before = engine->steps().wal.begin();
+  const WalPosition before = engine.steps().wal.begin();
   ASSERT_TRUE(engine->Recycle());
-  EXPECT_EQ(engine->steps().wal.begin(), before) << "the hole pins it";
+  EXPECT_EQ(engine.steps().wal.begin(), before) << "the hole pins it";
   ASSERT_EQ(engine->DeleteRecords(At("t"), Offset(5)).value_or(Offset(-1)), Offset(5));
   ASSERT_TRUE(engine->Recycle());
-  EXPECT_GT(engine->steps().wal.begin(), before);
+  EXPECT_GT(engine.steps().wal.begin(), before);
   Kill(engine);
   engine = Start();
   EXPECT_EQ(engine->Stats().damaged_partitions, 0U);
@@ -226,16 +224,16 @@ TEST_F(EngineGapTest, RetentionRetiresAGapAsItDoesSegmentsAndDeletesNoObjectForI
   MakeHole(5, 5, {.retention_time = std::chrono::hours(1)});
   const auto engine = Start();
   EXPECT_EQ(CodeOf(engine->Upload()), ErrorCode::kCorruption);
-  EXPECT_EQ(engine->steps().retention.RetainOnce(engine->steps().partitions).value_or(true), false);
+  EXPECT_EQ(engine.steps().retention.RetainOnce(engine.steps().partitions).value_or(true), false);
   ASSERT_EQ(Rows().size(), 3U);
   clock_->Advance(std::chrono::hours(2));
-  EXPECT_EQ(engine->steps().retention.RetainOnce(engine->steps().partitions).value_or(false), true);
+  EXPECT_EQ(engine.steps().retention.RetainOnce(engine.steps().partitions).value_or(false), true);
   EXPECT_TRUE(Rows().empty());
   EXPECT_EQ(engine->Offsets(At("t"))->log_start, Offset(11));
   // One of the two objects holds a segment of the other topic too, and stays.
   EXPECT_EQ(rows_->ObjectsIn(ObjectState::kDeleting, INT64_MAX, 10)->size(), 1U);
   clock_->Advance(std::chrono::hours(1));
-  EXPECT_EQ(engine->steps().collector.CollectStep().failure, std::nullopt);
+  EXPECT_EQ(engine.steps().collector.CollectStep().failure, std::nullopt);
   EXPECT_EQ(Objects(), 1);
 }
 

@@ -5,92 +5,95 @@
 
 #include "base/try.h"
 #include "consumer/consumer_table.h"
-#include "engine/engine_implementation.h"
+#include "engine/front_door.h"
 
 namespace millrace {
 
-std::optional<std::vector<PartitionSource*>> Engine::Implementation::SourcesOf(std::string_view topic) const {
+Result<std::unique_ptr<Consumer>> Engine::OpenConsumer(ConsumerOptions options) noexcept {
+  return Inside(*state_, [&](State& state) -> Result<std::unique_ptr<Consumer>> {
+    if (!options.group.empty()) {
+      MR_TRY(state.CheckWritable());  // it could not commit
+      MR_TRY(CheckGroupName(options.group));
+    }
+    ConsumerTable::Subscription subscription{.topics = options.topics};
+    for (const std::string& name : options.topics) MR_TRY(state.FindTopic(name));
+    for (const TopicPartition& name : options.partitions) {
+      MR_ASSIGN_OR_RETURN(Partition * partition, state.FindPartition(name));
+      if (std::ranges::find(subscription.partitions, partition) == subscription.partitions.end())
+        subscription.partitions.push_back(partition);
+    }
+    if (options.topics.empty() && options.partitions.empty())
+      return Error(ErrorCode::kInvalidArgument, "a consumer reads at least one topic or partition");
+    std::function<ThreadPool*()> read_pool;
+    if (state.background_ == Background::kThreads)
+      read_pool = [&inside = state] { return inside.ReadPool().value_or(nullptr); };
+    return state.consumers_.Open({.group = options.group,
+                                  .reset = options.reset,
+                                  .on_damage = options.on_damage,
+                                  .fetch_size = state.options_.read.fetch_size,
+                                  .read_pool = std::move(read_pool)},
+                                 std::move(subscription));
+  });
+}
+
+Result<std::vector<std::string>> Engine::ListGroups() noexcept {
+  return Inside(*state_, [](State& state) { return state.components_.metadata->Groups(); });
+}
+
+Result<std::vector<GroupPosition>> Engine::DescribeGroup(std::string_view group) noexcept {
+  return Inside(*state_, [&](State& state) -> Result<std::vector<GroupPosition>> {
+    MR_TRY(CheckGroupName(group));
+    MR_ASSIGN_OR_RETURN(const auto stored, state.positions_.Load(group));
+    if (stored.empty()) return Error(ErrorCode::kNotFound, fmt::format("there is no group {}", group));
+    std::vector<GroupPosition> positions;
+    for (Topic* topic : state.registry_.Topics()) {
+      const auto first = std::ranges::lower_bound(stored, PartitionKey{topic->id(), PartitionId(0)}, {},
+                                                  &PartitionPosition::partition);
+      if (first == stored.end() || first->partition.topic != topic->id()) continue;
+      for (Partition* partition : topic->partitions()) {
+        const auto found = std::ranges::lower_bound(stored, partition->key(), {}, &PartitionPosition::partition);
+        const bool is_stored = found != stored.end() && found->partition == partition->key();
+        const OffsetBounds bounds = partition->bounds();
+        // Of a topic it reads, a partition where it never committed counts from where it would begin.
+        if (!is_stored && bounds.end == bounds.log_start) continue;
+        const Offset position = is_stored ? found->position : bounds.log_start;
+        const std::int64_t lag = bounds.end - std::max(position, bounds.log_start);
+        positions.push_back({partition->name(), position, static_cast<std::uint64_t>(std::max<std::int64_t>(0, lag))});
+      }
+    }
+    std::ranges::sort(positions, {}, &GroupPosition::partition);
+    return positions;
+  });
+}
+
+Result<void> Engine::SeekGroup(std::string_view group, const TopicPartition& partition, Offset position) noexcept {
+  return Changing(*state_, [&](State& state) -> Result<void> {
+    MR_TRY(CheckGroupName(group));
+    MR_ASSIGN_OR_RETURN(Partition * found, state.FindPartition(partition));
+    MR_TRY(found->CheckAlive());
+    const OffsetBounds bounds = found->bounds();
+    if (position < bounds.log_start || position > bounds.end)
+      return Error(ErrorCode::kOutOfRange,
+                   fmt::format("{}/{} has offsets {} to {}, not {}", partition.topic, partition.partition.value(),
+                               bounds.log_start.value(), bounds.end.value(), position.value()))
+          .WithBounds(bounds);
+    const PartitionPosition row{found->key(), position};
+    return state.positions_.Store(group, {&row, 1});
+  });
+}
+
+Result<void> Engine::DeleteGroup(std::string_view group) noexcept {
+  return Changing(*state_, [&](State& state) -> Result<void> {
+    MR_TRY(CheckGroupName(group));
+    return state.positions_.Remove(group);
+  });
+}
+
+std::optional<std::vector<PartitionSource*>> Engine::State::SourcesOf(std::string_view topic) const {
   const Topic* found = registry_.Find(topic);
   if (found == nullptr) return {};
   const auto& partitions = found->partitions();
   return std::vector<PartitionSource*>(partitions.begin(), partitions.end());
-}
-
-Result<std::unique_ptr<Consumer>> Engine::Implementation::OpenConsumer(const ConsumerOptions& options) {
-  MR_TRY(CheckOpen());
-  if (!options.group.empty()) {
-    MR_TRY(CheckWritable());  // it could not commit
-    MR_TRY(CheckGroupName(options.group));
-  }
-  ConsumerTable::Subscription subscription{.topics = options.topics};
-  for (const std::string& name : options.topics) MR_TRY(FindTopic(name));
-  for (const TopicPartition& name : options.partitions) {
-    MR_ASSIGN_OR_RETURN(Partition * partition, FindPartition(name));
-    if (std::ranges::find(subscription.partitions, partition) == subscription.partitions.end())
-      subscription.partitions.push_back(partition);
-  }
-  if (options.topics.empty() && options.partitions.empty())
-    return Error(ErrorCode::kInvalidArgument, "a consumer reads at least one topic or partition");
-  std::function<ThreadPool*()> read_pool;
-  if (background_ == Background::kThreads) read_pool = [this] { return ReadPool().value_or(nullptr); };
-  return consumers_.Open({.group = options.group,
-                          .reset = options.reset,
-                          .on_damage = options.on_damage,
-                          .fetch_size = options_.read.fetch_size,
-                          .read_pool = std::move(read_pool)},
-                         std::move(subscription));
-}
-
-Result<std::vector<std::string>> Engine::Implementation::ListGroups() {
-  MR_TRY(CheckOpen());
-  return components_.metadata->Groups();
-}
-
-Result<std::vector<GroupPosition>> Engine::Implementation::DescribeGroup(std::string_view group) {
-  MR_TRY(CheckOpen());
-  MR_TRY(CheckGroupName(group));
-  MR_ASSIGN_OR_RETURN(const auto stored, positions_.Load(group));
-  if (stored.empty()) return Error(ErrorCode::kNotFound, fmt::format("there is no group {}", group));
-  std::vector<GroupPosition> positions;
-  for (Topic* topic : registry_.Topics()) {
-    const auto first =
-        std::ranges::lower_bound(stored, PartitionKey{topic->id(), PartitionId(0)}, {}, &PartitionPosition::partition);
-    if (first == stored.end() || first->partition.topic != topic->id()) continue;
-    for (Partition* partition : topic->partitions()) {
-      const auto found = std::ranges::lower_bound(stored, partition->key(), {}, &PartitionPosition::partition);
-      const bool is_stored = found != stored.end() && found->partition == partition->key();
-      const OffsetBounds bounds = partition->bounds();
-      // Of a topic it reads, a partition where it never committed counts from where it would begin.
-      if (!is_stored && bounds.end == bounds.log_start) continue;
-      const Offset position = is_stored ? found->position : bounds.log_start;
-      const std::int64_t lag = bounds.end - std::max(position, bounds.log_start);
-      positions.push_back({partition->name(), position, static_cast<std::uint64_t>(std::max<std::int64_t>(0, lag))});
-    }
-  }
-  std::ranges::sort(positions, {}, &GroupPosition::partition);
-  return positions;
-}
-
-Result<void> Engine::Implementation::SeekGroup(std::string_view group, const TopicPartition& partition,
-                                               Offset position) {
-  MR_TRY(CheckOpen());
-  MR_TRY(CheckGroupName(group));
-  MR_ASSIGN_OR_RETURN(Partition * found, FindPartition(partition));
-  MR_TRY(found->CheckAlive());
-  const OffsetBounds bounds = found->bounds();
-  if (position < bounds.log_start || position > bounds.end)
-    return Error(ErrorCode::kOutOfRange,
-                 fmt::format("{}/{} has offsets {} to {}, not {}", partition.topic, partition.partition.value(),
-                             bounds.log_start.value(), bounds.end.value(), position.value()))
-        .WithBounds(bounds);
-  const PartitionPosition row{found->key(), position};
-  return positions_.Store(group, {&row, 1});
-}
-
-Result<void> Engine::Implementation::DeleteGroup(std::string_view group) {
-  MR_TRY(CheckOpen());
-  MR_TRY(CheckGroupName(group));
-  return positions_.Remove(group);
 }
 
 }  // namespace millrace

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "engine/engine_fixture.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/sim/sim_file_system.h"
 #include "millrace/consumer.h"
 #include "millrace/cursor.h"
@@ -120,11 +120,10 @@ TEST_F(EngineReadOnlyTest, ReadersAndAWriterKeepEachOtherOut) {
 }
 
 TEST_F(EngineReadOnlyTest, WhatAKilledWriterLeftIsReadAsTheNextWriterWouldFindIt) {
-  using Stepped = Engine::Implementation;
   for (const bool power_lost : {false, true}) {
     Thaw();
     disk_ = std::make_shared<SimFileSystem>(7);
-    auto engine = Stepped::Open(OnDisk(), Background::kNone).value();
+    auto engine = SteppedEngine::Open(OnDisk()).value();
     ASSERT_TRUE(engine->CreateTopic("t", {}));
     for (int i = 0; i < 40; ++i) {
       const Record record = Value(std::to_string(i));

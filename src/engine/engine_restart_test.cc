@@ -4,7 +4,7 @@
 #include <map>
 
 #include "engine/engine_fixture.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/sim/sim_file_system.h"
 #include "millrace/cursor.h"
 
@@ -15,21 +15,19 @@ constexpr StorageSizes kSmallFiles{.wal_file_bytes = 64 << 10, .wal_staging_byte
 
 class EngineRestartTest : public EngineFixture {
  protected:
-  using Stepped = Engine::Implementation;
-
   void Begin(std::uint64_t seed) { disk_ = std::make_shared<SimFileSystem>(seed, SimTraits{.map = seed % 2 == 0}); }
-  std::unique_ptr<Stepped> Start(EngineOptions options) {
+  SteppedEngine Start(EngineOptions options) {
     options.data_dir = "/data";
     options.on_event = [this](const Event& event) { events_.push_back(event); };
     options.file_system = disk_;
     options.object_store = "file://" + (directory_.path() / "objects").string();
     options.metadata_store = "sqlite://" + (directory_.path() / "metadata").string();
-    auto engine = Stepped::Open(std::move(options), Background::kNone, {}, kSmallFiles);
+    auto engine = SteppedEngine::Open(std::move(options), {}, kSmallFiles);
     EXPECT_TRUE(engine) << Told(engine);
-    return engine ? *std::move(engine) : nullptr;
+    return engine ? *std::move(engine) : SteppedEngine();
   }
-  std::unique_ptr<Stepped> Start() { return Start(Options()); }
-  static std::vector<std::string> All(Stepped& engine, const TopicPartition& partition) {
+  SteppedEngine Start() { return Start(Options()); }
+  static std::vector<std::string> All(Engine& engine, const TopicPartition& partition) {
     std::vector<std::string> values;
     for (Offset at(0);;) {
       const auto read = engine.Read(partition, at, {});

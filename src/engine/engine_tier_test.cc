@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "engine/engine_fixture.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
@@ -22,7 +22,6 @@ namespace {
 
 class EngineTierTest : public EngineFixture {
  protected:
-  using Stepped = Engine::Implementation;
   /// Over simulated disk, clock and memory stores that outlive the engine; no threads.
   struct World {
     std::shared_ptr<SimClock> clock = std::make_shared<SimClock>();
@@ -45,28 +44,18 @@ class EngineTierTest : public EngineFixture {
       options.batch_bytes_max = 4 << 20;
       options.upload.delete_grace = std::chrono::minutes(30);
     }
-    std::unique_ptr<Stepped> Open() {
-      auto engine = Stepped::Open(options, Background::kNone, std::make_shared<SeededRandom>(5));
+    SteppedEngine Open() {
+      auto engine = SteppedEngine::Open(options, std::make_shared<SeededRandom>(5));
       EXPECT_TRUE(engine) << Told(engine);
-      return engine ? *std::move(engine) : nullptr;
+      return engine ? *std::move(engine) : SteppedEngine();
     }
     std::size_t Listed() { return memory->List("", "", 1'000)->objects.size(); }
   };
-  static void AppendOs(Stepped& engine, const TopicPartition& at, int count, int first = 0, std::size_t bytes = 0) {
+  static void AppendOs(Engine& engine, const TopicPartition& at, int count, int first = 0, std::size_t bytes = 0) {
     for (int i = first; i < first + count; ++i) {
       const Record record = Value(std::to_string(i) + std::string(bytes, '.'));
       const auto receipt = engine.Append(at, {&record, 1}, {.durability = Durability::kOs});
       ASSERT_TRUE(receipt) << Told(receipt);
-    }
-  }
-  static std::vector<std::string> ReadStepped(Stepped& engine, const TopicPartition& at, Offset begin = Offset(0)) {
-    std::vector<std::string> values;
-    while (true) {
-      const auto read = engine.Read(at, begin, {});
-      EXPECT_TRUE(read) << Told(read);
-      if (!read || read->records.empty()) return values;
-      for (const RecordView& record : read->records) values.emplace_back(*record.value);
-      begin = read->next;
     }
   }
 };
@@ -109,7 +98,7 @@ TEST_F(EngineTierTest, ARefusedUploadIsToldToTheAppendsItConcernsAndToNoneThatCo
   World world;
   const auto engine = world.Open();
   ASSERT_TRUE(engine->CreateTopic("t", {}));
-  const HousekeeperSteps steps = engine->steps();
+  const HousekeeperSteps steps = engine.steps();
   std::map<std::string, std::optional<ErrorCode>> told;
   const auto append = [&](const std::string& value) {
     const Record record = Value(value);
@@ -155,7 +144,7 @@ TEST_F(EngineTierTest, CrashedBeforeUploadGoesOnWhereItWas) {
   options.data_dir = "/data";
   options.file_system = disk;
   {
-    const auto engine = Stepped::Open(options, Background::kNone);
+    const auto engine = SteppedEngine::Open(options);
     ASSERT_TRUE(engine) << Told(engine);
     ASSERT_TRUE((*engine)->CreateTopic("t", {}));
     AppendOs(**engine, At("t"), 100);
@@ -192,7 +181,7 @@ TEST_F(EngineTierTest, EveryCallThatFailsOnceIsOvercomeAndNothingIsLostOrToldToo
         }
         for (int attempt = 0; attempt < 40; ++attempt) {
           const Offset tiered = engine->Offsets(At("t"))->tiered_end;
-          (void)engine->steps().uploader.UploadOnce();
+          (void)engine.steps().uploader.UploadOnce();
           if (attempt == 3) world.objects->SetPlan({});
           EXPECT_GE(engine->Offsets(At("t"))->tiered_end, tiered);
           if (engine->Offsets(At("t"))->tiered_end > tiered) {
@@ -208,8 +197,8 @@ TEST_F(EngineTierTest, EveryCallThatFailsOnceIsOvercomeAndNothingIsLostOrToldToo
         for (int partition = 0; partition < 2; ++partition)
           EXPECT_GE(engine->Offsets(At("t", partition))->tiered_end, Offset(50));
         ASSERT_TRUE(engine->Recycle());
-        EXPECT_EQ(ReadStepped(*engine, At("t")), Numbers(0, 90));
-        EXPECT_EQ(ReadStepped(*engine, At("t", 1)), Numbers(0, 50));
+        EXPECT_EQ(ReadAll(*engine, At("t")), Numbers(0, 90));
+        EXPECT_EQ(ReadAll(*engine, At("t", 1)), Numbers(0, 50));
         ++overcome;
       }
     }
@@ -223,15 +212,15 @@ TEST_F(EngineTierTest, WithTheStoreDownAppendsAndReadsGoOn) {
   ASSERT_TRUE(engine->CreateTopic("t", {}));
   world.objects->SetPlan(ObjectFaultPlan{}.Set(ObjectFault::kErrorBefore, 1'000'000));
   AppendOs(*engine, At("t"), 20);
-  EXPECT_EQ(ReadStepped(*engine, At("t")), Numbers(0, 20));
+  EXPECT_EQ(ReadAll(*engine, At("t")), Numbers(0, 20));
   world.clock->Advance(std::chrono::hours(1));
-  EXPECT_FALSE(engine->steps().uploader.UploadOnce());
+  EXPECT_FALSE(engine.steps().uploader.UploadOnce());
   EXPECT_EQ(engine->Offsets(At("t"))->tiered_end, Offset(0));
   ASSERT_TRUE(engine->Recycle());
-  EXPECT_EQ(ReadStepped(*engine, At("t")), Numbers(0, 20));
+  EXPECT_EQ(ReadAll(*engine, At("t")), Numbers(0, 20));
   world.objects->SetPlan({});
   world.clock->Advance(std::chrono::hours(1));
-  EXPECT_TRUE(engine->steps().uploader.UploadOnce());
+  EXPECT_TRUE(engine.steps().uploader.UploadOnce());
   EXPECT_EQ(engine->Offsets(At("t"))->tiered_end, Offset(20));
 }
 
@@ -239,7 +228,7 @@ TEST_F(EngineTierTest, UploadsComeBySizeByAgeAndNotBefore) {
   World world;
   world.options.upload.segment_bytes_max = 100'000;
   const auto engine = world.Open();
-  SegmentUploader& uploader = engine->steps().uploader;
+  SegmentUploader& uploader = engine.steps().uploader;
   ASSERT_TRUE(engine->CreateTopic("t", {}));
   AppendOs(*engine, At("t"), 10, 0, 5'000);
   EXPECT_EQ(uploader.UploadOnce().value_or(true), false);
@@ -264,15 +253,15 @@ TEST_F(EngineTierTest, AgeCountsAcrossRestarts) {
   EngineOptions options = Options();
   options.clock = clock;
   {
-    auto engine = Engine::Implementation::Open(options, Background::kNone);
+    auto engine = SteppedEngine::Open(options);
     ASSERT_TRUE(engine) << Told(engine);
     ASSERT_TRUE((*engine)->CreateTopic("t", {}));
     AppendOs(**engine, At("t"), 1);
     clock->Advance(std::chrono::seconds(40));
   }
-  auto engine = Engine::Implementation::Open(options, Background::kNone);
+  auto engine = SteppedEngine::Open(options);
   ASSERT_TRUE(engine) << Told(engine);
-  SegmentUploader& uploader = (*engine)->steps().uploader;
+  SegmentUploader& uploader = engine->steps().uploader;
   EXPECT_EQ(uploader.UploadOnce().value_or(true), false);
   clock->Advance(std::chrono::seconds(21));
   EXPECT_EQ(uploader.UploadOnce().value_or(false), true);
@@ -286,7 +275,7 @@ TEST_F(EngineTierTest, ASecondOwnerFencesTheFirst) {
   const PartitionKey key{world.rows->Topics()->front().id, PartitionId(0)};
   ASSERT_TRUE(world.rows->AcquireEpoch(key));
   world.clock->Advance(std::chrono::minutes(2));
-  (void)engine->steps().uploader.UploadOnce();
+  (void)engine.steps().uploader.UploadOnce();
   const auto rows = *world.rows->Partitions(key.topic);
   EXPECT_EQ(rows[0].tiered_end, Offset(0));   // fenced: nothing of it was committed
   EXPECT_EQ(rows[1].tiered_end, Offset(10));  // its neighbour in the same object was
@@ -298,7 +287,7 @@ TEST_F(EngineTierTest, ASecondOwnerFencesTheFirst) {
 TEST_F(EngineTierTest, AbandonedAndForgottenObjectsGoAfterTheirGraceOnly) {
   World world;
   const auto engine = world.Open();
-  ObjectCollector& collector = engine->steps().collector;
+  ObjectCollector& collector = engine.steps().collector;
   ASSERT_TRUE(engine->CreateTopic("t", {}));
   ASSERT_TRUE(engine->CreateTopic("keep", {}));
   AppendOs(*engine, At("t"), 10);
@@ -316,7 +305,7 @@ TEST_F(EngineTierTest, AbandonedAndForgottenObjectsGoAfterTheirGraceOnly) {
   world.clock->Advance(std::chrono::minutes(2));
   ASSERT_TRUE(collector.CollectOnce());
   EXPECT_EQ(world.Listed(), all - 1);  // the object shared with the other topic stays
-  EXPECT_EQ(ReadStepped(*engine, At("keep")), Numbers(0, 10));
+  EXPECT_EQ(ReadAll(*engine, At("keep")), Numbers(0, 10));
   ASSERT_TRUE(engine->DeleteTopic("keep"));
   world.clock->Advance(std::chrono::hours(1));
   ASSERT_TRUE(collector.CollectOnce());
@@ -326,7 +315,7 @@ TEST_F(EngineTierTest, AbandonedAndForgottenObjectsGoAfterTheirGraceOnly) {
 TEST_F(EngineTierTest, AListingOnlyProposesAndAFailedOneDoesNothing) {
   World world;
   const auto engine = world.Open();
-  ObjectCollector& collector = engine->steps().collector;
+  ObjectCollector& collector = engine.steps().collector;
   ASSERT_TRUE(engine->CreateTopic("t", {}));
   AppendOs(*engine, At("t"), 10);
   ASSERT_TRUE(engine->Upload());
@@ -352,14 +341,14 @@ TEST_F(EngineTierTest, AListingOnlyProposesAndAFailedOneDoesNothing) {
     ASSERT_TRUE(collector.CollectOnce());
   }
   EXPECT_EQ(world.Listed(), all - 1);
-  EXPECT_EQ(ReadStepped(*engine, At("t")), Numbers(0, 10));
+  EXPECT_EQ(ReadAll(*engine, At("t")), Numbers(0, 10));
 }
 
 TEST_F(EngineTierTest, RetentionForgetsByAgeAndSizeAndRefusesAClockThatJumped) {
   World world;
   const auto engine = world.Open();
-  RetentionPolicy& retention = engine->steps().retention;
-  TieredPartitions& partitions = engine->steps().partitions;
+  RetentionPolicy& retention = engine.steps().retention;
+  TieredPartitions& partitions = engine.steps().partitions;
   ASSERT_TRUE(engine->CreateTopic("aged", {.retention_time = std::chrono::hours(1)}));
   ASSERT_TRUE(engine->CreateTopic("sized", {.retention_bytes = 1}));
   ASSERT_TRUE(engine->CreateTopic("kept", {}));
@@ -381,7 +370,7 @@ TEST_F(EngineTierTest, RetentionForgetsByAgeAndSizeAndRefusesAClockThatJumped) {
   const auto read = engine->Read(At("aged"), Offset(3), {});
   ASSERT_EQ(CodeOf(read), ErrorCode::kOutOfRange);
   EXPECT_EQ(read.error().bounds(), (OffsetBounds{Offset(20), Offset(30)}));
-  EXPECT_EQ(ReadStepped(*engine, At("aged"), Offset(20)), Numbers(20, 30));
+  EXPECT_EQ(ReadAll(*engine, At("aged"), Offset(20)), Numbers(20, 30));
 }
 
 TEST_F(EngineTierTest, RecordTimesFromTheFutureAgeFromTheirCommit) {
@@ -392,10 +381,10 @@ TEST_F(EngineTierTest, RecordTimesFromTheFutureAgeFromTheirCommit) {
   ASSERT_TRUE(engine->Append(At("t"), {&record, 1}, {}));
   ASSERT_TRUE(engine->Upload());
   world.clock->Advance(std::chrono::minutes(59));
-  ASSERT_TRUE(engine->steps().retention.RetainOnce(engine->steps().partitions));
+  ASSERT_TRUE(engine.steps().retention.RetainOnce(engine.steps().partitions));
   EXPECT_EQ(engine->Offsets(At("t"))->log_start, Offset(0));
   world.clock->Advance(std::chrono::minutes(2));
-  ASSERT_TRUE(engine->steps().retention.RetainOnce(engine->steps().partitions));
+  ASSERT_TRUE(engine.steps().retention.RetainOnce(engine.steps().partitions));
   EXPECT_EQ(engine->Offsets(At("t"))->log_start, Offset(1));
 }
 

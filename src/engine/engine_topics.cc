@@ -7,7 +7,7 @@
 
 #include "base/bugs.h"
 #include "base/try.h"
-#include "engine/engine_implementation.h"
+#include "engine/front_door.h"
 #include "engine/option_check.h"
 #include "env/random_id.h"
 
@@ -20,50 +20,99 @@ bool SameOptions(const TopicOptions& one, const TopicOptions& other) {
 
 }  // namespace
 
-Error Engine::Implementation::NotFound(const TopicPartition& name) const {
+Result<void> Engine::CreateTopic(std::string_view name, TopicOptions options) noexcept {
+  return Changing(*state_, [&](State& state) { return state.MakeTopic(name, options); });
+}
+
+Result<void> Engine::AlterTopic(std::string_view name, TopicOptions options) noexcept {
+  return Changing(*state_, [&](State& state) -> Result<void> {
+    MR_TRY(CheckTopicOptions(options));
+    return state.ChangeTopics([&]() MR_REQUIRES(state.topics_mutex_) { return state.AlterTopicLocked(name, options); });
+  });
+}
+
+Result<void> Engine::DeleteTopic(std::string_view name) noexcept {
+  return Changing(*state_, [&](State& state) -> Result<void> {
+    MR_TRY(state.ChangeTopics([&]() MR_REQUIRES(state.topics_mutex_) { return state.DeleteTopicLocked(name); }));
+    state.CollectIfNear();
+    return {};
+  });
+}
+
+Result<std::vector<TopicDescription>> Engine::DescribeTopics() noexcept {
+  return Inside(*state_, [&](State& state) -> Result<std::vector<TopicDescription>> {
+    std::vector<TopicDescription> descriptions;
+    for (Topic* topic : state.registry_.Topics()) {
+      auto rows = state.components_.metadata->Partitions(topic->id());
+      if (!rows && rows.error().code() == ErrorCode::kNotFound) continue;  // deleted meanwhile
+      if (!rows) return std::move(rows).error();
+      TopicDescription description{.name = topic->name(), .id = topic->uuid(), .options = topic->options()};
+      for (Partition* partition : topic->partitions()) {
+        PartitionDescription& described = description.partitions.emplace_back();
+        described.partition = partition->name().partition;
+        described.offsets = partition->log().offsets();
+        described.bytes_local = partition->log().hot_bytes();
+        described.damage = partition->log().damage_found();
+        described.broken = partition->log().broken();
+        described.upload_pending_bytes = partition->log().pending().bytes;
+        described.upload_failure = state.uploader_.schedule().Failure(partition->lane());
+        const auto row = std::ranges::lower_bound(*rows, partition->key(), {}, &PartitionRow::key);
+        if (row == rows->end() || row->key != partition->key()) continue;
+        described.bytes_object = row->segment_bytes;
+        described.segments = row->segments;
+      }
+      descriptions.push_back(std::move(description));
+    }
+    std::ranges::sort(descriptions, {}, &TopicDescription::name);
+    return descriptions;
+  });
+}
+
+Result<PartitionId> Engine::PartitionFor(std::string_view topic, std::optional<std::string_view> key) noexcept {
+  return Inside(*state_, [&](State& state) -> Result<PartitionId> {
+    MR_ASSIGN_OR_RETURN(Topic * found, state.FindTopic(topic));
+    return found->PartitionFor(key);
+  });
+}
+
+Error Engine::State::NotFound(const TopicPartition& name) const {
   if (const Topic* topic = registry_.Find(std::string_view(name.topic)))
     return {ErrorCode::kNotFound, fmt::format("topic {} has no partition {}, only 0 to {}", name.topic,
                                               name.partition.value(), topic->partition_count() - 1)};
   return {ErrorCode::kNotFound, fmt::format("there is no topic {}", name.topic)};
 }
 
-Result<Topic*> Engine::Implementation::FindTopic(std::string_view name) {
+Result<Topic*> Engine::State::FindTopic(std::string_view name) {
   if (Topic* topic = registry_.Find(name)) [[likely]]
     return topic;
   MR_TRY(CheckOpen());
   return NotFound({std::string(name), PartitionId(0)});
 }
 
-Result<Partition*> Engine::Implementation::FindPartition(const TopicPartition& name) {
+Result<Partition*> Engine::State::FindPartition(const TopicPartition& name) {
   if (Partition* partition = registry_.Find(name)) [[likely]]
     return partition;
   MR_TRY(CheckOpen());
   return NotFound(name);
 }
 
-Result<Topic*> Engine::Implementation::FindOrCreateTopic(std::string_view name) {
+Result<Topic*> Engine::State::FindOrCreateTopic(std::string_view name) {
   if (Topic* topic = registry_.Find(name)) [[likely]]
     return topic;
   if (!options_.auto_create_topics) return FindTopic(name);
-  if (auto created = CreateTopic(name, {}); !created && created.error().code() != ErrorCode::kAlreadyExists)
+  if (auto created = MakeTopic(name, {}); !created && created.error().code() != ErrorCode::kAlreadyExists)
     return std::move(created).error();
   return FindTopic(name);
 }
 
-Result<Partition*> Engine::Implementation::FindForAppend(const TopicPartition& name) {
+Result<Partition*> Engine::State::FindForAppend(const TopicPartition& name) {
   if (Partition* partition = registry_.Find(name)) [[likely]]
     return partition;
   MR_TRY(FindOrCreateTopic(name.topic));
   return FindPartition(name);
 }
 
-Result<PartitionId> Engine::Implementation::PartitionFor(std::string_view topic, std::optional<std::string_view> key) {
-  MR_TRY(CheckOpen());
-  MR_ASSIGN_OR_RETURN(Topic * found, FindTopic(topic));
-  return found->PartitionFor(key);
-}
-
-Result<void> Engine::Implementation::CreateTopic(std::string_view name, const TopicOptions& options) {
+Result<void> Engine::State::MakeTopic(std::string_view name, const TopicOptions& options) {
   MR_TRY(CheckTopicName(name));
   MR_TRY(CheckTopicOptions(options));
   return ChangeTopics([&]() MR_REQUIRES(topics_mutex_) { return CreateTopicLocked(name, options); });
@@ -71,7 +120,7 @@ Result<void> Engine::Implementation::CreateTopic(std::string_view name, const To
 
 /// One change at a time, memory agreeing with metadata before it; what it dropped is ended afterwards, since its
 /// waiters are called under no lock.
-Result<void> Engine::Implementation::ChangeTopics(const std::function<Result<void>()>& change) {
+Result<void> Engine::State::ChangeTopics(const std::function<Result<void>()>& change) {
   Result<void> changed;
   {
     MutexLock lock(topics_mutex_);
@@ -83,7 +132,7 @@ Result<void> Engine::Implementation::ChangeTopics(const std::function<Result<voi
   return changed;
 }
 
-Result<void> Engine::Implementation::CreateTopicLocked(std::string_view name, const TopicOptions& options) {
+Result<void> Engine::State::CreateTopicLocked(std::string_view name, const TopicOptions& options) {
   if (registry_.Find(name) != nullptr)
     return Error(ErrorCode::kAlreadyExists, fmt::format("there is a topic {} already", name));
   const std::string uuid = RandomHexId(*components_.random);
@@ -108,12 +157,7 @@ Result<void> Engine::Implementation::CreateTopicLocked(std::string_view name, co
   return {};
 }
 
-Result<void> Engine::Implementation::AlterTopic(std::string_view name, const TopicOptions& options) {
-  MR_TRY(CheckTopicOptions(options));
-  return ChangeTopics([&]() MR_REQUIRES(topics_mutex_) { return AlterTopicLocked(name, options); });
-}
-
-Result<void> Engine::Implementation::AlterTopicLocked(std::string_view name, const TopicOptions& options) {
+Result<void> Engine::State::AlterTopicLocked(std::string_view name, const TopicOptions& options) {
   MR_ASSIGN_OR_RETURN(Topic * topic, FindTopic(name));
   if (options.partitions < topic->partition_count())
     return Error(ErrorCode::kInvalidArgument,
@@ -130,13 +174,7 @@ Result<void> Engine::Implementation::AlterTopicLocked(std::string_view name, con
   return {};
 }
 
-Result<void> Engine::Implementation::DeleteTopic(std::string_view name) {
-  MR_TRY(ChangeTopics([&]() MR_REQUIRES(topics_mutex_) { return DeleteTopicLocked(name); }));
-  CollectIfNear();
-  return {};
-}
-
-Result<void> Engine::Implementation::DeleteTopicLocked(std::string_view name) {
+Result<void> Engine::State::DeleteTopicLocked(std::string_view name) {
   MR_ASSIGN_OR_RETURN(Topic * topic, FindTopic(name));
   const auto deleted = components_.metadata->DeleteTopic(topic->id(), time_.WallMs());
   if (deleted) {
@@ -154,14 +192,14 @@ Result<void> Engine::Implementation::DeleteTopicLocked(std::string_view name) {
 }
 
 /// No longer found, and its calls refused; EndDropped does the rest.
-void Engine::Implementation::DropTopic(Topic& topic) {
+void Engine::State::DropTopic(Topic& topic) {
   registry_.Remove(topic);
   const Error gone(ErrorCode::kNotFound, fmt::format("topic {} was deleted", topic.name()));
   for (Partition* partition : topic.partitions()) partition->Suspend(gone);
   dropped_.push_back(&topic);
 }
 
-void Engine::Implementation::EndDropped() {
+void Engine::State::EndDropped() {
   std::vector<Topic*> dropped;
   {
     MutexLock lock(topics_mutex_);
@@ -175,7 +213,7 @@ void Engine::Implementation::EndDropped() {
 }
 
 /// From metadata into memory: its partitions are found and started.
-Result<Topic*> Engine::Implementation::LoadTopic(const TopicRow& row) {
+Result<Topic*> Engine::State::LoadTopic(const TopicRow& row) {
   MR_ASSIGN_OR_RETURN(const auto partitions, components_.metadata->Partitions(row.id));
   auto topic = std::make_unique<Topic>(row);
   for (Partition* partition : topic->Grow(partitions, partition_context_)) MR_TRY(partition->Start());
@@ -184,7 +222,7 @@ Result<Topic*> Engine::Implementation::LoadTopic(const TopicRow& row) {
 }
 
 /// Options and partitions as metadata has them.
-Result<void> Engine::Implementation::ApplyTopicRow(Topic& topic, const TopicOptions& options) {
+Result<void> Engine::State::ApplyTopicRow(Topic& topic, const TopicOptions& options) {
   MR_ASSIGN_OR_RETURN(const auto partitions, components_.metadata->Partitions(topic.id()));
   for (Partition* partition : topic.Grow(partitions, partition_context_)) MR_TRY(partition->Start());
   topic.SetOptions(options);
@@ -192,7 +230,7 @@ Result<void> Engine::Implementation::ApplyTopicRow(Topic& topic, const TopicOpti
   return {};
 }
 
-Result<void> Engine::Implementation::KnowTopics(const Error& error) {
+Result<void> Engine::State::KnowTopics(const Error& error) {
   topics_unsure_ = true;
   if (const auto known = ReconcileTopicsLocked(); !known) {
     housekeeper_.Poke();
@@ -202,7 +240,7 @@ Result<void> Engine::Implementation::KnowTopics(const Error& error) {
   return {};
 }
 
-Result<void> Engine::Implementation::ReconcileTopics() {
+Result<void> Engine::State::ReconcileTopics() {
   Result<void> known;
   {
     MutexLock lock(topics_mutex_);
@@ -213,7 +251,7 @@ Result<void> Engine::Implementation::ReconcileTopics() {
   return known;
 }
 
-Result<void> Engine::Implementation::ReconcileTopicsLocked() {
+Result<void> Engine::State::ReconcileTopicsLocked() {
   if (!topics_unsure_) return {};
   MR_ASSIGN_OR_RETURN(const auto rows, components_.metadata->Topics());
   std::set<TopicId> present;
@@ -232,34 +270,6 @@ Result<void> Engine::Implementation::ReconcileTopicsLocked() {
   }
   topics_unsure_ = false;
   return {};
-}
-
-Result<std::vector<TopicDescription>> Engine::Implementation::DescribeTopics() {
-  MR_TRY(CheckOpen());
-  std::vector<TopicDescription> descriptions;
-  for (Topic* topic : registry_.Topics()) {
-    auto rows = components_.metadata->Partitions(topic->id());
-    if (!rows && rows.error().code() == ErrorCode::kNotFound) continue;  // deleted meanwhile
-    if (!rows) return std::move(rows).error();
-    TopicDescription description{.name = topic->name(), .id = topic->uuid(), .options = topic->options()};
-    for (Partition* partition : topic->partitions()) {
-      PartitionDescription& described = description.partitions.emplace_back();
-      described.partition = partition->name().partition;
-      described.offsets = partition->log().offsets();
-      described.bytes_local = partition->log().hot_bytes();
-      described.damage = partition->log().damage_found();
-      described.broken = partition->log().broken();
-      described.upload_pending_bytes = partition->log().pending().bytes;
-      described.upload_failure = uploader_.schedule().Failure(partition->lane());
-      const auto row = std::ranges::lower_bound(*rows, partition->key(), {}, &PartitionRow::key);
-      if (row == rows->end() || row->key != partition->key()) continue;
-      described.bytes_object = row->segment_bytes;
-      described.segments = row->segments;
-    }
-    descriptions.push_back(std::move(description));
-  }
-  std::ranges::sort(descriptions, {}, &TopicDescription::name);
-  return descriptions;
 }
 
 }  // namespace millrace

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/engine_fixture.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/posix_file_system.h"
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
@@ -21,7 +21,6 @@
 namespace millrace {
 namespace {
 
-using Stepped = Engine::Implementation;
 using std::chrono::hours;
 using std::chrono::minutes;
 
@@ -51,10 +50,10 @@ class EngineUpkeepTest : public EngineFixture {
       options.upload.delete_grace = minutes(30);
       options.on_event = [this](const Event& event) { events.push_back(event); };
     }
-    std::unique_ptr<Stepped> Open() {
-      auto engine = Stepped::Open(options, Background::kNone, std::make_shared<SeededRandom>(5));
+    SteppedEngine Open() {
+      auto engine = SteppedEngine::Open(options, std::make_shared<SeededRandom>(5));
       EXPECT_TRUE(engine) << Told(engine);
-      return engine ? *std::move(engine) : nullptr;
+      return engine ? *std::move(engine) : SteppedEngine();
     }
     [[nodiscard]] std::size_t Told(EventKind kind) const {
       return static_cast<std::size_t>(std::ranges::count(events, kind, &Event::kind));
@@ -70,13 +69,13 @@ class EngineUpkeepTest : public EngineFixture {
     }
     std::uint64_t Fired() { return metadata->fired(MetadataFault::kBefore) + metadata->fired(MetadataFault::kAfter); }
   };
-  static Result<AppendReceipt> Put(Stepped& engine, const TopicPartition& at, std::size_t bytes = 10) {
+  static Result<AppendReceipt> Put(Engine& engine, const TopicPartition& at, std::size_t bytes = 10) {
     const Record record = Value(std::string(bytes, 'x'));
     return engine.Append(at, {&record, 1}, {.durability = Durability::kDisk});
   }
 };
 
-std::set<std::string> NamesIn(Stepped& engine) {
+std::set<std::string> NamesIn(Engine& engine) {
   std::set<std::string> names;
   for (const TopicDescription& topic : *engine.DescribeTopics()) names.insert(topic.name);
   return names;
@@ -84,10 +83,10 @@ std::set<std::string> NamesIn(Stepped& engine) {
 
 // Issue: a call that failed after its effect was told as a failure, and memory went on without it.
 TEST_F(EngineUpkeepTest, EveryChangeOfTopicsIsKnownWhereverOneCallFails) {
-  const std::vector<std::function<Result<void>(Stepped&)>> changes = {
-      [](Stepped& engine) { return engine.CreateTopic("new", {.partitions = 2}); },
-      [](Stepped& engine) { return engine.AlterTopic("old", {.partitions = 3, .retention_bytes = 7}); },
-      [](Stepped& engine) { return engine.DeleteTopic("old"); },
+  const std::vector<std::function<Result<void>(Engine&)>> changes = {
+      [](Engine& engine) { return engine.CreateTopic("new", {.partitions = 2}); },
+      [](Engine& engine) { return engine.AlterTopic("old", {.partitions = 3, .retention_bytes = 7}); },
+      [](Engine& engine) { return engine.DeleteTopic("old"); },
   };
   std::uint64_t fired = 0;
   for (std::size_t change = 0; change < changes.size(); ++change) {
@@ -139,9 +138,9 @@ TEST_F(EngineUpkeepTest, NothingIsAcknowledgedWhileNobodyKnowsWhetherItsTopicIsG
     EXPECT_EQ(CodeOf(engine->DeleteTopic("t")), ErrorCode::kUnavailable);
     EXPECT_GE(world.metadata->fired(fault), 1U);
     EXPECT_EQ(CodeOf(Put(*engine, At("t"))), ErrorCode::kUnavailable);
-    EXPECT_FALSE(engine->steps().reconcile_topics());
+    EXPECT_FALSE(engine.steps().reconcile_topics());
     world.metadata->SetPlan({});
-    ASSERT_TRUE(engine->steps().reconcile_topics());
+    ASSERT_TRUE(engine.steps().reconcile_topics());
     if (fault == MetadataFault::kAfter) {
       EXPECT_EQ(CodeOf(Put(*engine, At("t"))), ErrorCode::kNotFound);
       EXPECT_TRUE(engine->CreateTopic("t", {}));
@@ -177,17 +176,17 @@ TEST_F(EngineUpkeepTest, RetentionMakesItsMovesAgainThatNobodyKnowsOf) {
   ASSERT_TRUE(engine->Upload());
   world.clock->Advance(hours(2));
   world.metadata->FailCall(2, MetadataFault::kAfter);  // of segments, then of log_start
-  ASSERT_TRUE(engine->steps().retention.RetainOnce(engine->steps().partitions));
+  ASSERT_TRUE(engine.steps().retention.RetainOnce(engine.steps().partitions));
   EXPECT_EQ(world.metadata->fired(MetadataFault::kAfter), 1U);
   EXPECT_EQ(engine->Offsets(At("t"))->log_start, Offset(1));
-  EXPECT_EQ(engine->steps().retention.records_retired(), 1U);
+  EXPECT_EQ(engine.steps().retention.records_retired(), 1U);
 }
 
 TEST_F(EngineUpkeepTest, ALookAtRetentionAsksMetadataOnlyAboutWhatMayBeDue) {
   World world;
   const auto engine = world.Open();
-  RetentionPolicy& retention = engine->steps().retention;
-  TieredPartitions& partitions = engine->steps().partitions;
+  RetentionPolicy& retention = engine.steps().retention;
+  TieredPartitions& partitions = engine.steps().partitions;
   ASSERT_TRUE(engine->CreateTopic("t", {.partitions = 300, .retention_time = hours(1), .retention_bytes = 1 << 20}));
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(Put(*engine, At("t", i)));
   ASSERT_TRUE(engine->Upload());
@@ -214,7 +213,7 @@ TEST_F(EngineUpkeepTest, LooksEndWhenTheirCallerWantsThemTo) {
   stop.request_stop();
   const RequestScope scope({.stop = stop.get_token()});
   const std::uint64_t calls = world.metadata->calls();
-  EXPECT_FALSE(engine->steps().retention.RetainOnce(engine->steps().partitions).value_or(true));
+  EXPECT_FALSE(engine.steps().retention.RetainOnce(engine.steps().partitions).value_or(true));
   EXPECT_EQ(world.metadata->calls(), calls);
   EXPECT_EQ(engine->Offsets(At("t"))->log_start, Offset(0));
 }
@@ -233,11 +232,11 @@ TEST_F(EngineUpkeepTest, AClockAYearAheadDeletesNothingUntilItIsTrusted) {
   world.clock->JumpWall(kYear);
   const auto engine = world.Open();
   EXPECT_TRUE(engine->Stats().clock_doubted);
-  ASSERT_TRUE(engine->housekeeper().KeepOnce());
+  ASSERT_TRUE(engine.housekeeper().KeepOnce());
   EXPECT_EQ(engine->Offsets(At("t"))->log_start, Offset(0));
   ASSERT_TRUE(engine->TrustClock());
   EXPECT_FALSE(engine->Stats().clock_doubted);
-  ASSERT_TRUE(engine->housekeeper().KeepOnce());
+  ASSERT_TRUE(engine.housekeeper().KeepOnce());
   EXPECT_EQ(engine->Offsets(At("t"))->log_start, Offset(1));
 }
 
@@ -277,7 +276,7 @@ TEST_F(EngineUpkeepTest, ALogThatCannotKeepItsFirstTimeIsNotOpened) {
           ++fired;
           return SimFault{.code = ErrorCode::kUnavailable};
         });
-    EXPECT_FALSE(Stepped::Open(world.options, Background::kNone, std::make_shared<SeededRandom>(5)));
+    EXPECT_FALSE(SteppedEngine::Open(world.options, std::make_shared<SeededRandom>(5)));
     EXPECT_EQ(fired, 1);
     world.disk->SetFaultPlan(nullptr);
     world.options.metadata = std::make_shared<MemoryMetadataStore>();  // the other one was closed
@@ -318,7 +317,7 @@ TEST_F(EngineUpkeepTest, UploadsThatFailAreToldEverywhereAndSoIsTheirEnd) {
   ASSERT_TRUE(Put(*engine, At("t", 1)));
   world.objects->SetPlan(ObjectFaultPlan{}.Set(ObjectFault::kErrorBefore, 1'000'000));
   world.clock->Advance(minutes(2));
-  EXPECT_FALSE(engine->steps().uploader.UploadOnce());
+  EXPECT_FALSE(engine.steps().uploader.UploadOnce());
   const EngineStats stats = engine->Stats();
   ASSERT_TRUE(stats.upload_failure);
   EXPECT_EQ(stats.upload_failure->times, 1U);
@@ -338,7 +337,7 @@ TEST_F(EngineUpkeepTest, UploadsThatFailAreToldEverywhereAndSoIsTheirEnd) {
   }
   world.objects->SetPlan({});
   world.clock->Advance(minutes(2));
-  EXPECT_TRUE(engine->steps().uploader.UploadOnce());
+  EXPECT_TRUE(engine.steps().uploader.UploadOnce());
   EXPECT_FALSE(engine->Stats().upload_failure);
   EXPECT_EQ(world.Told(EventKind::kUploadsResumed), 1U);
 }

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/mutex.h"
+#include "engine/append_ladder.h"
 #include "engine/topic_settings.h"
 #include "fetch/segment_map.h"
 #include "log/partition_log.h"
@@ -42,7 +43,7 @@ struct PartitionContext {
 /// Appends of AppendAsync that are staged and not told about yet, in offset order.
 struct AsyncQueue {
   struct Item {
-    AppendReceipt receipt;
+    AppendReceipt receipt;  // what it will be told: `reached` is what was asked for
     WalPosition wal_end;
     std::uint64_t bytes = 0;
     std::move_only_function<void(Result<AppendReceipt>)> done;
@@ -52,16 +53,7 @@ struct AsyncQueue {
   bool disk_armed MR_GUARDED_BY(mutex) = false;    // the WAL will call
   bool object_armed MR_GUARDED_BY(mutex) = false;  // the upload schedule will call
   /// Each concerns those that were queued when it came, and none that come later while these are being told.
-  struct DiskError {
-    Error error;
-    WalPosition end;
-  };
-  struct ObjectError {
-    Error error;
-    Offset end;
-  };
-  std::optional<DiskError> disk_error MR_GUARDED_BY(mutex);
-  std::optional<ObjectError> object_error MR_GUARDED_BY(mutex);
+  RungFailures failures MR_GUARDED_BY(mutex);
 };
 
 /// Safe from any thread.

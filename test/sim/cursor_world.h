@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "cursor_model.h"
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
@@ -112,7 +112,7 @@ class CursorWorld {
   std::map<CursorKey, Named> cursors_;
   CursorKey drawn_;
   std::shared_ptr<ProcessLife> life_;
-  std::unique_ptr<Engine::Implementation> engine_;
+  SteppedEngine engine_;
   std::uint64_t values_ = 0, process_ = 0, processes_seed_;
   Fault positions_fault_ = Fault::kNone;
   std::uint64_t calls_until_fault_ = 0, calls_until_death_ = 0;

@@ -56,7 +56,7 @@ void CursorWorld::Append(std::uint64_t count_max) {
 }
 
 void CursorWorld::BackgroundStep() {
-  const HousekeeperSteps steps = engine_->steps();
+  const HousekeeperSteps steps = engine_.steps();
   const auto judge = [this](const auto& result, std::string_view call) {
     report_.Event(call);
     NoteOutcome(bool(result));
@@ -80,7 +80,7 @@ void CursorWorld::BackgroundStep() {
       judge(steps.wal.PrepareFilesOnce(), "PrepareFilesOnce");
       break;
     case 5:
-      judge(engine_->housekeeper().KeepOnce(), "KeepOnce");
+      judge(engine_.housekeeper().KeepOnce(), "KeepOnce");
       break;
     case 6:
       judge(steps.recycler.RecycleOnce(steps.partitions, DiskWal::Seal::kKeepActive), "RecycleOnce");

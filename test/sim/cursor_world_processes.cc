@@ -81,8 +81,8 @@ bool CursorWorld::Start() {
   options.objects = ObjectsOfProcess(objects_, truth_, life_, report_);
   options.metadata = MetadataOfProcess(metadata_, truth_, life_, report_);
   BeginCall();
-  auto opened = Engine::Implementation::Open(std::move(options), Background::kNone,
-                                             std::make_shared<SeededRandom>(processes_seed_ + process_), kSmall);
+  auto opened =
+      SteppedEngine::Open(std::move(options), std::make_shared<SeededRandom>(processes_seed_ + process_), kSmall);
   if (!opened) {
     life_->alive = false;
     files_->KillProcess();

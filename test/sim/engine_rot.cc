@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
@@ -43,8 +43,7 @@ class RottenEngine {
     options.file_system = files_;
     options.objects = ObjectsOfProcess(truth.objects, truth, life_, report_);
     options.metadata = MetadataOfProcess(truth.metadata, truth, life_, report_);
-    auto opened = Engine::Implementation::Open(std::move(options), Background::kNone,
-                                               std::make_shared<SeededRandom>(random_.Next()), kSmallFiles);
+    auto opened = SteppedEngine::Open(std::move(options), std::make_shared<SeededRandom>(random_.Next()), kSmallFiles);
     if (!opened) return report_.Fail("open-failed", opened.error().ToString());
     engine_ = std::move(*opened);
   }
@@ -80,9 +79,9 @@ class RottenEngine {
 
   /// As the uploaders do under pressure, until nothing is left or it comes to nothing.
   void UploadAll() {
-    engine_->steps().uploader.schedule().SetPressure(true);
+    engine_.steps().uploader.schedule().SetPressure(true);
     for (int tries = 0; tries < 20; ++tries) {
-      const auto uploaded = engine_->steps().uploader.UploadOnce();
+      const auto uploaded = engine_.steps().uploader.UploadOnce();
       if (uploaded && !*uploaded) return;
       clock_.Advance(std::chrono::minutes(1));
     }
@@ -103,7 +102,7 @@ class RottenEngine {
   std::shared_ptr<SimFileSystem> files_;
   SharedTruth right_, other_;
   std::shared_ptr<ProcessLife> life_;
-  std::unique_ptr<Engine::Implementation> engine_;
+  SteppedEngine engine_;
 };
 
 void RottenEngine::FlipABitOf(const std::string& text) {

@@ -122,10 +122,8 @@ bool S3World::Start() {
   options.objects = ObjectsOfProcess(truth_.objects, truth_, life_, report_);
   options.metadata = MetadataOfProcess(truth_.metadata, truth_, life_, report_);
   ++process_;
-  auto opened = Insist("open", [&] {
-    return Engine::Implementation::Open(options, Background::kNone,
-                                        std::make_shared<SeededRandom>(processes_seed_ + process_));
-  });
+  auto opened = Insist(
+      "open", [&] { return SteppedEngine::Open(options, std::make_shared<SeededRandom>(processes_seed_ + process_)); });
   if (!opened) return false;
   engine_ = std::move(**opened);
   return true;
@@ -193,7 +191,7 @@ void S3World::Upload() {
   const std::chrono::nanoseconds begin = clock_.Monotonic();
   // A partition whose upload failed is due again after a pause.
   for (int i = 0; i < kInsistsMax && !IsUploaded(); ++i) {
-    const auto uploaded = engine_->steps().uploader.UploadOnce();
+    const auto uploaded = engine_.steps().uploader.UploadOnce();
     if (!uploaded) report_.Fired("error");
     if (!uploaded || !*uploaded) clock_.Advance(kInsistPause);
   }
@@ -218,7 +216,7 @@ void S3World::UploadUnanswered() {
 void S3World::UploadAndDie() {
   clock_.Advance(kSegmentAge);
   wire_->Arm();
-  (void)engine_->steps().uploader.UploadOnce();
+  (void)engine_.steps().uploader.UploadOnce();
   report_.Fired("killed-within-put", life_->alive ? 0 : 1);
   Die();
 }
@@ -242,7 +240,7 @@ bool S3World::JudgeRead(std::int32_t partition, Offset begin, const ReadResult& 
 /// What threads would do while the reader is busy with what he has.
 void S3World::FetchAhead() {
   const std::chrono::nanoseconds begin = clock_.Monotonic();
-  while (engine_->prefetcher().FetchOnce()) report_.Fired("fetched-ahead");
+  while (engine_.prefetcher().FetchOnce()) report_.Fired("fetched-ahead");
   took_ += clock_.Monotonic() - begin;
 }
 

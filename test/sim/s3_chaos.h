@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
@@ -70,7 +70,7 @@ class S3World {
   SeededRandom jitter_;
   std::shared_ptr<ProcessLife> life_;
   std::shared_ptr<LastWords> wire_;
-  std::unique_ptr<Engine::Implementation> engine_;
+  SteppedEngine engine_;
   PartitionModel models_[kPartitions];
   std::uint64_t values_ = 0, process_ = 0, processes_seed_;
   std::chrono::nanoseconds took_{0};

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/engine_implementation.h"
+#include "engine/stepped_engine.h"
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
@@ -106,7 +106,7 @@ class World {
   std::map<TopicPartition, PartitionModel> models_;
   Group group_;
   std::shared_ptr<ProcessLife> life_;
-  std::unique_ptr<Engine::Implementation> engine_;
+  SteppedEngine engine_;
   std::uint64_t values_ = 0, process_ = 0, incarnations_ = 0, processes_seed_;
   bool faulty_ = false, poisoned_ = false, fenced_ = false, years_ahead_ = false;
 };

@@ -341,7 +341,7 @@ void World::Recycle() {
 }
 
 void World::BackgroundStep() {
-  const HousekeeperSteps steps = engine_->steps();
+  const HousekeeperSteps steps = engine_.steps();
   const auto judge = [this](const auto& result, std::string_view call) {
     if (!result) Tolerated(result.error(), call);
   };
@@ -367,7 +367,7 @@ void World::BackgroundStep() {
       (void)steps.async.CompleteOnce();
       break;
     case 6:
-      judge(engine_->housekeeper().KeepOnce(), "KeepOnce");
+      judge(engine_.housekeeper().KeepOnce(), "KeepOnce");
       break;
     case 7:
       judge(steps.recycler.RecycleOnce(steps.partitions, DiskWal::Seal::kKeepActive), "RecycleOnce");
@@ -379,7 +379,7 @@ void World::BackgroundStep() {
 }
 
 void World::RunTimers() {
-  const HousekeeperSteps steps = engine_->steps();
+  const HousekeeperSteps steps = engine_.steps();
   for (int i = 0; i < 20; ++i) {
     const auto committed = steps.wal.CommitOnce();
     const auto synced = steps.wal.SyncDueOnce();
@@ -482,7 +482,7 @@ void World::HealAndJudge() {
   if (std::exchange(years_ahead_, false)) clock_.JumpWall(-kYears);
   Die(random_.OneIn(2));
   report_.Event("healed");
-  const HousekeeperSteps steps = engine_->steps();
+  const HousekeeperSteps steps = engine_.steps();
   const auto unfinished = [this] {
     for (const auto& [partition, model] : models_) {
       const auto offsets = engine_->Offsets(partition);
@@ -503,7 +503,7 @@ void World::HealAndJudge() {
       if (!uploaded || !*uploaded) break;
     }
     (void)steps.collector.ProposeOrphans();
-    if (const auto kept = engine_->housekeeper().KeepOnce(); !kept) Tolerated(kept.error(), "KeepOnce");
+    if (const auto kept = engine_.housekeeper().KeepOnce(); !kept) Tolerated(kept.error(), "KeepOnce");
   }
   report_.Expect(!unfinished(), "not-live", "uploads or orphans were left after healing");
   const auto listed = truth_.objects->List("", "", 100'000);

@@ -70,8 +70,7 @@ bool World::Start() {
   options.file_system = files_;
   options.objects = ObjectsOfProcess(objects_, truth_, life_, report_);
   options.metadata = MetadataOfProcess(metadata_, truth_, life_, report_);
-  auto opened = Engine::Implementation::Open(std::move(options), Background::kNone,
-                                             std::make_shared<SeededRandom>(processes_seed_ + process_));
+  auto opened = SteppedEngine::Open(std::move(options), std::make_shared<SeededRandom>(processes_seed_ + process_));
   if (!opened) {
     life_->alive = false;
     files_->KillProcess();
@@ -231,7 +230,7 @@ void World::TakeOver() {
   fenced_ = life_->fenced = true;
   report_.Fired("taken-over");
   clock_.Advance(milliseconds(2'000));
-  for (int i = 0; i < 4; ++i) (void)engine_->steps().uploader.UploadOnce();
+  for (int i = 0; i < 4; ++i) (void)engine_.steps().uploader.UploadOnce();
   for (auto& [partition, model] : models_) (void)engine_->DeleteRecords(partition, model.acknowledged_disk);
   Die(random_.OneIn(2));
 }

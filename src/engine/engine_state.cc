@@ -1,4 +1,4 @@
-#include "engine/engine_implementation.h"
+#include "engine/engine_state.h"
 
 #include <errno.h>
 #include <fmt/chrono.h>
@@ -104,7 +104,7 @@ Result<std::unique_ptr<FileLock>> LockLog(const EngineOptions& options, const Da
 }  // namespace
 
 /// Hands what the WAL finds to the partitions it belongs to; frames of topics that are gone belong to nobody.
-class Engine::Implementation::Replay final : public WalReplay {
+class Engine::State::Replay final : public WalReplay {
  public:
   explicit Replay(TopicRegistry& registry) {
     registry.ForEach([&](TieredPartition& partition) {
@@ -157,10 +157,8 @@ class Engine::Implementation::Replay final : public WalReplay {
   std::map<WalStream, PartitionLog*> logs_;
 };
 
-Result<std::unique_ptr<Engine::Implementation>> Engine::Implementation::Open(EngineOptions options,
-                                                                             Background background,
-                                                                             std::shared_ptr<Random> random,
-                                                                             const StorageSizes& sizes) {
+Result<std::unique_ptr<Engine::State>> Engine::State::Open(EngineOptions options, Background background,
+                                                           std::shared_ptr<Random> random, const StorageSizes& sizes) {
   MR_TRY(CheckEngineOptions(options));
   MR_TRY(Components::CheckUrls(options));
   MR_TRY(DataLayout::MakeAbsolute(options));
@@ -184,21 +182,20 @@ Result<std::unique_ptr<Engine::Implementation>> Engine::Implementation::Open(Eng
         std::make_shared<AbandoningObjectStore>(components.objects, components.clock);
   MR_ASSIGN_OR_RETURN(std::string identity,
                       EstablishIdentity(file_system, layout, *components.metadata, *components.random));
-  std::unique_ptr<Implementation> engine(new Implementation(std::move(options), layout, std::move(components),
-                                                            std::move(lock), std::move(identity), background, sizes));
+  std::unique_ptr<State> engine(new State(std::move(options), layout, std::move(components), std::move(lock),
+                                          std::move(identity), background, sizes));
   MR_TRY(engine->Recover());
   const bool works = background == Background::kThreads && !engine->options_.read_only;
   if (works) MR_TRY(engine->housekeeper_.Start());
   return engine;
 }
 
-std::unique_ptr<Engine> Engine::Implementation::Wrap(std::unique_ptr<Implementation> implementation) {
-  return std::unique_ptr<Engine>(new Engine(std::move(implementation)));
+std::unique_ptr<Engine> Engine::State::Wrap(std::unique_ptr<State> state) {
+  return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }
 
-Engine::Implementation::Implementation(EngineOptions options, DataLayout layout, Components components,
-                                       std::unique_ptr<FileLock> lock, std::string identity, Background background,
-                                       const StorageSizes& sizes)
+Engine::State::State(EngineOptions options, DataLayout layout, Components components, std::unique_ptr<FileLock> lock,
+                     std::string identity, Background background, const StorageSizes& sizes)
     : options_(std::move(options)),
       layout_(std::move(layout)),
       components_(std::move(components)),
@@ -256,12 +253,12 @@ Engine::Implementation::Implementation(EngineOptions options, DataLayout layout,
   if (segment_cache_ && background_ == Background::kThreads) read_context_.requests = &request_threads_;
 }
 
-std::shared_ptr<ObjectStore> Engine::Implementation::Retrying() {
+std::shared_ptr<ObjectStore> Engine::State::Retrying() {
   return std::make_shared<RetryingObjectStore>(metered_, RetryOptions{}, *components_.clock, *components_.random,
                                                [this](std::chrono::nanoseconds pause) { PauseRetry(pause); });
 }
 
-void Engine::Implementation::PauseRetry(std::chrono::nanoseconds pause) {
+void Engine::State::PauseRetry(std::chrono::nanoseconds pause) {
   // Without threads of its own the engine lives in simulated time, which does not pass while it sleeps.
   if (background_ == Background::kNone) return;
   LimitedWait wait(mutex_, closing_changed_, *components_.clock);
@@ -269,7 +266,7 @@ void Engine::Implementation::PauseRetry(std::chrono::nanoseconds pause) {
   if (!closing_) wait.WaitFor(mutex_, pause);
 }
 
-HousekeeperSteps Engine::Implementation::steps() {
+HousekeeperSteps Engine::State::steps() {
   return {.wal = wal_,
           .uploader = uploader_,
           .async = appender_.async(),
@@ -287,7 +284,7 @@ HousekeeperSteps Engine::Implementation::steps() {
 }
 
 /// A log that was ever open has a time kept; so one that has none has nothing that could be too old.
-Result<void> Engine::Implementation::StartTime() {
+Result<void> Engine::State::StartTime() {
   const auto kept = ReadKeptTime(*components_.file_system, layout_.time);
   if (!kept) {
     time_.Start(std::nullopt, TrustedTime::Kept::kUnreadable);
@@ -300,7 +297,7 @@ Result<void> Engine::Implementation::StartTime() {
   return {};
 }
 
-Result<void> Engine::Implementation::KeepTime(std::chrono::milliseconds moved_min) {
+Result<void> Engine::State::KeepTime(std::chrono::milliseconds moved_min) {
   MutexLock lock(kept_mutex_);
   // Kept now, a time that is doubted would be believed by the next process.
   if (!time_.known()) return {};
@@ -312,16 +309,8 @@ Result<void> Engine::Implementation::KeepTime(std::chrono::milliseconds moved_mi
   return {};
 }
 
-Result<void> Engine::Implementation::TrustClock() {
-  MR_TRY(CheckOpen());
-  time_.Trust();
-  MR_TRY(KeepTime(std::chrono::milliseconds(0)));
-  housekeeper_.Poke();
-  return {};
-}
-
 /// From an uploader, under no lock.
-void Engine::Implementation::TellUpload(const UploadLane& lane, const Error* error) {
+void Engine::State::TellUpload(const UploadLane& lane, const Error* error) {
   if (error != nullptr && error->code() == ErrorCode::kClosed) return;  // we end
   Event event{.kind = error == nullptr ? EventKind::kUploadsResumed : EventKind::kUploadFailing,
               .partition = lane.partition().log().name()};
@@ -333,14 +322,14 @@ void Engine::Implementation::TellUpload(const UploadLane& lane, const Error* err
 }
 
 /// Runs under locks of those who notice it.
-OnCorrected Engine::Implementation::TellCorrected() {
+OnCorrected Engine::State::TellCorrected() {
   return [this](const TopicPartition& partition, const std::string& what) {
     events_.Queue({.kind = EventKind::kPositionCorrected, .message = what, .partition = partition});
   };
 }
 
 /// From a read or whoever reads ahead, under no lock.
-void Engine::Implementation::TellCache(const BackgroundFailure& failure) {
+void Engine::State::TellCache(const BackgroundFailure& failure) {
   events_.Tell({.kind = EventKind::kCacheDisabled,
                 .message = fmt::format("the disk cache at {} is left alone, and reads go to the object store: {}",
                                        layout_.cache.string(), failure.error.message()),
@@ -348,7 +337,7 @@ void Engine::Implementation::TellCache(const BackgroundFailure& failure) {
 }
 
 /// What recovery met is nobody's return value: the log opens, and the partitions answer for themselves.
-void Engine::Implementation::TellRecovered() {
+void Engine::State::TellRecovered() {
   for (Topic* topic : registry_.Topics())
     for (Partition* partition : topic->partitions()) {
       const TopicPartition& name = partition->name();
@@ -365,7 +354,7 @@ void Engine::Implementation::TellRecovered() {
   events_.TellQueued();
 }
 
-Result<void> Engine::Implementation::Recover() {
+Result<void> Engine::State::Recover() {
   MR_TRY(StartTime());
   uploader_.schedule().SetListener([this](const UploadLane& lane, const Error* error) { TellUpload(lane, error); });
   MR_ASSIGN_OR_RETURN(const auto topics, components_.metadata->Topics());
@@ -394,7 +383,7 @@ Result<void> Engine::Implementation::Recover() {
 }
 
 /// Its partitions are found from now on; they still have to be started.
-Result<Topic*> Engine::Implementation::AddTopic(const TopicRow& row) {
+Result<Topic*> Engine::State::AddTopic(const TopicRow& row) {
   MR_ASSIGN_OR_RETURN(const auto partitions, components_.metadata->Partitions(row.id));
   auto topic = std::make_unique<Topic>(row);
   topic->Grow(partitions, partition_context_);
@@ -402,24 +391,24 @@ Result<Topic*> Engine::Implementation::AddTopic(const TopicRow& row) {
   return &registry_.Add(std::move(topic));
 }
 
-Engine::Implementation::~Implementation() {
+Engine::State::~State() {
   MR_CHECK(!calls_->ThisThreadIsInside());  // an engine is not destroyed by one of its own callbacks
   (void)Close();
 }
 
-Result<void> Engine::Implementation::CheckWritable() const {
+Result<void> Engine::State::CheckWritable() const {
   if (!options_.read_only) return {};
   return Error(ErrorCode::kPermissionDenied, fmt::format("{} is open for reading only", layout_.root.string()),
                "nothing can be changed there, or shall be: change the log where its directory can be written");
 }
 
-Result<void> Engine::Implementation::CheckOpen() const {
-  if (closed_.load(std::memory_order_acquire)) return Error(ErrorCode::kClosed, "the engine is closed");
+Result<void> Engine::State::CheckOpen() const {
+  if (closed_.load(std::memory_order_acquire)) return ClosedError();
   return {};
 }
 
 /// What the WAL holds of every partition. None: of one of them only the frames can tell.
-std::optional<std::vector<std::byte>> Engine::Implementation::CloseNote() const {
+std::optional<std::vector<std::byte>> Engine::State::CloseNote() const {
   std::vector<std::byte> note;
   for (Topic* topic : registry_.Topics()) {
     for (Partition* partition : topic->partitions()) {
@@ -432,7 +421,7 @@ std::optional<std::vector<std::byte>> Engine::Implementation::CloseNote() const 
 }
 
 /// Every wait ends: for records, for objects and the store, for room. Then the last call is waited for.
-void Engine::Implementation::EndCalls(const Error& error) {
+void Engine::State::EndCalls(const Error& error) {
   calls_->Shut();
   stop_.request_stop();
   housekeeper_.RequestStop();
@@ -447,7 +436,7 @@ void Engine::Implementation::EndCalls(const Error& error) {
   wal_.StopStaging();  // and who waits for room is refused
 }
 
-Result<void> Engine::Implementation::Close() {
+Result<void> Engine::State::Close() {
   if (calls_->ThisThreadIsInside())
     return Error(ErrorCode::kInvalidArgument, "Close was called by a callback of the engine, for which it would wait",
                  "let the callback return and close from another thread");
@@ -460,7 +449,7 @@ Result<void> Engine::Implementation::Close() {
     closing_changed_.NotifyAll();
   }
   closed_.store(true, std::memory_order_release);
-  EndCalls(Error(ErrorCode::kClosed, "the engine is closed"));
+  EndCalls(ClosedError());
   auto persisted = cursors_.Close();
   housekeeper_.StopBackground();
   calls_->AwaitEmpty();
@@ -489,7 +478,7 @@ Result<void> Engine::Implementation::Close() {
 }
 
 /// Nothing is appended any more: what is staged is synced, and every append is told.
-Result<void> Engine::Implementation::CloseLogs() {
+Result<void> Engine::State::CloseLogs() {
   const WalPosition staged_end = wal_.StopStaging();  // nothing follows: what the partitions hold is all there is
   const auto note = CloseNote();
   auto synced = note ? wal_.CloseWithNote(*note, staged_end) : wal_.Close();  // completes what is staged

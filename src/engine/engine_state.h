@@ -1,4 +1,5 @@
-// The composition root: opens, wires and closes what stands below it, and forwards the calls of Engine.
+// What an engine is made of. The composition root: opens, wires and closes what stands below it, and has the steps that
+// the calls of Engine share. Each of those is defined once, over the state, in engine_{topics,data,groups,…}.cc.
 //
 //   lock ─► stores ─► identity ─► topics ─► WAL recovery into the partitions ─► threads
 #pragma once
@@ -47,7 +48,7 @@ namespace millrace {
 
 class ThreadPool;
 
-/// kNone: whoever opened calls the steps (`steps()`, `housekeeper()`); no thread is started.
+/// kNone: no thread is started, and the steps are called from outside; see SteppedEngine.
 enum class Background { kThreads, kNone };
 
 /// How large the files of the hot tier are. A simulator makes them small, so that little fills many.
@@ -57,60 +58,16 @@ struct StorageSizes {
   std::uint64_t position_file_bytes_min = 1 << 20;
 };
 
-class Engine::Implementation {
+inline Error ClosedError() { return {ErrorCode::kClosed, "the engine is closed"}; }
+
+class Engine::State {
  public:
   /// `random` and `sizes` are for tests; a null `random`: the machine's.
-  static Result<std::unique_ptr<Implementation>> Open(EngineOptions options, Background background,
-                                                      std::shared_ptr<Random> random = {},
-                                                      const StorageSizes& sizes = {});
-  /// The engine's public face over it.
-  static std::unique_ptr<Engine> Wrap(std::unique_ptr<Implementation> implementation);
-  ~Implementation();
-
-  // Topics (engine_topics.cc).
-  Result<void> CreateTopic(std::string_view name, const TopicOptions& options);
-  Result<void> AlterTopic(std::string_view name, const TopicOptions& options);
-  Result<void> DeleteTopic(std::string_view name);
-  Result<std::vector<TopicDescription>> DescribeTopics();
-  Result<PartitionId> PartitionFor(std::string_view topic, std::optional<std::string_view> key);
-
-  // Append and read (engine_data.cc).
-  Result<AppendReceipt> Append(const TopicPartition& partition, std::span<const Record> records,
-                               const AppendOptions& options);
-  Result<AppendReceipt> Append(std::string_view topic, const Record& record, const AppendOptions& options);
-  Result<AppendReceipt> AppendBatch(const TopicPartition& partition, std::span<const std::byte> batch,
-                                    const AppendOptions& options);
-  void AppendAsync(const TopicPartition& partition, std::span<const Record> records, const AppendOptions& options,
-                   AsyncAppends::Done done);
-  Result<ReadResult> Read(const TopicPartition& partition, Offset begin, const ReadLimits& limits);
-  Result<BatchReadResult> ReadBatches(const TopicPartition& partition, Offset begin, const ReadLimits& limits);
-  std::vector<Result<ReadResult>> ReadMany(std::span<const ReadRequest> requests, const ReadLimits& limits);
-  Result<Offset> OffsetForTime(const TopicPartition& partition, std::int64_t timestamp_ms);
-
-  // Consumers and groups (engine_groups.cc).
-  Result<std::unique_ptr<Consumer>> OpenConsumer(const ConsumerOptions& options);
-  Result<std::vector<std::string>> ListGroups();
-  Result<std::vector<GroupPosition>> DescribeGroup(std::string_view group);
-  Result<void> SeekGroup(std::string_view group, const TopicPartition& partition, Offset position);
-  Result<void> DeleteGroup(std::string_view group);
-
-  // Cursors (engine_cursors.cc).
-  Result<std::unique_ptr<Cursor>> OpenCursor(const TopicPartition& partition, std::string_view name,
-                                             ReadConsistency consistency);
-  Result<std::vector<CursorDescription>> ListCursors(std::string_view topic);
-  Result<void> DeleteCursor(const TopicPartition& partition, std::string_view name);
-
-  // Tiers (engine_tiers.cc).
-  Result<void> Upload();
-  Result<void> Recycle();
-  Result<std::vector<SegmentDescription>> DescribeSegments(const TopicPartition& partition);
-  Result<SharedBytes> ReadSegment(const SegmentDescription& segment, ByteRange range);
-  Result<Offset> DeleteRecords(const TopicPartition& partition, Offset before);
-  Result<PartitionOffsets> Offsets(const TopicPartition& partition);
-  [[nodiscard]] EngineStats Stats() const;
-  Result<MaintenanceReport> Maintain(std::optional<std::chrono::milliseconds> time_max);
-  Result<void> TrustClock();
-  Result<void> Close();
+  static Result<std::unique_ptr<State>> Open(EngineOptions options, Background background,
+                                             std::shared_ptr<Random> random = {}, const StorageSizes& sizes = {});
+  /// The engine whose state it is.
+  static std::unique_ptr<Engine> Wrap(std::unique_ptr<State> state);
+  ~State();
 
   /// kPermissionDenied from a log that was opened for reading.
   [[nodiscard]] Result<void> CheckWritable() const;
@@ -121,47 +78,62 @@ class Engine::Implementation {
   [[nodiscard]] Prefetcher& prefetcher() { return prefetcher_; }
 
  private:
+  friend class Engine;  // its calls are made of what follows
   class Replay;
-  Implementation(EngineOptions options, DataLayout layout, Components components, std::unique_ptr<FileLock> lock,
-                 std::string identity, Background background, const StorageSizes& sizes);
+  State(EngineOptions options, DataLayout layout, Components components, std::unique_ptr<FileLock> lock,
+        std::string identity, Background background, const StorageSizes& sizes);
+
+  // Opening (engine_state.cc).
   Result<void> Recover();
   Result<Topic*> AddTopic(const TopicRow& row);
-  [[nodiscard]] Result<void> CheckOpen() const;
-  // Of Close.
-  void EndCalls(const Error& error);
-  Result<void> CloseLogs();
+  /// Reads the time that an earlier process kept.
+  Result<void> StartTime();
   std::shared_ptr<ObjectStore> Retrying();
   void PauseRetry(std::chrono::nanoseconds pause);
+
+  // Open: what goes on and is told (engine_state.cc).
+  [[nodiscard]] Result<void> CheckOpen() const;
+  /// Writes trusted time to the disk if it has moved by more than `moved_min` since it was written.
+  Result<void> KeepTime(std::chrono::milliseconds moved_min);
   OnCorrected TellCorrected();
   void TellCache(const BackgroundFailure& failure);
   void TellRecovered();
+  void TellUpload(const UploadLane& lane, const Error* error);
+
+  // Closing (engine_state.cc).
+  Result<void> Close();
+  void EndCalls(const Error& error);
+  Result<void> CloseLogs();
   [[nodiscard]] std::optional<std::vector<std::byte>> CloseNote() const;
+
+  // Topics and partitions, found (engine_topics.cc).
   Result<Topic*> FindTopic(std::string_view name);
   Result<Partition*> FindPartition(const TopicPartition& name);
-  [[nodiscard]] std::optional<std::vector<PartitionSource*>> SourcesOf(std::string_view topic) const;
   /// For appends: creates the topic under auto_create_topics.
   Result<Topic*> FindOrCreateTopic(std::string_view name);
   Result<Partition*> FindForAppend(const TopicPartition& name);
   Error NotFound(const TopicPartition& name) const;
-  Result<ThreadPool*> ReadPool();
-  /// Reads the time that an earlier process kept.
-  Result<void> StartTime();
-  /// Writes trusted time to the disk if it has moved by more than `moved_min` since it was written.
-  Result<void> KeepTime(std::chrono::milliseconds moved_min);
-  void TellUpload(const UploadLane& lane, const Error* error);
-  /// After a change of topics whose outcome nobody knew: memory follows metadata. No I/O where there was none.
-  Result<void> ReconcileTopics();
-  Result<void> ReconcileTopicsLocked() MR_REQUIRES(topics_mutex_);
-  Result<Topic*> LoadTopic(const TopicRow& row) MR_REQUIRES(topics_mutex_);
-  Result<void> ApplyTopicRow(Topic& topic, const TopicOptions& options) MR_REQUIRES(topics_mutex_);
-  void DropTopic(Topic& topic) MR_REQUIRES(topics_mutex_);
-  void EndDropped();
+
+  // Topics, changed (engine_topics.cc).
+  /// Checks, then creates: for a caller, or under auto_create_topics.
+  Result<void> MakeTopic(std::string_view name, const TopicOptions& options);
   Result<void> ChangeTopics(const std::function<Result<void>()>& change);
   Result<void> CreateTopicLocked(std::string_view name, const TopicOptions& options) MR_REQUIRES(topics_mutex_);
   Result<void> AlterTopicLocked(std::string_view name, const TopicOptions& options) MR_REQUIRES(topics_mutex_);
   Result<void> DeleteTopicLocked(std::string_view name) MR_REQUIRES(topics_mutex_);
+  /// After a change of topics whose outcome is not known: memory follows metadata. No I/O where there was none.
+  Result<void> ReconcileTopics();
+  Result<void> ReconcileTopicsLocked() MR_REQUIRES(topics_mutex_);
   /// `error` came of a change of topics: success if memory and metadata are known to agree by now.
   Result<void> KnowTopics(const Error& error) MR_REQUIRES(topics_mutex_);
+  Result<Topic*> LoadTopic(const TopicRow& row) MR_REQUIRES(topics_mutex_);
+  Result<void> ApplyTopicRow(Topic& topic, const TopicOptions& options) MR_REQUIRES(topics_mutex_);
+  void DropTopic(Topic& topic) MR_REQUIRES(topics_mutex_);
+  void EndDropped();
+
+  // Of reading, consumers and tiers (engine_data.cc, engine_groups.cc, engine_tiers.cc).
+  Result<ThreadPool*> ReadPool();
+  [[nodiscard]] std::optional<std::vector<PartitionSource*>> SourcesOf(std::string_view topic) const;
   /// What was just forgotten goes now where nothing speaks for waiting.
   void CollectIfNear();
 

@@ -1,0 +1,41 @@
+#include "engine/append_ladder.h"
+
+#include <utility>
+
+namespace millrace {
+
+const Error* RungFailures::Of(Durability rung, const StagedAppend& append) const {
+  if (rung == Durability::kDisk) return disk && append.wal_end <= disk->end ? &disk->error : nullptr;
+  return object && append.end <= object->end ? &object->error : nullptr;
+}
+
+std::optional<Durability> AppendLadder::RungAbove(Durability reached, Durability asked) {
+  if (reached >= asked) return {};
+  return reached == Durability::kOs ? Durability::kDisk : Durability::kObject;
+}
+
+void AppendLadder::Begin(UploadLane& lane, const StagedAppend& append) {
+  if (append.asked == Durability::kObject) uploads_.Demand(lane, append.end);
+}
+
+bool AppendLadder::StandsOn(Durability rung, const UploadLane& lane, const StagedAppend& append) const {
+  if (rung == Durability::kDisk) return append.wal_end <= wal_.durable_end();
+  return append.end <= uploads_.State(lane).committed_end;
+}
+
+Result<std::optional<Durability>> AppendLadder::Missing(const UploadLane& lane, const StagedAppend& append,
+                                                        const RungFailures& failures) const {
+  auto rung = RungAbove(Durability::kOs, append.asked);
+  while (rung && StandsOn(*rung, lane, append)) rung = RungAbove(*rung, append.asked);
+  if (!rung) return rung;
+  if (const Error* failure = failures.Of(*rung, append)) return *failure;
+  return rung;
+}
+
+void AppendLadder::OnRung(Durability rung, UploadLane& lane, const StagedAppend& append,
+                          std::move_only_function<void(const Result<void>&)> done) {
+  if (rung == Durability::kDisk) return wal_.OnDurable(append.wal_end, std::move(done));
+  uploads_.OnTiered(lane, append.end, std::move(done));
+}
+
+}  // namespace millrace
