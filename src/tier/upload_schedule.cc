@@ -284,6 +284,7 @@ void UploadSchedule::Land(const UploadClaim& claim) {
   UploadLane& lane = *claim.lane;
   MR_CHECK(lane.flights_ > 0 && lane.flight_bytes_ >= claim.bytes, lane.flights_, lane.flight_bytes_, claim.bytes);
   if (claim.begin >= lane.taken_end_) lane.building_ = false;
+  const bool full = Full();
   --lane.flights_;
   lane.flight_bytes_ -= claim.bytes;
   flight_bytes_ -= claim.bytes;
@@ -293,6 +294,8 @@ void UploadSchedule::Land(const UploadClaim& claim) {
     lane.broken_at_.reset();
   }
   Settle(lane);
+  // While all flights were taken, an uploader slept without an alarm, whichever partition is due.
+  if (full && !Full()) SignalWork();
   ++changes_;
   changed_.NotifyAll();
 }

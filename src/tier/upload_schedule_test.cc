@@ -535,6 +535,17 @@ struct Sleepers {
   UploadClaim flight;
 };
 
+TEST(UploadSleepersTest, ALandingThatMakesRoomWakesASleeper) {
+  Sleepers s;
+  s.second.Append(s.schedule, 12'000);
+  const UploadClaim other = s.schedule.Claim().at(0);
+  s.schedule.Built(other, Offset(1), other.bytes);
+  s.second.Append(s.schedule, 12'000);  // due, and no room in flight
+  std::jthread sleeper([&] { s.schedule.AwaitWork({}); });
+  s.clock.AwaitLooks(1);
+  s.Commit(s.flight, Offset(1));
+}
+
 TEST(UploadSleepersTest, WhoAwaitsAChangeSleepsAndHearsOfEach) {
   const std::vector<std::function<void(Sleepers&)>> changes = {
       [](Sleepers& s) { s.Commit(s.flight, Offset(1)); },
