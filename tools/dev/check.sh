@@ -32,6 +32,7 @@ run_verb() {
   say "checking the tree"
   one_check checkers check_checkers
   one_check format check_format
+  one_check docs python3 tools/wrap_docs.py
   one_check arrows python3 tools/check_arrows.py
   one_check names python3 tools/check_names.py
   one_check unused python3 tools/check_unused.py
