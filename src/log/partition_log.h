@@ -80,9 +80,9 @@ class PartitionLog {
     };
     std::optional<Sync> sync;
   };
-  /// The same for a caller who holds a lock of his own: he hands `effects` to Run once he has let go of it.
+  /// The same for a caller that holds a lock of its own: it passes `effects` to Run once it has released that lock.
   Result<AppendedBatch> TryAppend(Buffer& batch, Effects& effects);
-  /// Under no lock: the calls of others may come back to whoever appended.
+  /// Under no lock: the calls of the readers that waited may call back into the appender.
   void Run(Effects effects);
   /// The same with waiting for room, up to `deadline` (Clock::Monotonic).
   Result<AppendedBatch> Append(Buffer batch, std::chrono::nanoseconds deadline);
@@ -125,7 +125,7 @@ class PartitionLog {
   void SetEpoch(LeaderEpoch epoch);
   [[nodiscard]] LeaderEpoch epoch() const;
   /// The oldest WAL position that is needed: of a frame or of damage not yet in segments and not below log_start. None:
-  /// nothing is. A partition that could not be recovered needs everything: nobody knows what is its.
+  /// nothing is. A partition that could not be recovered needs everything: it cannot tell which frames are its own.
   [[nodiscard]] std::optional<WalPosition> OldestNeeded() const;
   /// The WAL dropped everything before `position`: hot_start moves.
   void OnRecycled(WalPosition position);

@@ -163,7 +163,7 @@ Result<bool> PartitionLogState::ReadFromWal(WalPlan plan, HotBatches& read, std:
         RememberPlace(resumption.base, resumption.at);
         return lost(frames.error(), resumption.base);
       }
-      plan.range.begin = resumption.at;  // the damage was somebody else's, or lies before what is wanted
+      plan.range.begin = resumption.at;  // the damage was another partition's, or lies before what is wanted
       continue;
     }
     if (!frames) {

@@ -19,7 +19,7 @@ namespace millrace {
 //   gap, wholly below tiered_end                 covered by segments: the hot run begins behind it
 //   gap, and damage was found in it              lost: reads there are kCorruption, appends go on above
 //   gap without damage, overlap                  cannot be: the partition answers kCorruption
-//   a damaged frame that names us                lost likewise; nobody else looks at it
+//   a damaged frame that names us                lost likewise; no other partition looks at it
 //   damage behind the last frame                 it may have held batches of ours: as many offsets as fit in its bytes
 //                                                are given up, so that no offset is given twice and no loss is silent;
 //                                                not if it held one frame, and another partition misses that one
@@ -46,8 +46,8 @@ void PartitionLogState::AddHole(Offset begin, Offset end) {
   holes.push_back(std::move(hole));
 }
 
-/// A frame of ours that is damaged tells how many offsets it held, or is counted like damage of which nobody knows
-/// whose it was: at most as many offsets as bytes behind the headers of a frame and of a batch.
+/// A frame of ours that is damaged tells how many offsets it held, or is counted like damage that may be any
+/// partition's: at most as many offsets as bytes behind the headers of a frame and of a batch.
 Offset PartitionLogState::LostEnd(Offset log_end) const {
   constexpr std::int64_t kOverhead = 56 + 61;
   for (const Recovery::Damage& damage : recovery.damage) {

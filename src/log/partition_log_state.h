@@ -30,7 +30,7 @@ struct PartitionLogState final : TailOwner {
   void GiveUpRuns(std::uint64_t number) override;
 
   // Visibility (partition_log.cc).
-  /// A sync somebody waits for: `end` is durable once the WAL is durable up to `wal_end`.
+  /// A sync that readers wait for: `end` is durable once the WAL is durable up to `wal_end`.
   struct SyncRequest {
     WalPosition wal_end;
     Offset end;
@@ -40,7 +40,7 @@ struct PartitionLogState final : TailOwner {
   Offset VisibleEnd() MR_REQUIRES(mutex);
   /// Takes out who can go on, and wakes blocked threads; the calls are run after the mutex is released.
   void TakeReady(std::vector<WakeCall>& ready) MR_REQUIRES(mutex);
-  /// What to ask the WAL for, if anybody waits for a sync that nobody asked for yet. Pass it to AskForSync.
+  /// What to ask the WAL for, if readers wait for a sync that was not asked for yet. Pass it to AskForSync.
   std::optional<SyncRequest> NextSync() MR_REQUIRES(mutex);
   void AskForSync(const SyncRequest& request) MR_EXCLUDES(mutex);
   void OnSynced(const Result<void>& synced, Offset end) MR_EXCLUDES(mutex);

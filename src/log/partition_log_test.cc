@@ -76,7 +76,7 @@ TEST(PartitionLogTest, DurableEndNeverRunsAheadOfTheWalWhenMarksAreThinned) {
 TEST(PartitionLogTest, DurableEndIsExactAgainOnceTheWalWasSynced) {
   LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kByHand);
   for (int i = 0; i < 1024; ++i) f.Append(1, 1);  // as many marks as there may be
-  f.wal.MakeAllDurable();                         // and nobody asks
+  f.wal.MakeAllDurable();                         // and no reader asks
   std::vector<AppendedBatch> appended;
   for (int i = 0; i < 1024; ++i) appended.push_back(f.Append(1, 1));
   for (const AppendedBatch& batch : appended) {
@@ -255,7 +255,7 @@ TEST(PartitionLogTest, DamagedFrameIsNamedAndSteppedOver) {
     appended.push_back(f.Append(2));
     foreign.push_back(f.wal.AppendForeign(100));
   }
-  f.wal.Damage(foreign[2].begin);  // somebody else's: not our loss
+  f.wal.Damage(foreign[2].begin);  // another partition's: not our loss
   f.wal.Damage(foreign[4].end);    // our batch 5, offsets 10 and 11
   const HotBatches before = f.log->ReadHot(Offset(0), Offset(20), UINT64_MAX).value();
   EXPECT_EQ(before.next, Offset(10));
@@ -334,7 +334,7 @@ TEST(PartitionLogTest, WhatTheWalSyncedByItselfMayBeTieredOrDeletedAtOnce) {
   for (const bool deleted : {false, true}) {
     LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kByHand);
     f.Append(10);
-    f.wal.MakeAllDurable();  // and nobody asks
+    f.wal.MakeAllDurable();  // and no reader asks
     deleted ? f.log->AdvanceLogStart(Offset(10)) : f.log->AdvanceTieredEnd(Offset(10));
     EXPECT_EQ(f.log->offsets().tiered_end, Offset(10));
     EXPECT_EQ(f.log->offsets().durable_end, Offset(10));
@@ -386,7 +386,7 @@ TEST(PartitionLogTest, ThousandParkedWaitersAreAnsweredByOneAppendWithoutPolling
     f.wal.MakeAllDurable();
     int woken = 0;
     for (int i = 0; i < 1000; ++i) f.log->AddWaiter(Offset(5), [&] { ++woken; });
-    EXPECT_EQ(f.wal.on_durable_calls(), 0u);  // parked: nobody asks for anything
+    EXPECT_EQ(f.wal.on_durable_calls(), 0u);  // parked: no waiter asks for anything
     EXPECT_EQ(woken, 0);
     f.Append(1);
     if (sync.kind == SyncPolicy::Kind::kEach) {
@@ -444,7 +444,7 @@ TEST(PartitionLogTest, AwaitVisibleEndsByAppendDeadlineAndInterrupt) {
   EXPECT_EQ(f.log->TryAppend(batch).error().code(), ErrorCode::kClosed);
 }
 
-/// Tells when somebody has looked at it: a reader does so under the log's mutex, just before he blocks.
+/// Tells when a reader has looked at it: it does so under the log's mutex, just before it blocks.
 class WatchedClock final : public Clock {
  public:
   std::int64_t WallMs() const override { return 0; }
@@ -475,7 +475,7 @@ TEST(PartitionLogTest, WhoIsBlockedIsWokenByAFailedSyncAndByAnInterrupt) {
       ASSERT_FALSE(visible);
       EXPECT_EQ(visible.error().code(), interrupted ? ErrorCode::kClosed : ErrorCode::kOutOfSpace);
     });
-    clock.AwaitLooks(2);  // first he asked for the sync
+    clock.AwaitLooks(2);  // first the reader asked for the sync
     if (interrupted) {
       log.Interrupt(Error(ErrorCode::kClosed, "closed"));
     } else {
@@ -510,7 +510,7 @@ TEST(PartitionLogTest, AFailedSyncIsForgottenOnceOneSucceeded) {
     EXPECT_TRUE(*visible);
   });
   f.Append(1);
-  while (f.wal.on_durable_calls() < 3) std::this_thread::yield();  // he waits for this sync
+  while (f.wal.on_durable_calls() < 3) std::this_thread::yield();  // the reader waits for this sync
   f.wal.MakeAllDurable();
 }
 

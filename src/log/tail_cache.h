@@ -54,7 +54,7 @@ class TailCache {
   [[nodiscard]] std::uint64_t run_bytes() const { return run_bytes_; }
 
  private:
-  /// False: nobody has anything to give.
+  /// False: no partition has anything to give.
   bool GiveUpOldest() MR_EXCLUDES(mutex_);
 
   const std::uint64_t bytes_max_, run_bytes_;
