@@ -17,7 +17,7 @@ Result<void> CacheFolder::TakeOver() {
   MR_ASSIGN_OR_RETURN(auto lock_file, disk.Lock(options.directory / "lock", ""));  // or it is another engine's
 
   std::unordered_map<ChunkName, std::uint64_t, ChunkNameHash> found;
-  MutexLock lock(mutex);  // nobody else knows of it yet: it delays no one
+  MutexLock lock(mutex);  // no other thread knows of it yet: it delays none
   held = std::move(lock_file);
   for (const DirectoryEntry& entry : *listed) {
     const std::optional<ChunkName> name = entry.is_directory ? std::nullopt : ChunkName::Parse(entry.name);
@@ -114,7 +114,7 @@ std::optional<CacheFolder::Room> CacheFolder::TakeRoomOf(std::vector<Leaving> ev
     table.Forget(slot);
     return std::nullopt;
   }
-  table.Reserve(slot, file_bytes);  // at once, so that nobody comes between
+  table.Reserve(slot, file_bytes);  // at once, so that no other chunk comes between
   return Room{.has_file = recycled};
 }
 

@@ -35,7 +35,7 @@ class ChunkTable {
     std::uint32_t pins = 0;          // reads in progress
     bool header_checked = false;     // in this process
     bool prefetched_unread = false;
-    bool doomed = false;  // serves nobody any more, and leaves with its last reader
+    bool doomed = false;  // serves no read any more, and leaves with its last reader
   };
 
   ChunkTable(EvictionPolicy policy, std::uint64_t bytes_max)
@@ -46,12 +46,12 @@ class ChunkTable {
 
   /// A place for a name that has none; no bytes yet.
   Slot Claim(const ChunkName& name);
-  /// Those that must go before `file_bytes` fit; they are leaving now. What is free already counts for `slot` from now
-  /// on, so that nobody else takes it. Nothing: those who would have to go are worth more. Precondition: CouldFit.
+  /// The chunks that must go before `file_bytes` fit; they are leaving now. What is free counts for `slot` from now on,
+  /// so that no other chunk takes it. Nothing: the chunks that would have to go are worth more. Precondition: CouldFit.
   std::optional<std::vector<Slot>> MakeRoom(Slot slot, std::uint64_t file_bytes);
-  /// They have gone: all of it counts for `slot`, before anybody else sees room.
+  /// They have gone: all of it counts for `slot`, before any other chunk sees room.
   void Reserve(Slot slot, std::uint64_t file_bytes);
-  /// Could so many bytes fit if all that nobody reads went?
+  /// Could so many bytes fit if every chunk that no reader reads went?
   [[nodiscard]] bool CouldFit(std::uint64_t bytes) const;
   /// Those that go first until no more than the ceiling is used, or nothing is left to go; they are leaving now. Those
   /// being read stay.
@@ -83,7 +83,7 @@ class ChunkTable {
 
  private:
   Slot FreeSlot();
-  /// Those who go for `bytes` more, or nobody.
+  /// The chunks that go for `bytes` more, or none.
   std::optional<std::vector<Slot>> Victims(std::uint64_t bytes, InsertHint for_whom);
   [[nodiscard]] EvictionQueue::Entry EntryOf(Slot slot) const;
   void LeaveQueue(Slot slot, EvictionQueue::Removal removal);

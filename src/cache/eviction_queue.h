@@ -10,7 +10,7 @@
 
 namespace millrace {
 
-/// Who brings or touches an entry: somebody who reads here and there, or a stream that goes over everything once.
+/// Who brings or touches an entry: a reader at places of its own, or a stream that goes over everything once.
 enum class InsertHint { kRandom, kScan };
 
 /// Knows entries by slot number. Guarded by its cache's mutex.

@@ -1,4 +1,4 @@
-// The least recently used goes first, whoever used it.
+// The least recently used goes first, whether a reader or a stream used it.
 #pragma once
 
 #include "cache/eviction_queue.h"

@@ -63,7 +63,7 @@ class S3FifoQueue final : public EvictionQueue {
 
   void Put(std::uint32_t slot, Lane lane, std::uint8_t touches);
   void MoveTo(std::uint32_t slot, Lane lane, int touches);
-  /// Main's oldest, if it is due to go although nobody needs its room.
+  /// Main's oldest, if it is due to go although no newcomer needs its room.
   std::optional<std::uint32_t> Sweep();
   [[nodiscard]] std::optional<Lane> LaneToEvict(const Newcomer& newcomer) const;
 

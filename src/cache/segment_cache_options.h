@@ -15,11 +15,11 @@ struct SegmentCacheOptions {
   std::filesystem::path directory;    // what is foreign in its folder `chunks` is removed
   std::uint64_t bytes_max = 1 << 30;  // of all files, those being written included; 0: no cache
   EvictionPolicy eviction = EvictionPolicy::kS3Fifo;
-  /// Called each time the disk fails, under no lock, by whoever met it; not for what Open meets: Stats tells that.
+  /// Called each time the disk fails, under no lock, by the call it failed; not for what Open meets: Stats tells that.
   std::function<void(const BackgroundFailure&)> on_failure;
 };
 
-/// For whom: hits and misses count only readers; who is ahead of readers is counted apart.
+/// For whom: hits and misses count only readers; prefetchers are counted apart.
 enum class Lookup { kReader, kPrefetch };
 
 struct SegmentCacheStats : CacheStats {
