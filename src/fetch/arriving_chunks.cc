@@ -12,7 +12,7 @@ namespace millrace {
 struct ArrivingChunks::Flight {
   ChunkFor whose = ChunkFor::kReader;
   std::optional<Result<ChunkPointer>> result;
-  bool others_try = false;  // what ended it is nobody else's error
+  bool others_try = false;  // what ended it concerns its leader alone: those who wait try themselves
   bool led = true;          // its leader is not done with it
   std::uint32_t holds = 0;  // of streams
 };
@@ -96,7 +96,7 @@ void ArrivingChunks::End(const ChunkKey& key, const Error& error, bool others_tr
     const auto found = flights_.find(key);
     MR_CHECK(found != flights_.end() && !found->second->result);
     found->second->result = error;
-    // What befell the prefetcher is nobody's error either.
+    // What befell the prefetcher is no reader's error either.
     found->second->others_try = others_try || found->second->whose == ChunkFor::kAhead;
     flights_.erase(found);
   }
@@ -109,7 +109,7 @@ void ArrivingChunks::Done(const ChunkKey& key) {
   const auto found = flights_.find(key);
   MR_CHECK(found != flights_.end());
   found->second->led = false;
-  // What a reader fetched stands in the caches by now; only what came ahead waits for somebody.
+  // What a reader fetched stands in the caches by now; only what came ahead waits for its reader.
   if (found->second->whose == ChunkFor::kAhead && found->second->holds > 0) return;
   gone = std::move(found->second);
   flights_.erase(found);

@@ -1,5 +1,5 @@
-// Chunks on their way from the object store, and those that came ahead of their reader: one request for everybody who
-// wants a chunk, reader or prefetcher.
+// Chunks on their way from the object store, and those that came ahead of their reader: one request for all readers
+// and prefetchers who want a chunk.
 //
 //   absent ──claim──► fetching ──Arrive──► here ──Done, no stream holds it──► absent
 //                        │                              └─ held: when the last stream lets go
@@ -19,7 +19,7 @@
 
 namespace millrace {
 
-/// Safe from any thread. Whoever leads a chunk ends with Arrive and Done, or with Fail; nobody waits under a lock.
+/// Safe from any thread. The leader of a chunk ends with Arrive and Done, or with Fail; no caller waits under a lock.
 class ArrivingChunks {
  public:
   ArrivingChunks() = default;
@@ -51,7 +51,7 @@ class ArrivingChunks {
   std::optional<Result<Taken>> Take(const ChunkKey& key, Clock& clock);
 
   void Arrive(const ChunkKey& key, ChunkPointer chunk);
-  /// Whoever else wants it tries himself, unless `error` ends a reader's request that others joined, and is not of that
+  /// Others who want it try themselves. But those who joined a reader's request get `error`, unless it came of that
   /// reader's own limits.
   void Fail(const ChunkKey& key, const Error& error);
   /// The leader found it elsewhere; who waits looks there too.

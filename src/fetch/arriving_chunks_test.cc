@@ -1,5 +1,5 @@
-// Goal: nobody pays for the haste of whoever fetches a chunk for him. Method: a clock that tells when somebody is about
-// to wait. Proves R5 (deadline), S9.
+// Goal: no reader pays for the haste of another that fetches its chunk. Method: a clock that tells when a thread is
+// about to wait. Proves R5 (deadline), S9.
 #include "fetch/arriving_chunks.h"
 
 #include <gtest/gtest.h>

@@ -50,7 +50,7 @@ Result<std::vector<FetchedBlock>> ChunkFetch::Check(ObjectBlockSource& store, Bl
     const SegmentBlock& block = order_.segment->index->blocks()[number];
     SharedBytes& part = parts[number - chunk.first];
     if (auto batches = OpenUncompressed(block, part)) {
-      // Nobody counts the memory of the slices: of very small batches they are made again.
+      // The memory budget does not count the slices: of very small batches they are made again.
       if (batches->size() * sizeof(SharedBytes) > part.size() / kSliceShare) batches->clear();
       checked.push_back({std::move(part), *std::move(batches)});
       continue;

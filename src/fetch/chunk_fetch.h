@@ -1,5 +1,5 @@
-// One request for chunks of a segment that lie next to each other, for whoever leads them, reader or prefetcher: every
-// block is checked, whoever waits is told, and the disk cache gets its share.
+// One request for chunks of a segment that lie next to each other, made by the reader or prefetcher that leads them:
+// every block is checked, those who wait are told, and the disk cache gets its share.
 //
 //   room on disk ─► GET ─► check each block (a damaged one: once more, alone) ─► Arrive ─► ... used ... ─► Keep ─► Done
 #pragma once

@@ -1,4 +1,4 @@
-// What everybody shares who fetches bytes of segments, reader or prefetcher.
+// What all who fetch bytes of segments share, readers and prefetchers.
 #pragma once
 
 #include "cache/block_cache.h"
@@ -20,7 +20,7 @@ struct FetchContext {
   ReadCounters& counters;
   Clock& clock;
   SegmentCache* segment_cache = nullptr;  // none: objects are as near as a cache would be
-  RequestThreads* requests = nullptr;     // none: a reader makes his requests himself, however long they take
+  RequestThreads* requests = nullptr;     // none: a reader makes its requests itself, however long they take
   Flights flights = {};
 };
 

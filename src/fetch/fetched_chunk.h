@@ -50,7 +50,7 @@ class FetchedChunk {
   [[nodiscard]] bool whole() const {
     return std::ranges::all_of(blocks_, [](const FetchedBlock& block) { return block.stored.has_value(); });
   }
-  /// A reader takes this block: what was fetched ahead of him was not in vain.
+  /// A reader takes this block: fetching it ahead was not in vain.
   void Use(std::size_t number) const {
     const Result<SharedBytes>& taken = block(number);
     if (whose_ != ChunkFor::kAhead || !taken || used_[number - run_.first].exchange(true)) return;

@@ -1,4 +1,4 @@
-// What is being fetched right now, whoever fetches it: what makes one request out of many readers' misses.
+// What readers and prefetchers are fetching right now: what makes one request out of many readers' misses.
 #pragma once
 
 #include "base/single_flight.h"

@@ -20,7 +20,7 @@ Result<std::vector<SharedBytes>> ObjectBlockSource::Request(std::uint64_t offset
                                                             std::span<const std::uint64_t> lengths) {
   ObjectStore& objects = context_.objects;
   if (whose_ == ChunkFor::kAhead) return objects.PrefetchParts(place_.object, offset, lengths);
-  // A store may know no deadlines: then somebody else waits for it.
+  // A store may know no deadlines: then a thread of ours waits for it.
   if (context_.requests == nullptr || RequestScope::Current().deadline == kNever)
     return objects.GetParts(place_.object, offset, lengths);
   return context_.requests->Run(

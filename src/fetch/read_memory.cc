@@ -42,7 +42,7 @@ ReadMemory::Reservation ReadMemory::Take(std::uint64_t bytes) {
   return {this, bytes};
 }
 
-/// The next one may fit already: whoever leaves the queue wakes the others.
+/// The next reader may fit already: one that leaves the queue wakes the others.
 void ReadMemory::LeaveQueue(std::uint64_t ticket) {
   std::erase(waiting_, ticket);
   changed_.NotifyAll();

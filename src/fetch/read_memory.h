@@ -41,7 +41,7 @@ class ReadMemory {
   /// budget passes alone, when nothing else is in flight. Callers hold no other reservation that waits for this one.
   /// Errors: kTimeout, kClosed (the limits of this thread's RequestScope).
   Result<Reservation> Reserve(std::uint64_t bytes);
-  /// For whoever is ahead of readers: never waits, passes nobody who does, and leaves a quarter of the budget free.
+  /// For a prefetcher: never waits, passes no reader that waits, and leaves a quarter of the budget free.
   std::optional<Reservation> TryReserve(std::uint64_t bytes);
 
   [[nodiscard]] std::uint64_t bytes() const;

@@ -1,5 +1,5 @@
-// Goal: the read budget lets nobody pass it but one that is alone, and keeps nobody longer than his own limits. Method:
-// readers in a hurry on a simulated clock, threads, and a clock that tells when somebody is about to wait. Proves R4,
+// Goal: no reader exceeds the read budget unless it is alone, and none waits longer than its limits allow. Method:
+// readers in a hurry on a simulated clock, threads, and a clock that tells when a thread is about to wait. Proves R4,
 // R5 (deadline).
 #include "fetch/read_memory.h"
 

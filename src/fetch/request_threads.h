@@ -2,7 +2,7 @@
 // thread of ours waits for the store, and the reader for the thread.
 //
 //   reader ──Run──► waiting ──► a thread: the request ──► result ──► reader
-//             └── his limits end it: kTimeout, kClosed; what the store says then is nobody's
+//             └── the reader's limits end it: kTimeout, kClosed; what the store says then is dropped
 #pragma once
 
 #include <cstddef>

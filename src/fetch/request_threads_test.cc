@@ -1,6 +1,6 @@
-// Goal: a reader waits for a store that looks at no limits no longer than his own, and what he leaves under way is
-// waited for at the end. Method: requests that are held, and a clock that tells when somebody is about to wait. Proves
-// R5 (deadline).
+// Goal: a reader waits for a store that looks at no limits no longer than its own allow; the request it leaves under
+// way is waited for at the end. Method: requests that are held, and a clock that tells when a thread is about to wait.
+// Proves R5 (deadline).
 #include "fetch/request_threads.h"
 
 #include <gtest/gtest.h>

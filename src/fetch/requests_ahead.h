@@ -8,7 +8,7 @@
 
 namespace millrace {
 
-/// Safe from any thread. A request stands here from before it is sent, so that whoever has its bytes finds it.
+/// Safe from any thread. A request stands here from before it is sent, so that the read that uses its bytes finds it.
 class RequestsAhead {
  public:
   void Add(const ReadExplanation& request) MR_EXCLUDES(mutex_) {

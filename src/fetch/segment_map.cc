@@ -56,7 +56,7 @@ Result<void> SegmentMap::State::Load(bool again) {
     MutexLock lock(mutex);
     const std::uint64_t loads_before = loads;
     while (loading) MR_TRY(wait.For("the list of segments, which another thread loads", mutex));
-    if (loaded && (!again || loads != loads_before)) return {};  // somebody else did it meanwhile
+    if (loaded && (!again || loads != loads_before)) return {};  // another thread did it meanwhile
     loading = true;
     came_meanwhile = false;
     from = table.empty() ? dropped_below : table.end();

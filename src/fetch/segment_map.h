@@ -13,8 +13,8 @@
 
 namespace millrace {
 
-/// Safe from any thread. Lookups of a loaded map do no I/O; who waits for another's load does so within the limits of
-/// his RequestScope.
+/// Safe from any thread. Lookups of a loaded map do no I/O; a caller waits for another's load within the limits of its
+/// own RequestScope.
 class SegmentMap {
  public:
   SegmentMap(MetadataStore& metadata, const PartitionKey& partition, Clock& clock);

@@ -170,7 +170,7 @@ TEST(SegmentMapTest, FollowsCommitsAndLogStart) {
   map.Add(rows[3]);
   EXPECT_EQ(map.Find(rows[3].base).value(), rows[3]);
   EXPECT_EQ(store.queries, 1);
-  // A commit of somebody else came in between: metadata is asked again.
+  // Another caller's commit came in between: metadata is asked again.
   store.rows = rows;
   map.Add(rows[5]);
   EXPECT_EQ(map.Find(rows[4].base).value(), rows[4]);

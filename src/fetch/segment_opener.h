@@ -17,10 +17,10 @@ namespace millrace {
 
 class SegmentMap;
 
-/// What becomes of the error of somebody whose request this one joined.
+/// What becomes of the error of another caller's request that this one joined.
 enum class JoinedError {
   kOurs,
-  kTryOnce,  // it may be of somebody ahead of readers: what befell him is no error of theirs
+  kTryOnce,  // it may be a prefetcher's: what befell it is no error of the readers who joined
 };
 
 /// For one thread.
@@ -29,7 +29,7 @@ class SegmentOpener {
   SegmentOpener(FetchContext& context, SegmentMap& segments, ReadTrace& trace, ChunkFor whose)
       : context_(context), segments_(segments), trace_(trace), whose_(whose) {}
 
-  /// `joined`: about a request of somebody else's that was under way already, and failed.
+  /// `joined`: about a request of another caller's that was under way already, and failed.
   /// Errors: kNotFound (the object is gone), kCorruption (twice fetched, twice wrong; names object and bytes),
   /// kUnavailable; kTimeout, kClosed (the limits of this thread's RequestScope). Cost: nothing, or one metadata query
   /// and one GET (two for an index beyond the guess).
