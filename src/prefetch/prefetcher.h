@@ -3,8 +3,8 @@
 //
 //   reader ──Advance──► plan: chunks up to a window ahead ──► queue ──FetchOnce, by a pool of threads──► ArrivingChunks
 //
-// Errors end here: a chunk that could not be fetched ahead is one the reader fetches himself. What arrived and is read
-// no more goes when the stream is cancelled, idles, or a reader needs its memory.
+// Errors end here: a chunk that could not be fetched ahead is one the reader fetches itself. What arrived and is not
+// read any more goes when the stream is cancelled, idles, or a reader needs its memory.
 #pragma once
 
 #include <chrono>
@@ -31,7 +31,7 @@ namespace millrace {
 class ThreadPool;
 
 struct PrefetcherOptions {
-  /// Started with the first stream; 0: whoever opened calls FetchOnce.
+  /// Started with the first stream; 0: the owner calls FetchOnce.
   std::size_t threads = 16;
 };
 
@@ -49,9 +49,9 @@ class Prefetcher {
   /// them is asked for. No I/O.
   void Advance(const std::shared_ptr<ReadStream>& stream, const SegmentRow& row,
                const std::shared_ptr<const OpenedSegment>& segment, BlockRun wanted);
-  /// The reader is about to stand still at `at`: more is asked for at once, before he waits.
+  /// The reader is about to stand still at `at`: more is asked for at once, before it waits.
   void Outrun(const std::shared_ptr<ReadStream>& stream, Offset at);
-  /// Nobody goes on there: what is queued is not fetched, what came is dropped.
+  /// No reader goes on there: what is queued is not fetched, what came is dropped.
   void Cancel(const std::shared_ptr<ReadStream>& stream);
   /// The same, and what is under way for it is told to stop and has ended when this returns.
   void End(const std::shared_ptr<ReadStream>& stream);

@@ -49,7 +49,7 @@ void Prefetcher::FetchNext(const Task& task) {
     const bool still_there = s.active && s.current.opened == task.segment.opened;
     if (!still_there || closed_) return;
     s.looking_for_next = false;
-    s.no_next = !opened;  // until the reader himself gets there
+    s.no_next = !opened;  // until the reader itself gets there
     if (opened) {
       s.next = {**row, std::move(opened)};
       Plan(task.stream);
@@ -109,7 +109,7 @@ bool Prefetcher::Lead(const Task& task, std::size_t i) {
     asked->hold = claim.hold;
     if (claim.leads && !IsNear(task.segment, task.chunks[i])) return true;
     NoLongerComes(*task.stream, *asked);
-    if (!claim.leads) return false;  // somebody else brings it
+    if (!claim.leads) return false;  // another reader or stream brings it
     unwanted = std::exchange(asked->hold, nullptr);
   }
   arriving_.GiveUp(key);

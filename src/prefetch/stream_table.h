@@ -31,9 +31,9 @@ class StreamTable {
   Found Take(Offset begin);
   /// Its reader went as far as `next`.
   void Put(Offset next, std::shared_ptr<ReadStream> stream);
-  /// The reader that stopped at `at` will go on at `next`: he took fewer records than were read.
+  /// The reader that stopped at `at` will go on at `next`: it took fewer records than were read.
   void Move(Offset at, Offset next);
-  /// Nobody goes on at `at`.
+  /// No reader goes on at `at`.
   void Abandon(Offset at);
 
  private:

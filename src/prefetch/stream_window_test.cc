@@ -23,7 +23,7 @@ TEST(StreamWindowTest, StartsAtOneChunkAndDoublesWithWhatIsRead) {
   window.OnRead(kMebibyte);
   EXPECT_EQ(window.bytes(kPlenty), 2 * kMebibyte);
   for (int i = 0; i < 100; ++i) window.OnRead(kMebibyte);
-  EXPECT_EQ(window.bytes(kPlenty), StreamWindow::kPipelineBytes);  // and no farther while nobody waits
+  EXPECT_EQ(window.bytes(kPlenty), StreamWindow::kPipelineBytes);  // and no farther while no reader waits
 }
 
 TEST(StreamWindowTest, ReaderWhoStandsStillMakesItFourTimesAsLargeUpToTwoRequests) {
