@@ -52,7 +52,7 @@ class BatchRead {
   /// Takes the batch if it fits: kGoOn. Adds its bytes to `source`.
   Result<Next> Take(SharedBytes batch, std::uint64_t& source);
   Result<Next> OnGap(const SegmentRow& row);
-  /// The store does not have an object that metadata names: another try, or an error that nobody may step over.
+  /// The store does not have an object that metadata names: another try, or an error that no reader may step over.
   Result<Next> OnMissing(const SegmentRow& row, const Error& error);
   /// `error` is kCorruption at the cursor: stops before it, is the answer, or, if it names a range of offsets, is
   /// stepped over.
@@ -74,7 +74,7 @@ class BatchRead {
   ReadContext& context_;
   const Offset begin_;
   const ReadLimits limits_;
-  const RequestScope scope_;  // the deadline of this read, and the stop of whoever called
+  const RequestScope scope_;  // the deadline of this read, and the stop of its caller
 
   BatchReadResult result_;
   ReadTrace trace_;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t kReadBytesMin = 64 << 10;  // less is not worth waking a thread for
 constexpr std::uint64_t kWindowBytesMax = 8 << 20, kCacheShare = 4;
-/// One that the reader comes to next, and one while he takes it, so that the thread goes on without being woken.
+/// One that the reader comes to next, and one while it takes it, so that the thread goes on without being woken.
 constexpr std::uint64_t kReadsAhead = 2;
 constexpr std::size_t kWishesMax = 16;
 

@@ -113,7 +113,7 @@ void ColdReader::Warm(const SegmentRow& row, const std::shared_ptr<const OpenedS
     BlockRun led{run.first, run.first + 1};
     if (!context_.blocks.PeekBlock(key) && context_.flights.blocks.TryLead(key)) {
       led = LeadOn(place, run.first, run.end);
-      (void)FetchRun(place, led);  // whoever wants a block that failed learns why
+      (void)FetchRun(place, led);  // the reader of a block that failed learns why
     }
     run.first = led.end;
   }
@@ -302,7 +302,7 @@ void ColdReader::KeepFetched(const Place& place, ChunkFetch& fetch, std::size_t 
     const BlockKey key = KeyOf(place.row, place.blocks[number]);
     if (!chunk.block(number) || context_.blocks.PeekBlock(key)) continue;
     auto batches = OpenBatches(place.blocks[number], *chunk.block(number));
-    if (!batches) continue;  // whoever wants it learns why
+    if (!batches) continue;  // its reader learns why
     const SegmentBlock& block = place.blocks[number];
     const auto opened =
         std::make_shared<const OpenedBlock>(OpenedBlock{block.base, block.end, *std::move(batches), block.raw_bytes});

@@ -1,6 +1,6 @@
 // Offsets below tiered_end to verified batches: segment index and blocks from memory where they are, else as stored,
-// under the memory budget, from the nearest place that has them, one request for neighbours and one for everybody who
-// waits for the same bytes.
+// under the memory budget, from the nearest place that has them, one request for neighbours and one for all readers who
+// wait for the same bytes.
 //
 //   block cache ─► block on its way ─► near store: the blocks themselves, by one ranged request
 //                                  └─► far store: their chunk, on its way or here ahead ─► disk cache ─► ranged request
@@ -81,7 +81,7 @@ class ColdReader {
     std::unique_ptr<ChunkFetch> fetch;
   };
 
-  /// Leads `first` already; leads on over neighbours below `end` that nobody fetches, as far as one request goes.
+  /// Leads `first` already; leads on over neighbours below `end` that no reader fetches, as far as one request goes.
   BlockRun LeadOn(const Place& place, std::size_t first, std::size_t end);
   /// Fetches blocks of `run`, which this thread leads, and lands them. One result each.
   std::vector<Result<Block>> FetchRun(const Place& place, BlockRun run);
@@ -93,7 +93,7 @@ class ColdReader {
   /// Leads `chunk` already.
   Stored FromRequest(const Place& place, BlockRun run, BlockRun chunk);
   Result<BlockPointer> OpenVerified(const Place& place, std::size_t number, Stored& stored, std::size_t i);
-  /// Of chunks that the disk did not take, the blocks nobody asked for yet.
+  /// Of chunks that the disk did not take, the blocks that no reader asked for yet.
   void KeepFetched(const Place& place, ChunkFetch& fetch, std::size_t i);
   Result<ReadMemory::Reservation> Reserve(std::uint64_t bytes);
   static std::vector<FetchedBlock> AllFailed(std::size_t blocks, const Error& error) {

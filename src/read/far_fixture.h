@@ -93,7 +93,7 @@ class CountingStore final : public ObjectStore {
     MutexLock lock(mutex_);
     return Sum();
   }
-  /// Of the gets, those for bytes nobody waited for.
+  /// Of the gets, those for bytes no reader waited for.
   [[nodiscard]] std::size_t ahead() const { return ahead_; }
   /// Gets that failed as told.
   [[nodiscard]] int failed() const {

@@ -35,7 +35,7 @@ class PartitionReader {
   Result<Offset> OffsetForTime(std::int64_t timestamp_ms);
   /// A reader that got records up to `read_to` goes on at `next`, having taken fewer.
   void WillGoOn(Offset read_to, Offset next);
-  /// Nobody goes on at `next`, where a read ended: what was fetched ahead for it goes.
+  /// No reader goes on at `next`, where a read ended: what was fetched ahead for it goes.
   void Abandon(Offset next);
   [[nodiscard]] const TopicPartition& name() const;
   [[nodiscard]] Clock& clock() const;

@@ -196,7 +196,7 @@ TEST(PartitionReaderTest, DamagedIndexAndMissingObjectAreErrorsAndNotTheEnd) {
   EXPECT_EQ(error.damage()->begin, Offset(3));
   EXPECT_EQ(error.damage()->end, Offset(10));
   EXPECT_EQ(f.partition.reader->Read(Offset(3), {.on_damage = OnDamage::kSkip})->next, Offset(20));
-  // An object that is not there may be in another store: the error names the place and the offsets, and nobody steps
+  // An object that is not there may be in another store: the error names the place and the offsets, and no reader steps
   // over it by asking to skip damage.
   ASSERT_TRUE(f.store.Delete(object));
   for (const OnDamage on_damage : {OnDamage::kFail, OnDamage::kSkip}) {

@@ -1,6 +1,6 @@
-// Goal: cold bytes cross the network once, and ahead of whoever reads in sequence, never for whoever does not. Method:
+// Goal: cold bytes cross the network once, and ahead of readers that read in sequence, never for others. Method:
 // a partition whose segments lie in a memory store that counts every request, streams driven step by step on one
-// thread, then with threads against a store that is held shut. Proves R6, R7, S8 S9 (one fetch for everybody), S10 (one
+// thread, then with threads against a store that is held shut. Proves R6, R7, S8 S9 (one fetch for all), S10 (one
 // key, one path, every byte once), S11 S20 (looked up, sequential only, cancelled), S15, W28.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -62,7 +62,7 @@ TEST(PrefetchTest, WithoutAnyCacheTheScanStillFetchesOnce) {
   FarFixture far;
   far.MakeSegments(2, 12 * kMebibyte);
   far.Scan(Offset(0), far.end);
-  EXPECT_LE(far.counting.bytes_again(), 3 * kMebibyte);  // what the first reads, which are nobody's stream, left over
+  EXPECT_LE(far.counting.bytes_again(), 3 * kMebibyte);  // what the first reads, which are of no stream, left over
 }
 
 TEST(PrefetchTest, FullScanCostsFewRequestsAndHardlyMoreBytesThanItServes) {
@@ -178,7 +178,7 @@ TEST(PrefetchTest, ReaderWhoWaitsMakesTheWindowGrowBeforeHeHasHisBytes) {
       at = read->next;
     }
   });
-  // He stands before the second of them at the latest; what is asked for now, nothing that arrives has called for.
+  // The reader stands before the second of them at the latest; no arrival has called for what is asked for now.
   far.counting.AwaitBytes(3 * kMebibyte);
   far.counting.Shut(false);
 }
@@ -306,7 +306,7 @@ TEST(PrefetchTest, ReaderThatNeedsTheMemoryGetsIt) {
   far.Scan(Offset(0), Offset(3000));
   EXPECT_GT(far.f.memory.bytes(), 4 * kMebibyte);
   EXPECT_EQ(far.wasted(), 0u);
-  // He waits for nobody: all of the budget but his own request is held by what came ahead.
+  // The reader waits for no other: all of the budget but its own request is held by what came ahead.
   auto others = far.f.memory.Reserve(far.f.memory.bytes_max() - far.f.memory.bytes());
   const auto read = far.f.partition.reader->Read(Offset(6000), {.bytes_max = kMebibyte});
   ASSERT_TRUE(read) << read.error().ToString();
@@ -371,7 +371,7 @@ TEST(PrefetchTest, ThirtyTwoReadersAndThePrefetcherOnOneColdChunkMakeOneRequest)
   std::vector<std::jthread> readers;
   for (int i = 0; i < 32; ++i)
     readers.emplace_back([&, i] {
-      const auto read = far.f.partition.reader->Read(there + 3 * i, {.records_max = 1});  // nobody goes on
+      const auto read = far.f.partition.reader->Read(there + 3 * i, {.records_max = 1});  // no reader goes on
       ASSERT_TRUE(read);
       EXPECT_EQ(read->records.front().offset, there + 3 * i);
       own += read->explanation.requests;
@@ -407,8 +407,8 @@ TEST(PrefetchTest, HundredReadersOfOneColdSegmentCostTheRequestsOfOne) {
   }
   readers.clear();
   EXPECT_LE(far.counting.bytes_again(), FarFixture::kTailBytes);
-  // Who is faster than the pool's threads asks himself, for less at once. How often that happens is the scheduler's
-  // choice; that nothing is fetched twice is not, and how many requests it comes to is measured by a benchmark.
+  // A reader that is faster than the pool's threads asks itself, for less at once. How often, the scheduler decides;
+  // nothing may be fetched twice, however often that is. A benchmark measures how many requests it comes to.
   EXPECT_LE(far.counting.gets(), 2 * gets_of_one + 6);
 }
 

@@ -1,4 +1,4 @@
-// Goal: a read waits for nothing longer than its caller does, and nobody pays for another one's haste. Method: a far
+// Goal: a read waits for nothing longer than its caller does, and no reader pays for another's haste. Method: a far
 // store that is shut, readers with and without deadlines and stops on a simulated clock, which moves while they wait.
 // Proves R5 (deadline), S9.
 #include <gtest/gtest.h>

@@ -18,7 +18,7 @@ struct PartitionRead {
   Offset begin;
 };
 
-/// One result for each read, in the order asked; a failure of one hides nobody else's records. `limits.bytes_max`
+/// One result for each read, in the order asked; a failure of one hides no other's records. `limits.bytes_max`
 /// bounds all of them together, at batch borders; the first in order that has records returns at least one batch.
 /// `limits.records_max` holds for each, `timeout` for all of them together. Runs on `pool` and on the calling thread;
 /// blocks.

@@ -1,5 +1,5 @@
 // Goal: many readers share requests, memory and budgets without harm. Method: threads over one store whose requests are
-// counted, held back or failed. Proves R9, S8/S9 (one fetch for everybody), S13, B15, B18, B30, B79 for reads.
+// counted, held back or failed. Proves R9, S8/S9 (one fetch for all readers), S13, B15, B18, B30, B79 for reads.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
