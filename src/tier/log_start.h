@@ -9,7 +9,7 @@ namespace millrace {
 class TieredPartition;
 
 /// Success: log_start is at `log_start` or past it, here and in metadata. An error for which CommitIsKnown holds:
-/// nothing moved; any other: nobody can say yet, and repeating the call will.
+/// nothing moved; any other: the outcome is unknown, and repeating the call will tell it.
 Result<PartitionRow> AdvanceLogStart(TieredPartition& partition, MetadataStore& metadata, Offset log_start,
                                      std::int64_t now_ms);
 

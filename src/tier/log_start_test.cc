@@ -47,7 +47,7 @@ TEST_F(LogStartTest, WhatFailsMovesNothingHere) {
   EXPECT_EQ(Advance(Offset(3)).error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(f_.metadata.calls(), 2U);
   f_.metadata.SetPlan({});
-  ASSERT_TRUE(f_.memory_rows->AcquireEpoch(f_.Key(0)));  // somebody else's now
+  ASSERT_TRUE(f_.memory_rows->AcquireEpoch(f_.Key(0)));  // another owner's now
   const auto fenced = Advance(Offset(3));
   EXPECT_EQ(fenced.error().code(), ErrorCode::kFenced);
   EXPECT_TRUE(CommitIsKnown(fenced.error()));

@@ -141,7 +141,7 @@ Result<void> ObjectCollector::Forget(const ObjectRow& object) {
   }
   if (Planted(Bug::kTierRowsLeftBehind)) return {};
   auto forgotten = metadata_.ForgetObject(object.id);
-  if (!forgotten && forgotten.error().code() == ErrorCode::kNotFound) return {};  // somebody else did it meanwhile
+  if (!forgotten && forgotten.error().code() == ErrorCode::kNotFound) return {};  // another collector did it meanwhile
   return forgotten;
 }
 

@@ -1,4 +1,4 @@
-// Removes objects that nobody refers to, in two steps with a grace between: what metadata says decides, a listing only
+// Removes objects that no segment refers to, in two steps with a grace between: metadata decides, a listing only
 // proposes.
 //
 //   prepared, never committed ──grace──► deleting ──grace──► deleted in the store ──► forgotten

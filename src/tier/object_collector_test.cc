@@ -1,4 +1,4 @@
-// What nobody refers to is removed from the store and then from metadata, many objects in one request; one that cannot
+// Objects no segment refers to are removed from the store and then from metadata, many in one request; one that cannot
 // be removed stays known, is named, and stops no other. Method: a memory store that counts its requests and refuses
 // what it is told to. Concerns S31 (deletion follows what metadata knows).
 #include "tier/object_collector.h"

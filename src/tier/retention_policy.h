@@ -1,6 +1,6 @@
 // Moves log_start up when records are too old or too many, by whole segments, oldest first; or when all cursors have
 // consumed them.
-// Whoever is not sure of the time deletes nothing: ages are counted in trusted time, and while it is doubted nothing is
+// A doubtful clock deletes nothing: ages are counted in trusted time, and while that is doubted nothing is
 // deleted for its age. A segment's age runs from its newest record's time or its commit, whichever was earlier, so that
 // neither a producer's clock that is ahead nor one record of the year 2099 keeps anything for ever.
 #pragma once
@@ -65,7 +65,7 @@ class RetentionPolicy {
   std::atomic<std::uint64_t> retired_{0};
   Mutex mutex_;
   std::map<PartitionKey, Oldest> oldest_ MR_GUARDED_BY(mutex_);
-  std::map<PartitionKey, Offset> owed_ MR_GUARDED_BY(mutex_);  // moves whose outcome nobody knows: made again first
+  std::map<PartitionKey, Offset> owed_ MR_GUARDED_BY(mutex_);  // moves whose outcome is unknown: made again first
 };
 
 }  // namespace millrace

@@ -74,7 +74,7 @@ TEST(RetentionPolicyTest, AgeRunsFromTheNewestRecordOrTheCommitWhicheverWasEarli
   for (int i = 0; i < 3; ++i) f.options(i).retention_time = hours(1);
   f.Segment(0, 60, now_ms, old_ms);                                           // old records
   f.Segment(1, 60, old_ms, now_ms + milliseconds(hours(1'000'000)).count());  // a producer's clock far ahead
-  f.Segment(2, 60, 0, now_ms + 1);  // nobody knows when, but before the one behind it
+  f.Segment(2, 60, 0, now_ms + 1);  // when is unknown, but before the one behind it
   f.Segment(2, 60, old_ms, now_ms);
   EXPECT_TRUE(*f.policy.RetainOnce(f));
   EXPECT_EQ(f.LogStart(0), Offset(1));
@@ -198,7 +198,7 @@ TEST(RetentionPolicyTest, OnePartitionThatFailsStopsNoOtherAndIsTold) {
     f.options(i).retention_bytes = 0;
     f.SegmentOfNow(i);
   }
-  ASSERT_TRUE(f.memory_rows->AcquireEpoch(f.Key(0)));  // somebody else's now
+  ASSERT_TRUE(f.memory_rows->AcquireEpoch(f.Key(0)));  // another owner's now
   for (int round = 0; round < 2; ++round) {
     const auto retained = f.policy.RetainOnce(f);
     ASSERT_FALSE(retained);

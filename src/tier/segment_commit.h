@@ -11,7 +11,7 @@
 namespace millrace {
 
 /// The segments are visible (the partitions' new rows), or they are not and never will be as this object: kFenced,
-/// kOutOfRange, kNotFound and others for which `CommitIsKnown` holds; else nobody can say yet.
+/// kOutOfRange, kNotFound and others for which `CommitIsKnown` holds; any other error: the outcome is unknown yet.
 Result<std::vector<PartitionRow>> CommitAndKnow(MetadataStore& metadata, const ObjectRow& object,
                                                 std::span<const SegmentCommit> segments);
 

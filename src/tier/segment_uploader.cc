@@ -23,7 +23,7 @@ constexpr std::size_t kIdDigits = 2 * sizeof(ObjectId);
 constexpr std::size_t kSegmentsPage = 1'000;
 constexpr std::uint64_t kFailuresTold = 3;  // UploadAll gives up on a partition that failed so often meanwhile
 
-/// Whether the store would say the same to every repetition, so that waiting for it helps nobody.
+/// Whether the store would say the same to every repetition, so that waiting for it is of no use.
 bool IsRefusal(const Error& error) {
   switch (error.code()) {
     case ErrorCode::kClosed:      // we end, not the store
@@ -107,7 +107,7 @@ std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim clai
     if (auto known = Resync(claim, rows); !known) return fail(known.error(), UploadSchedule::Outcome::kUnknown);
   const auto durable_end = log.Sync({});
   if (!durable_end) return fail(durable_end.error(), UploadSchedule::Outcome::kKnown);
-  // What nobody will read any more is not uploaded. Should this fail, it is: that costs, and does no harm.
+  // What all cursors have passed is not uploaded. Should this fail, it is: that costs, and does no harm.
   if (const auto forgot =
           ForgetConsumed(lane.partition(), metadata_, options_.time == nullptr ? clock_ : *options_.time);
       forgot && *forgot)
@@ -118,7 +118,7 @@ std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim clai
   }
   Part part{.claim = claim, .epoch = log.epoch()};
   auto cut = CutSegmentFrom(log, claim.begin, *durable_end, claim.bytes, options_.codec);
-  // Not hot any more: somebody moved the bounds, and metadata knows how far.
+  // Not hot any more: another call moved the bounds, and metadata knows how far.
   if (!cut) return fail(cut.error(), UploadSchedule::Outcome::kUnknown);
   part.cut = *std::move(cut);
   part.claim.bytes = part.cut.raw_bytes;
@@ -223,7 +223,7 @@ Result<void> SegmentUploader::Commit(const ObjectRow& object, std::vector<Part>&
   std::vector<UploadClaim> claims;
   for (const Part& part : parts) claims.push_back(part.claim);
   schedule_.AwaitTurn(claims);
-  const auto keep = [&](const auto& kept) {  // the bytes of the others stay in the object, referred to by nobody
+  const auto keep = [&](const auto& kept) {  // the bytes of the others stay in the object, but no row refers to them
     std::size_t to = 0;
     for (std::size_t from = 0; from < parts.size(); ++from) {
       if (!kept(parts[from])) continue;
@@ -258,7 +258,7 @@ Result<void> SegmentUploader::Commit(const ObjectRow& object, std::vector<Part>&
     if (known) Abandon(object);
     return error;
   }
-  Abandon(object);  // nobody wants it any more
+  Abandon(object);  // no part is left to commit in it
   return {};
 }
 

@@ -189,7 +189,7 @@ TEST(SegmentUploaderTest, AfterACommitNobodyKnowsOfMetadataIsAskedBeforeAnything
     EXPECT_TRUE(f.partitions[0]->segments.empty());
     EXPECT_EQ(f.ObjectsIn(ObjectState::kDeleting), 0U);  // it may be committed
     f.DuringPut([] {});
-    EXPECT_EQ(f.Upload().error().code(), ErrorCode::kUnavailable);  // still nobody to ask
+    EXPECT_EQ(f.Upload().error().code(), ErrorCode::kUnavailable);  // still no metadata to ask
     EXPECT_EQ(f.Stored(), 1U);
     f.metadata.SetPlan({});
     if (more) f.Append(0);

@@ -22,7 +22,7 @@ class TrustedTime final : public Clock {
   explicit TrustedTime(Clock& clock);
 
   enum class Kept { kKnown, kUnreadable };
-  /// At opening: the time kept by an earlier process, or none. kUnreadable: there was one and nobody knows it; then the
+  /// At opening: the time an earlier process kept, or none. kUnreadable: there was one that cannot be read; then the
   /// clock is doubted whatever it says.
   void Start(std::optional<std::int64_t> kept_ms, Kept kept = Kept::kKnown);
 
@@ -35,7 +35,7 @@ class TrustedTime final : public Clock {
   [[nodiscard]] bool doubted() const;
   /// False after kUnreadable until the clock is believed: this time is nothing to keep.
   [[nodiscard]] bool known() const;
-  /// Somebody looked at the clock: it is right.
+  /// The operator looked at the clock: it is right.
   void Trust();
 
  private:

@@ -1,5 +1,5 @@
 // Nothing expires on the word of a wall clock alone: it is believed up to a day ahead of the time that was kept, else
-// after a day of running, or when somebody says so; and trusted time never goes back. Method: a simulated clock whose
+// after a day of running, or when the operator says so; trusted time never goes back. Method: a simulated clock whose
 // wall is set by years.
 #include "tier/trusted_time.h"
 
@@ -63,7 +63,7 @@ TEST_F(TrustedTimeTest, JumpsWhileRunningMoveNothing) {
     EXPECT_EQ(time_.WallMs(), start_ms_);
     EXPECT_EQ(time_.doubted(), clock_.WallMs() > start_ms_ + Ms(kYear));
   }
-  clock_.JumpWall(hours(2));  // ahead, and not so far that anybody has to be told
+  clock_.JumpWall(hours(2));  // ahead, and not so far that the operator has to be told
   clock_.Advance(hours(1));
   EXPECT_EQ(time_.WallMs(), start_ms_ + Ms(hours(1)));
   EXPECT_EQ(time_.CommitMs(), 0);

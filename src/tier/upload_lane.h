@@ -34,7 +34,7 @@ class UploadLane {
 
   // Guarded by UploadSchedule::mutex_, which the analysis cannot name from here.
   Offset committed_end_, taken_end_;
-  Offset demand_end_;                // somebody wants everything below at once
+  Offset demand_end_;                // a caller wants everything below at once
   std::optional<Offset> broken_at_;  // flights that begin here or later have lost their predecessor
   std::uint64_t flight_bytes_ = 0;
   std::uint32_t flights_ = 0;  // a claim being read counts as one

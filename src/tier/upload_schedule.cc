@@ -218,7 +218,7 @@ std::vector<UploadClaim> UploadSchedule::Claim() {
     }
   }
   if (due.empty()) return {};
-  const auto rank = [](const UploadLane* lane) {  // those somebody waits for, then the oldest
+  const auto rank = [](const UploadLane* lane) {  // those a caller waits for, then the oldest
     const PartitionKey& key = LogOf(*lane).key();
     return std::make_tuple(lane->demand_end_ <= lane->taken_end_, lane->deadline_, key.topic, key.partition);
   };
@@ -439,7 +439,7 @@ void UploadSchedule::AwaitWork(const std::stop_token& stop) {
     }
     timer_kept_ = false;
   }
-  if (!timer_kept_) work_.NotifyOne();  // somebody else minds the deadlines now
+  if (!timer_kept_) work_.NotifyOne();  // another sleeper minds the deadlines now
 }
 
 void UploadSchedule::Wake() {

@@ -89,13 +89,13 @@ class UploadSchedule {
   void Landed(const UploadClaim& claim);
   /// Nothing was taken, or what was taken is not wanted any more.
   void Dropped(const UploadClaim& claim);
-  /// kRefused: the store will not take it, now or later, until somebody changes something; who waits for the upload
+  /// kRefused: the store will not take it, now or later, until the operator changes something; who waits for the upload
   /// gets the error, and the range is tried again all the same.
   enum class Outcome { kKnown, kUnknown, kRefused };
   /// The range stays where it is and is taken again after a pause.
   void Failed(const UploadClaim& claim, const Error& error, Outcome outcome);
 
-  /// Sleeps until something is due, Wake, or Close; not at all once `stop` is requested. Whoever requests it calls
+  /// Sleeps until something is due, Wake, or Close; not at all once `stop` is requested; the requester also calls
   /// Wake.
   void AwaitWork(const std::stop_token& stop);
   void Wake();

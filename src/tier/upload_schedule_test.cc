@@ -492,7 +492,7 @@ TEST_F(UploadScheduleTest, TheLongestFailureIsNamedAndEndsWithItsLane) {
   EXPECT_TRUE(schedule_.Claim().empty());
 }
 
-/// Every sleeper looks at the clock under the schedule's mutex before it lies down: whoever has seen it look and takes
+/// Every sleeper looks at the clock under the schedule's mutex before it lies down: a test that saw it look and takes
 /// that mutex finds it asleep. One that never lies down would keep the mutex and look for ever: that ends the process.
 class WatchedClock final : public Clock {
  public:
