@@ -9,7 +9,7 @@
 
 namespace millrace {
 
-/// The handle and the table know it, whoever of them lives longer.
+/// The handle and the table share it, whichever of them lives longer.
 struct CursorLease {
   explicit CursorLease(std::shared_ptr<CursorState> state) : state(std::move(state)) {}
   const std::shared_ptr<CursorState> state;

@@ -72,7 +72,7 @@ Result<bool> CursorReadAhead::Find(Walk& walk) {
     }
     if (walk.at_ != walk.end_) [[unlikely]]
       return Damage(walk, Error(ErrorCode::kCorruption, "bytes behind the records of the batch belong to none"));
-    if (&walk == &front_) batches_[walk.batch_] = {};  // nobody comes back to it
+    if (&walk == &front_) batches_[walk.batch_] = {};  // no walk comes back to it
     ++walk.batch_;
     walk.opened_ = false;
   }

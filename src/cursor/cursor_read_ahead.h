@@ -29,7 +29,7 @@ struct EntryView {
 /// One thread at a time.
 class CursorReadAhead {
  public:
-  /// A place among the batches, with the entry there once somebody has looked. Copies walk on their own.
+  /// A place among the batches, with the entry there once Look has read it. Copies walk on their own.
   class Walk {
    public:
     /// Precondition: Look said true.
@@ -71,7 +71,7 @@ class CursorReadAhead {
  private:
   struct Batch {
     SharedBytes bytes;
-    SharedBytes inflated;  // its records, if it was compressed and somebody looked
+    SharedBytes inflated;  // its records, if it was compressed and a walk looked
   };
   Result<bool> Find(Walk& walk);
   Result<void> OpenBatch(Walk& walk);

@@ -19,7 +19,7 @@ constexpr std::uint64_t kReadBytesFirst = 64 << 10, kReadBytesMax = 1 << 20;
 
 }  // namespace
 
-/// The mutex, at a moment when nobody else is in the middle of a turn.
+/// The mutex, at a moment when no other thread is in the middle of a turn.
 class MR_SCOPED_CAPABILITY CursorState::Turn {
  public:
   explicit Turn(CursorState& state) MR_ACQUIRE(state.mutex_) : state_(state) {

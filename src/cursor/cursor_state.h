@@ -54,13 +54,13 @@ class CursorState {
 
   /// Makes durable what was returned.
   Result<void> Persist();
-  /// Nobody reads on here: what is fetched ahead for this cursor goes.
+  /// No reader goes on here: what is fetched ahead for this cursor goes.
   void Leave();
   /// From now on every call answers `error`; a read under way hands out nothing any more.
   void End(const Error& error);
   /// The same, and what was returned is staged to become durable. Waits for no read. No ticket: nothing is to be done.
   Result<PositionLog::Ticket> EndStaged(const Error& error);
-  /// Whoever waits looks again.
+  /// The readers who wait look again.
   void Ring();
 
   [[nodiscard]] CursorId id() const { return id_; }

@@ -59,7 +59,7 @@ class EndlessSource final : public PartitionSource {
   }
   void CancelWaiter(std::uint64_t) override {}
 
-  /// Lets ten more be seen once somebody waits, as an append does.
+  /// Lets ten more be seen once a reader waits, as an append does.
   void AppendToWhoWaits() {
     std::move_only_function<void()> wake;
     {

@@ -38,11 +38,11 @@ class CursorTable {
               std::shared_ptr<CallGate> calls = std::make_shared<CallGate>());
   ~CursorTable();
 
-  // After recovery, before anybody reads or appends.
+  // After recovery, before the first reader or appender.
   /// Cursors of partitions that are gone go too.
   void ForgetUnless(const std::function<bool(const PartitionKey&)>& is_known);
   /// No position is past the end of what was recovered: those offsets will be given again, to other entries. An error
-  /// means that one still is: nothing may be appended then, or nobody could tell any more.
+  /// means that one still is: nothing may be appended then, or no later opening could tell that it was.
   Result<void> HoldTo(const PartitionSource& source);
 
   /// `source` outlives the cursor. See Engine.
@@ -53,11 +53,11 @@ class CursorTable {
   /// The topic is gone: its cursors go, handles answer `error`.
   void ForgetTopic(TopicId topic, const Error& error);
   /// A handle closes, no call is inside it any more; the last one closes the cursor. A name's state lives until then,
-  /// so that nobody opens it anew beside a call that is still taking entries.
+  /// so that no caller opens it anew beside a call that is still taking entries.
   Result<void> Release(const CursorLease& lease);
 
   /// Calls `forget` with what every cursor of the partition has durably passed, and returns what it returns; no cursor
-  /// goes back below, and none is made there, until it has returned. False: there is no cursor, or nobody knows.
+  /// goes back below, and none is made there, until it has returned. False: no cursor, or no readable position log.
   Result<bool> Reclaim(const PartitionKey& partition, const std::function<Result<bool>(Offset until)>& forget);
   [[nodiscard]] PositionLogStats Stats() const;
   /// Positions moved into the log since this table was made.

@@ -10,7 +10,7 @@ namespace millrace {
 
 /// Safe from any thread.
 ///
-///   word = 2 * calls inside + (shut ? 1 : 0)        whoever leaves last after it was shut wakes those who wait for 1
+///   word = 2 * calls inside + (shut ? 1 : 0)        the last to leave after it was shut wakes those who wait for 1
 class HandleCalls {
  public:
   /// One call inside; leaves when destroyed. False: it was shut, do nothing.
@@ -34,10 +34,10 @@ class HandleCalls {
     Leave();
     return Pass(nullptr);
   }
-  /// Refuses everybody from now on, without waiting.
+  /// Refuses every call from now on, without waiting.
   void Shut() { word_.fetch_or(1, std::memory_order_acq_rel); }
   [[nodiscard]] bool shut() const { return (word_.load(std::memory_order_acquire) & 1) != 0; }
-  /// Precondition: it was shut. Blocks until nobody is inside. Never from inside.
+  /// Precondition: it was shut. Blocks until no call is inside. Never from inside.
   void AwaitEmpty() const {
     for (std::uint32_t word = word_.load(std::memory_order_acquire); word != 1;
          word = word_.load(std::memory_order_acquire))

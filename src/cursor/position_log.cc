@@ -241,7 +241,7 @@ Result<void> PositionLog::WriteSnapshot(std::size_t slot, std::span<const std::b
   auto& file = files_[slot];
   const std::filesystem::path path = options_.directory / kPositionFileNames[slot];
   if (!file && present_[slot]) {
-    // Whoever made it may have died, or failed, before its name was durable.
+    // The process that made it may have died, or failed, before its name was durable.
     MR_TRY(file_system_.SyncDirectory(options_.directory));
     if (auto opened = PositionFile::Open(file_system_, path)) file = *std::move(opened);
   }

@@ -2,7 +2,7 @@
 //
 //   Define, Move, Remove ─► open group ─► (a caller leads) one frame, one sync ─► table ─► all of the group wake
 //
-// A write or sync that failed is final for its file: everybody staged by then gets the error, what they asked for did
+// A write or sync that failed is final for its file: all who staged by then get the error, what they asked for did
 // not happen, and the next change goes to a fresh file. The files are drawn in docs/format/position-log.md.
 #pragma once
 

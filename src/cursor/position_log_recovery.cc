@@ -15,7 +15,7 @@
 namespace millrace {
 namespace {
 
-/// A file's bytes and what stands where, before anybody believes in any of it.
+/// A file's bytes and what stands where, before recovery believes any of it.
 struct Image {
   std::string name;
   std::unique_ptr<std::byte[]> memory;

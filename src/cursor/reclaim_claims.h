@@ -1,6 +1,6 @@
-// Who is about to stand before entries that all cursors have passed, and who is about to reclaim them: never both. A
-// cursor that goes back, or is made, claims a position before it looks whether the log still has it; whoever reclaims
-// leaves what is claimed, and is waited for by those who come later.
+// Keeps entries that all cursors have passed from being reclaimed while a cursor is about to stand before them. A
+// cursor that goes back, or is made, claims a position before it looks whether the log still has it; a reclaim leaves
+// what is claimed, and a cursor that comes later waits until the reclaim has ended.
 #pragma once
 
 #include <functional>
