@@ -65,7 +65,7 @@ Result<void> Consumer::Implementation::Refresh() {
       had.emplace(served->source, std::move(served));
       continue;
     }
-    // What was polled from it and is not committed comes again, to whoever reads it now.
+    // What was polled from it and is not committed comes again, to the member that reads it now.
     served->feed.Close();
     left_.Add(served->feed.explanation());
     for (DamagedRange& range : served->feed.TakeSkipped()) left_skipped_.push_back(std::move(range));
@@ -147,7 +147,7 @@ Result<std::vector<ConsumedView>> Consumer::Implementation::PollViews(std::size_
 }
 
 /// Records of the partitions in turn, in rounds until there are enough or no more. A partition that fails leaves its
-/// error for later and stops nobody.
+/// error for later and stops no other.
 std::vector<ConsumedView> Consumer::Implementation::Gather(std::size_t max_records) {
   std::vector<ConsumedView> records;
   const std::size_t first = turn_;
@@ -231,7 +231,7 @@ Result<void> Consumer::Implementation::Commit() {
     if (served->committed != served->feed.position()) changed.push_back(served.get());
   MR_TRY(StoreWhatExists(changed));
   for (Served* served : changed) served->committed = served->feed.position();
-  // What is another's from here on was committed before he takes it. Should this fail, the next call meets it again.
+  // What another member takes from here on is committed already. Should this fail, the next call meets it again.
   (void)Refresh();
   return {};
 }

@@ -25,7 +25,7 @@ namespace millrace {
 
 class Consumer::Implementation {
  public:
-  /// Loads the group's positions. `table`, sources and positions are there as long as `engine` lets anybody pass.
+  /// Loads the group's positions. `table`, sources and positions are there as long as `engine` lets calls pass.
   static Result<std::unique_ptr<Consumer>> Open(const ConsumerSettings& settings, ConsumerShares& table,
                                                 std::shared_ptr<CallGate> engine,
                                                 std::shared_ptr<ConsumerMember> member);

@@ -44,10 +44,10 @@ struct ConsumerBell {
   void Ring();
 };
 
-/// What the table and a consumer share, whoever of them lives longer.
+/// What the table and a consumer share, whichever of them lives longer.
 struct ConsumerMember {
   GroupShare::Member number = 0;
-  std::string group;                  // "": shares with nobody
+  std::string group;                  // "": shares with no other
   std::vector<std::string> topics;    // as asked for, each once
   std::vector<PartitionSource*> own;  // asked for one by one
   const std::shared_ptr<ConsumerBell> bell = std::make_shared<ConsumerBell>();

@@ -64,7 +64,7 @@ class ListSource final : public PartitionSource {
  public:
   Offset log_start{0}, end;
   int batch = 10, reads = 0, abandoned = 0;
-  std::latch* waiting = nullptr;  // counted down by whoever waits
+  std::latch* waiting = nullptr;  // counted down by the consumer that waits
   std::optional<Error> failure;
   std::shared_ptr<std::barrier<>> meeting;  // a read waits for the other one's
 };
@@ -304,7 +304,7 @@ TEST_F(ConsumerTest, TwoConsumersOfAGroupShareItsPartitions) {
   EXPECT_EQ(Shape(first->Poll(100)), "b0 b1 b2 a4 ");
   ASSERT_TRUE(second->Close());  // uncommitted: it comes again
   EXPECT_EQ(Shape(first->Poll(100)), "a0 a1 a2 ");
-  const auto other = Open({.group = "h"});  // another group, and none, share with nobody
+  const auto other = Open({.group = "h"});  // a consumer of another group, or of none, shares nothing
   EXPECT_EQ(other->Assignment().size(), 3U);
   EXPECT_EQ(Open()->Assignment().size(), 3U);
   ASSERT_TRUE(other->Close());
@@ -386,7 +386,7 @@ TEST(PositionStoreTest, PositionsPastTheRecoveredEndAreMovedBackForGoodAndTold) 
   const std::vector<PartitionPosition> stored = {{key(0), Offset(9)}, {key(1), Offset(5)}, {key(2), Offset(9)}};
   ASSERT_TRUE(positions.Store("g", stored));
   ASSERT_TRUE(positions.HoldTo([&](const PartitionKey& partition) -> std::optional<std::pair<TopicPartition, Offset>> {
-    if (partition == key(2)) return {};  // broken: nobody knows its end
+    if (partition == key(2)) return {};  // broken: its end is unknown
     return std::pair(TopicPartition{"t", partition.partition}, Offset(5));
   }));
   const std::vector<PartitionPosition> held = {{key(0), Offset(5)}, {key(1), Offset(5)}, {key(2), Offset(9)}};

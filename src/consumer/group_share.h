@@ -1,7 +1,7 @@
 // Which consumer of a group reads which partition, inside one engine. Pure: no clock, no lock, no I/O.
 //
 //   target: by range, changes at once when a member comes or goes, or a topic grows
-//   owner:  who reads it now; a member gives up what is another's target when it advances, and takes what nobody owns
+//   owner:  who reads it now; a member gives up what is another's target when it advances, and takes what is free
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ class GroupShare {
   /// The first of `own` that another member owns.
   [[nodiscard]] std::optional<PartitionKey> Conflict(std::span<const PartitionKey> own) const;
   void Leave(Member member);
-  /// The partitions of a topic, in order; those it had before and has no more are nobody's.
+  /// The partitions of a topic, in order; those it had before and has no more belong to no member.
   void SetPartitions(std::string_view topic, std::span<const PartitionKey> partitions);
 
   /// `member` gives up and takes over. True: it gave up something, which others may take.

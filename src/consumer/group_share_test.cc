@@ -1,5 +1,5 @@
-// Goal: every partition of a group has one reader, whoever comes, goes and when they notice. Method: by hand, and all
-// small groups exhaustively.
+// Goal: every partition of a group has one reader, whichever members come and go, and whenever they notice. Method: by
+// hand, and all small groups exhaustively.
 #include "consumer/group_share.h"
 
 #include <gtest/gtest.h>
@@ -88,7 +88,7 @@ TEST(GroupShareTest, WhatIsAMembersOwnIsSharedWithNobody) {
 }
 
 /// Every subset of members reads every subset of two topics, in every order of noticing: nothing is read twice, and
-/// once all have noticed twice, nothing that somebody wants is left.
+/// once all have noticed twice, nothing that a member wants is left.
 TEST(GroupShareTest, SmallGroupsExhaustively) {
   const std::vector<std::string> names = {"t", "u"};
   for (std::int32_t count = 0; count <= 4; ++count) {

@@ -63,7 +63,7 @@ Result<bool> PartitionFeed::Fill() {
       explanation_.Add(read->explanation);
       return !buffer_.empty();
     }
-    // Overtaken by retention, if nobody asked for just this position.
+    // Overtaken by retention, unless the caller asked for just this position.
     if (read.error().code() != ErrorCode::kOutOfRange || sought_ || !again) return std::move(read).error();
     MR_TRY(Reset(read.error().bounds().value_or(source_.bounds())));
   }

@@ -55,7 +55,7 @@ class PartitionFeed {
   const ResetPolicy reset_;
   const ReadLimits limits_;
   Offset position_, read_from_;
-  bool sought_ = false;  // the caller chose the position: it is not moved for him
+  bool sought_ = false;  // the caller chose the position: no reset moves it
   std::vector<RecordView> buffer_;
   std::size_t taken_ = 0;
   std::vector<DamagedRange> skipped_;

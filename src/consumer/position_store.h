@@ -29,9 +29,9 @@ struct PartitionPosition {
 class PositionStore {
  public:
   virtual ~PositionStore() = default;
-  /// All positions of `group`, in partition order; none if nobody ever set one. A damaged row is kCorruption.
+  /// All positions of `group`, in partition order; none if none was ever set. A damaged row is kCorruption.
   virtual Result<std::vector<PartitionPosition>> Load(std::string_view group) = 0;
-  /// Durable when this returns; all or nothing. An error means that it did not happen, as far as anybody can tell.
+  /// Durable when this returns; all or nothing. An error means that it did not happen, as far as the store can tell.
   virtual Result<void> Store(std::string_view group, std::span<const PartitionPosition> positions) = 0;
   /// Success also if there was none.
   virtual Result<void> Remove(std::string_view group) = 0;
@@ -50,10 +50,10 @@ class MetadataPositionStore final : public PositionStore {
   explicit MetadataPositionStore(MetadataStore& metadata, OnCorrected on_corrected = {})
       : metadata_(metadata), on_corrected_(std::move(on_corrected)) {}
 
-  /// After recovery, before anybody reads or appends: no position is past the end of what was recovered, because those
+  /// After recovery, before the first read or append: no position is past the end of what was recovered, because those
   /// offsets will be given again, to other records. `end_of`: a partition's name and end; none: of one that could not
   /// be recovered, or is gone. An error means that one may still be there: nothing may be appended then. What is
-  /// damaged stays, and whoever opens that group is told.
+  /// damaged stays, and the caller that opens that group is told.
   Result<void> HoldTo(
       const std::function<std::optional<std::pair<TopicPartition, Offset>>(const PartitionKey&)>& end_of);
 
