@@ -39,7 +39,7 @@ class Appender {
 
  private:
   Result<Buffer> Encode(std::span<const Record> records, const AppendOptions& options, std::int64_t now_ms) const;
-  /// When the caller's patience ends; none: he named no timeout, or an endless one, and the clock is not asked.
+  /// When the caller's patience ends; none: it named no timeout, or an endless one, and the clock is not asked.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> DeadlineOf(const AppendOptions& options) const;
   AppendReceipt EmptyReceipt(Partition& partition, Durability durability) const;
   Result<AppendReceipt> Finish(Partition& partition, Buffer batch, std::int64_t timestamp_ms,

@@ -149,7 +149,7 @@ bool AsyncAppends::Complete(Partition& partition) {
     Item item;
     {
       MutexLock lock(queue.mutex);
-      if (queue.items.empty()) {  // they are told to everybody whom they concern
+      if (queue.items.empty()) {  // every append that they concern has been told
         queue.failures = {};
         return any;
       }

@@ -41,12 +41,12 @@ class AsyncAppends {
   /// Nothing to append: told when what came before is.
   void AddEmpty(Partition& partition, const AppendReceipt& receipt, Done done);
 
-  /// Tells what is complete of the partitions that were signalled; true: somebody was told.
+  /// Tells what is complete of the partitions that were signalled; true: an append was told.
   bool CompleteOnce();
   /// Sleeps until something is signalled, or Wake (also one since the last sleep). One sleeper.
   void AwaitWork();
   void Wake();
-  /// Nobody waits for the budget any more.
+  /// From now on no appender waits for the budget.
   void EndWaits();
 
  private:

@@ -22,7 +22,7 @@ struct Components {
   std::shared_ptr<ObjectStore> objects;
   std::shared_ptr<AbandoningObjectStore> brought;  // the same, where a program brought it along and there are threads
   std::shared_ptr<MetadataStore> metadata;
-  bool objects_are_near = false;  // a local directory or memory: what nobody refers to may go at once
+  bool objects_are_near = false;  // a local directory or memory: what no segment refers to may go at once
 
   /// Clock, file system and randomness; no I/O.
   static Components Machine(const EngineOptions& options);

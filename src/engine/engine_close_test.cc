@@ -182,7 +182,7 @@ TEST_F(EngineCloseTest, AppendsThatWaitForTheBudgetOfCallbacksEndWithClosedOrAtT
     first_told.count_down();
     go_on.wait();
   });
-  first_told.wait();  // nobody else is told meanwhile, and no budget comes back
+  first_told.wait();  // no other append is told meanwhile, and no budget comes back
   append(large, {}, std::nullopt);
   append(large, {.timeout = std::chrono::milliseconds(0)}, ErrorCode::kTimeout);
   std::latch ready(1);

@@ -10,7 +10,7 @@ Result<std::unique_ptr<Cursor>> Engine::OpenCursor(const TopicPartition& partiti
                                                    ReadConsistency consistency) noexcept {
   return Changing(*state_, [&](State& state) -> Result<std::unique_ptr<Cursor>> {
     MR_ASSIGN_OR_RETURN(Partition * found, state.FindPartition(partition));
-    MR_TRY(found->CheckAlive());  // of a broken one nobody knows the bounds a position is held to
+    MR_TRY(found->CheckAlive());  // of a broken one the bounds of a position are unknown
     auto cursor = state.cursors_.Open(*found, name, consistency);
     state.events_.TellQueued();
     return cursor;

@@ -26,7 +26,7 @@ void AllowThreads(rlim_t threads) {
   if (CodeOf(engine) != ErrorCode::kUnavailable) ::_exit(1);
   if (engine.error().hint().find("ulimit -u") == std::string::npos) ::_exit(2);
   const auto again = Engine::Open(options);
-  ::_exit(Told(again).find("held by") == std::string::npos ? 0 : 4);  // nobody holds the directory
+  ::_exit(Told(again).find("held by") == std::string::npos ? 0 : 4);  // no engine holds the directory
 }
 
 [[noreturn]] void UseWithFewThreads(const EngineOptions& options, rlim_t allowed) {

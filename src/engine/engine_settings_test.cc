@@ -1,4 +1,4 @@
-// Every setting has somebody who obeys it, whose effect is seen here or where its citation stands; and nothing else is
+// Every setting is obeyed, and its effect is seen here or where its citation stands; nothing else is
 // obeyed: no environment, no words on the terminal. A worker that fails stops what it vouches for, and threads end.
 // Method: engines that differ in one setting; getenv counted; threads counted by the kernel.
 // Proves S33, W36, W27, W28.
@@ -179,7 +179,7 @@ TEST_F(EngineSettingsTest, AFailedSyncInTheBackgroundIsToldToAppendsAndThreadsEn
       if (operation != SimOperation::kSync || path.extension() != ".wal") return {};
       return SimFault{};
     });
-    // Nobody waits for that sync; who appends next, or the one after, hears of it.
+    // No appender waits for that sync; the next one, or the one after, hears of it.
     const Record record = Value("x");
     std::optional<ErrorCode> told;
     while (!told) told = CodeOf(engine->Append(At("t"), {&record, 1}, {.durability = Durability::kOs}));

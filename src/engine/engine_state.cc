@@ -42,7 +42,7 @@ std::string Holder(const Clock& clock) {
                      fmt::gmtime(static_cast<std::time_t>(clock.WallMs() / 1'000)));
 }
 
-/// Whether anybody ever made a log here. Looks only.
+/// Whether a log was ever made here. Looks only.
 Result<bool> HoldsLog(FileSystem& file_system, const DataLayout& layout) {
   const auto entries = file_system.List(layout.root);
   if (!entries && entries.error().code() == ErrorCode::kNotFound) return false;
@@ -103,7 +103,7 @@ Result<std::unique_ptr<FileLock>> LockLog(const EngineOptions& options, const Da
 
 }  // namespace
 
-/// Hands what the WAL finds to the partitions it belongs to; frames of topics that are gone belong to nobody.
+/// Hands what the WAL finds to the partitions it belongs to; frames of topics that are gone belong to none.
 class Engine::State::Replay final : public WalReplay {
  public:
   explicit Replay(TopicRegistry& registry) {
@@ -328,7 +328,7 @@ OnCorrected Engine::State::TellCorrected() {
   };
 }
 
-/// From a read or whoever reads ahead, under no lock.
+/// From a reader or a prefetcher, under no lock.
 void Engine::State::TellCache(const BackgroundFailure& failure) {
   events_.Tell({.kind = EventKind::kCacheDisabled,
                 .message = fmt::format("the disk cache at {} is left alone, and reads go to the object store: {}",
@@ -336,7 +336,7 @@ void Engine::State::TellCache(const BackgroundFailure& failure) {
                 .error = failure.error});
 }
 
-/// What recovery met is nobody's return value: the log opens, and the partitions answer for themselves.
+/// No call returns what recovery met: the log opens, and the partitions answer for themselves.
 void Engine::State::TellRecovered() {
   for (Topic* topic : registry_.Topics())
     for (Partition* partition : topic->partitions()) {

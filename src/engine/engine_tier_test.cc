@@ -116,7 +116,7 @@ TEST_F(EngineTierTest, ARefusedUploadIsToldToTheAppendsItConcernsAndToNoneThatCo
       ObjectFaultPlan{.code = ErrorCode::kPermissionDenied}.Set(ObjectFault::kErrorBefore, 1'000'000));
   EXPECT_EQ(CodeOf(steps.uploader.UploadOnce()), ErrorCode::kPermissionDenied);
   world.objects->SetPlan({});
-  append("later");  // before anybody was told
+  append("later");  // before any append was told
   sync_and_tell();
   EXPECT_EQ(told.size(), 2U);
   EXPECT_EQ(told["first"], ErrorCode::kPermissionDenied);

@@ -183,7 +183,7 @@ Result<void> Engine::State::DeleteTopicLocked(std::string_view name) {
   }
   if (Planted(Bug::kEngineOutcomeGuessed)) return deleted;
   if (auto known = KnowTopics(deleted.error()); !known) {
-    // What is appended now may be gone already: nothing is acknowledged until somebody knows.
+    // What is appended now may be gone already: nothing is acknowledged until the outcome is known.
     for (Partition* partition : topic->partitions()) partition->Suspend(known.error());
     return known;
   }

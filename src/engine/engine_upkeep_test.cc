@@ -1,4 +1,4 @@
-// What the engine does in the background and nobody's call returns: it looks at what is due in linear time, ends when
+// What the engine does in the background and no call returns: it looks at what is due in linear time, ends when
 // told, says what fails, believes no clock that jumped, and knows how each change of metadata ended. Method: engines
 // without threads on a simulated disk and clock, stores that fail on purpose; each test asserts that its fault fired.
 #include <algorithm>

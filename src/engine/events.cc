@@ -49,7 +49,7 @@ void Events::Tell(Event event) {
   CheckNoMutexHeld();
   try {
     sink_(event);
-  } catch (...) {  // nobody here could do anything about it
+  } catch (...) {  // the engine could do nothing about it
   }
 }
 

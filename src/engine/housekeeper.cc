@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds kPauseAfterError{20};
 constexpr std::chrono::seconds kFirstLook{10};      // after opening: what earlier processes left behind
 constexpr std::chrono::minutes kLookAtLeast{10};    // at objects to be removed
 constexpr std::chrono::seconds kLookWhenUnsure{1};  // whether a topic is there
-constexpr std::chrono::hours kListEvery{24};        // for objects nobody knows
+constexpr std::chrono::hours kListEvery{24};        // for objects that metadata does not know
 constexpr std::chrono::milliseconds kPressureLook{50};
 constexpr std::chrono::seconds kCollectMax{5};     // at a stretch; retention is looked at in between
 constexpr std::chrono::seconds kUploadTimeMin{1};  // left to Maintain, for it to send something far
@@ -135,7 +135,7 @@ void Housekeeper::RelievePressure() {
 
 Result<void> Housekeeper::KeepOnce() {
   steps_.prefetcher.DropIdle();
-  // What was consumed is not uploaded: its files come back now, without anybody being short of them.
+  // What was consumed is not uploaded: its files come back now, even if no append is short of them.
   const auto consumed = steps_.retention.ForgetConsumedOnce(steps_.partitions);
   if (consumed && *consumed) (void)steps_.recycler.RecycleOnce(steps_.partitions, DiskWal::Seal::kKeepActive);
   const auto retained = steps_.retention.RetainOnce(steps_.partitions);

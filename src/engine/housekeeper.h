@@ -51,7 +51,7 @@ struct HousekeeperSteps {
   TrustedTime& time;
   Events& events;
   std::function<Result<void>()> keep_time;         // on the disk, for the next process
-  std::function<Result<void>()> reconcile_topics;  // after a change of topics of which nobody knows how it ended
+  std::function<Result<void>()> reconcile_topics;  // after a change of topics whose outcome is unknown
 };
 
 /// Safe from any thread.
@@ -69,7 +69,7 @@ class Housekeeper {
   /// The rest ends too; the WAL is closed by then.
   void StopForeground();
 
-  /// Somebody waits for room in the WAL.
+  /// An appender waits for room in the WAL.
   void OnPressure();
   /// After each sync: looks whether the WAL fills up.
   void OnDurable();

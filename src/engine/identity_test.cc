@@ -1,4 +1,4 @@
-// Goal: at first contact with a store one question is asked for all who come, and nobody waits longer for it than its
+// Goal: at first contact with a store one question is asked for all callers, and none waits longer for it than its
 // own limits allow. Method: a store that holds its first answer back; real threads.
 #include "engine/identity.h"
 

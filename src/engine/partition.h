@@ -126,7 +126,7 @@ class Partition final : public TieredPartition, public PartitionSource {
   std::optional<const Error> broken_;  // constant after Start
   mutable Mutex mutex_;
   std::unique_ptr<const Error> ended_owner_ MR_GUARDED_BY(mutex_);
-  std::vector<std::unique_ptr<const Error>> suspensions_ MR_GUARDED_BY(mutex_);  // old ones too: somebody may read one
+  std::vector<std::unique_ptr<const Error>> suspensions_ MR_GUARDED_BY(mutex_);  // old ones too: a caller may read one
   PartitionRow row_ MR_GUARDED_BY(mutex_);                                       // the newest that came by
 };
 

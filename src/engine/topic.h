@@ -37,7 +37,7 @@ class Topic {
   }
   /// In partition order, as of now.
   [[nodiscard]] const std::vector<Partition*>& partitions() const { return *array_.load(std::memory_order_acquire); }
-  /// The partitions that `rows` has and the topic does not. In order; nobody sees them before Publish.
+  /// The partitions that `rows` has and the topic does not. In order; no caller sees them before Publish.
   std::vector<Partition*> Grow(std::span<const PartitionRow> rows, PartitionContext& context);
   void Publish();
 

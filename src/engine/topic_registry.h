@@ -1,5 +1,5 @@
 // Topics by name. Finding one takes no lock and shares no written cache line, so that any number of threads append at
-// once; topics that are gone stay in memory until the engine is destroyed, for whoever still looks at one.
+// once; topics that are gone stay in memory until the engine is destroyed, for the callers that still look at one.
 //
 //   table ─► bucket ─► node(name) ─► topic | null (deleted)         grown by a new table; old ones are kept
 #pragma once
