@@ -77,7 +77,7 @@ class OneSegment {
     bool by_index = index_is_sound_ && number < entries_.size();
     if (by_index)
       size = std::min<std::uint64_t>(room, Get<std::uint32_t>(entries_[number], format::entry::kBlockBytes));
-    bool blind = foot_.empty() && number > 0;  // nobody tells where the blocks end and the index begins
+    bool blind = foot_.empty() && number > 0;  // nothing tells where the blocks end and the index begins
     if (blind && !HasMagic(At(at, std::min<std::uint64_t>(room, 4)), format::kBlockMagic)) {
       unread_begin_ = at;
       return blocks_end_;

@@ -13,7 +13,7 @@ namespace millrace {
 struct StatusFinding {
   bool damage = false;
   std::string text;
-  bool unreachable = false;  // cannot be had for now, or by this user: no damage, but somebody has to look
+  bool unreachable = false;  // cannot be had for now, or by this user: no damage, but the operator has to look
 };
 
 /// Offsets that are not in their promised order; bytes found damaged; a hot tier so full of what is not uploaded that

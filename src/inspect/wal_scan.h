@@ -44,7 +44,7 @@ bool LooksLikeWal(std::span<const std::byte> bytes);
 /// Cost: one pass. Trusts nothing.
 WalScan ScanWalFile(std::span<const std::byte> bytes);
 
-/// The gaps and the tail that somebody knows as synced: what cannot be told from damage. `successor` is the header of
+/// The gaps and the tail that some file knows as synced: these cannot be told from damage. `successor` is the header of
 /// the file that follows on the line, `synced_to` the furthest place known as synced in any file.
 std::vector<ScannedGap> DamageOf(const WalScan& scan, const WalFileHeader* successor, WalPosition synced_to);
 
