@@ -33,7 +33,7 @@ class Interrupt {
   /// Readable once Stopped(): to be polled beside other descriptors. -1: there is none.
   [[nodiscard]] int descriptor() const;
 
-  /// From now on a stop is also asked for when nobody reads `descriptor` any more (the end of a pipe, a terminal).
+  /// From now on a stop is also asked for when `descriptor` has no reader any more (the end of a pipe, a terminal).
   /// False: that cannot be watched.
   bool WatchReader(int descriptor);
   /// For a verb that looks at Stopped() between its steps: it is given ten seconds to end by itself; others have one.

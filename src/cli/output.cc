@@ -34,7 +34,7 @@ void Output::Flush() {
     }
     rest.remove_prefix(static_cast<std::size_t>(count));
     written_ += static_cast<std::uint64_t>(count);
-    if (!rest.empty() && stop_.stop_requested()) interrupted_ = true;  // cut short by the signal: nobody reads
+    if (!rest.empty() && stop_.stop_requested()) interrupted_ = true;  // cut short by the signal: no reader takes it
   }
   flushed_ += buffer_.size();
   buffer_.clear();

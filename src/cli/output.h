@@ -39,7 +39,7 @@ class Output {
 
   /// All bytes given to it so far: where the text written next begins.
   [[nodiscard]] std::uint64_t end() const { return flushed_ + buffer_.size(); }
-  /// How many of them have left for good. What lies unread in a pipe whose reader is gone has not: nobody saw it.
+  /// How many of them have left for good. What lies unread in a pipe whose reader is gone has not: it was never read.
   [[nodiscard]] std::uint64_t taken();
   /// Finds out without writing whether the reader went away.
   void LookForReader();

@@ -19,7 +19,7 @@ Environment ProcessEnvironment();
 
 struct Configuration {
   EngineOptions options;
-  std::map<std::string, std::string, std::less<>> origins;  // setting to who set it; absent: nobody, the default
+  std::map<std::string, std::string, std::less<>> origins;  // setting to who set it; absent: the default holds
 
   /// Who set it: "--set", "MILLRACE_ENGINE__SYNC", "./millrace.toml:3:1", "default".
   [[nodiscard]] std::string_view OriginOf(std::string_view setting) const;

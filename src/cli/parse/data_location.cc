@@ -56,7 +56,7 @@ bool MayBeReadOnly(const Error& error, const EngineOptions& options) {
          options.metadata_store != "memory:";
 }
 
-/// Asks again until nobody holds the lock, the time is over, or somebody interrupts.
+/// Asks again until no process holds the lock, the time is over, or the user interrupts.
 Result<std::unique_ptr<Engine>> OpenWithin(const Session& session, const EngineOptions& options,
                                            std::chrono::milliseconds wait) {
   constexpr std::chrono::milliseconds kPause{50};
@@ -76,7 +76,7 @@ void TellEvent(const Event& event) {
   const bool told = event.kind == EventKind::kPositionCorrected || event.kind == EventKind::kClockDoubted ||
                     event.kind == EventKind::kCacheDisabled;
   if (!told) return;
-  // From any thread: one write, past the buffer of whoever writes to standard error.
+  // From any thread: one write, past the buffer of the thread that writes to standard error.
   const std::string line = "millrace: " + event.message + '\n';
   (void)!::write(STDERR_FILENO, line.data(), line.size());
 }

@@ -27,7 +27,7 @@ Result<std::unique_ptr<Engine>> OpenEngine(const Session& session, Creation crea
 Result<std::unique_ptr<Engine>> OpenEngine(const Session& session, EngineOptions options, Creation creation);
 
 /// At the end of a verb: a tenth of a second of what is due (Engine::Maintain), also for verbs that only read, since a
-/// log that short commands use alone has nobody else for it; then Close. What upkeep fails at is in status.
+/// log that only short commands use gets no other upkeep; then Close. What upkeep fails at is in status.
 Result<void> CloseEngine(Engine& engine);
 
 /// Where the user's log has its WAL. kNotFound if there is none.

@@ -62,7 +62,7 @@ TEST(EngineSettingsTest, EveryDefaultReadsAsItIsShown) {
   for (const EngineSetting& setting : EngineSettings()) {
     EngineOptions options;
     const std::string shown = setting.show(options);
-    if (shown.empty()) continue;  // set by nobody, and by no text
+    if (shown.empty()) continue;  // unset, and no text sets it so
     EXPECT_TRUE(setting.set(options, shown)) << setting.name << ' ' << shown;
     EXPECT_EQ(setting.show(options), shown) << setting.name;
   }

@@ -25,7 +25,7 @@ class LineSource {
   enum class Event { kLines, kLongLine, kEnd, kInterrupted, kWoken };
   /// Blocks until lines are there, at most `wait_ms` (-1: as long as it takes). kLines: `lines()` are whole lines, each
   /// with its '\n' but possibly the last of the input. kLongLine: `lines()` is how a line past the limit begins,
-  /// without '\n'; the rest of it is dropped. kWoken: the wait is over, or somebody wrote to `wake`. Errors: kInternal
+  /// without '\n'; the rest of it is dropped. kWoken: the wait is over, or a thread wrote to `wake`. Errors: kInternal
   /// (read).
   Result<Event> Next(int wait_ms = -1);
   [[nodiscard]] std::string_view lines() const { return {buffer_.data() + begin_, lines_end_ - begin_}; }

@@ -68,7 +68,7 @@ Result<RecordStream::Progress> RecordStream::Turn(StreamPart& part) {
   ReadLimits limits{.bytes_max = kReadBytes, .records_max = wanted, .on_damage = options_.on_damage};
   auto read = engine_.Read(part.partition, part.position, limits);
   if (!read) {
-    // Whoever asked for a stop, or does not read any more, has no use for why a read ended early.
+    // A user who asked for a stop, or does not read any more, has no use for why a read ended early.
     if (session_.interrupt.Stopped()) return Progress::kNone;
     session_.out.Flush();
     return StoppedAt(part, read.error());
@@ -90,7 +90,7 @@ Result<void> RecordStream::Written(StreamPart& part, Offset next) {
   session_.out.Flush();
   Offset position = next;
   if (session_.out.stopped()) {
-    // What was cut off is not what somebody read: the next reading begins with the first line that is not whole.
+    // What was cut off was not read: the next reading begins with the first line that is not whole.
     position = part.position;
     const std::uint64_t taken = session_.out.taken();
     for (const Line& line : lines_) {
@@ -127,7 +127,7 @@ Result<void> RecordStream::AwaitMore(std::span<const StreamPart> parts) {
     if (!AtEnd(part)) MR_TRY(consumer->Seek(part.partition, part.position));
   }
   const std::stop_callback wake(session_.interrupt.token(), [&consumer] { consumer->Wakeup(); });
-  // Without a listener nobody would wake it: it looks by itself.
+  // Where the reader of the output cannot be watched, its leaving wakes no poll: the loop looks by itself.
   const bool woken = session_.interrupt.WatchReader(session_.out.descriptor());
   // The record it brings is read again by the stream itself, in the order of its turns.
   MR_TRY(consumer->Poll(1, woken ? std::chrono::hours(1) : std::chrono::seconds(1)));

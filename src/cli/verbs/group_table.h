@@ -11,7 +11,7 @@
 
 namespace millrace {
 
-/// kNotFound for a group nobody ever committed for.
+/// kNotFound for a group that no consumer ever committed for.
 Result<std::vector<GroupPosition>> FindGroup(Engine& engine, std::string_view group);
 
 /// Members topic, partition, position, lag.

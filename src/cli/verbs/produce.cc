@@ -98,7 +98,7 @@ class Producing {
     auto read = ReadAll();
     auto answered = AwaitAnswers(AppendQueue::Open{});
     const AppendQueue::Open open = queue_->open();
-    // What nobody waits for any longer is told its end by Close: the queue outlives no open append.
+    // What this verb waits for no longer is told its end by Close: the queue outlives no open append.
     if (open.appends > 0) MR_TRY(engine_.Close());
     TellLongLines();
     Result<void> failure = answered ? std::move(read) : std::move(answered);
@@ -174,7 +174,7 @@ class Producing {
     }
   }
 
-  /// Nobody waits in silence, and nobody for what cannot come.
+  /// Tells the user after a while what the verb waits for; an error: what it waits for cannot come.
   Result<void> TellWaiting() {
     const auto now = Clock::now();
     const AppendQueue::Open open = queue_->open();
@@ -206,7 +206,7 @@ class Producing {
                               options_.on_long_line == OnLongLine::kSkip ? "left out" : "cut", first));
   }
 
-  /// False: somebody asked for a stop.
+  /// False: the user asked for a stop.
   bool WaitUntil(Pacing::Time due) {
     while (true) {
       auto left = std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now());
@@ -251,7 +251,7 @@ std::int32_t FirstKeyless(std::int32_t partitions) {
   return static_cast<std::int32_t>(std::random_device{}() % static_cast<std::uint32_t>(partitions));
 }
 
-/// The one place where a verb makes a topic that nobody asked for in so many words.
+/// The one place where a verb makes a topic that the user did not ask for in so many words.
 Result<TopicDescription> FindOrCreateTopic(Session& session, Engine& engine, const ProduceOptions& options) {
   auto topic = FindTopic(engine, options.topic);
   if (topic || topic.error().code() != ErrorCode::kNotFound) return topic;

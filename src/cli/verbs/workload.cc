@@ -32,7 +32,7 @@ std::uint64_t Elapsed(SteadyClock::time_point since) {
   return static_cast<std::uint64_t>(nanoseconds(SteadyClock::now() - since).count());
 }
 
-/// When operations are due, over all threads: one line of times that nobody's slowness shifts.
+/// When operations are due, over all threads: one line of times that no thread's slowness shifts.
 class Schedule {
  public:
   Schedule(const WorkloadOptions& options, const Interrupt& interrupt)
@@ -41,7 +41,7 @@ class Schedule {
              std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(options.seconds))),
         interrupted_(interrupt.token(), [this] { Stop(); }) {}
 
-  /// Waits for the next one. None: time is up or somebody stopped.
+  /// Waits for the next one. None: time is up, or Stop was called.
   std::optional<SteadyClock::time_point> Next() {
     if (stopped_ || SteadyClock::now() >= end_) return std::nullopt;
     if (!rate_) return SteadyClock::now();
