@@ -10,7 +10,7 @@ import unittest
 BINARY = ""
 UPDATE = False
 TIMEOUT_S = 60
-# No setting of whoever runs the tests reaches the binary.
+# No setting of the user who runs the tests reaches the binary.
 ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "LSAN_OPTIONS": os.environ.get("LSAN_OPTIONS", "")}
 
 

@@ -1,4 +1,4 @@
-"""Pipes and signals: nothing waits that could go, nothing is lost when somebody leaves."""
+"""Pipes and signals: nothing waits that could go, nothing is lost when a reader or a user leaves."""
 import fcntl
 import json
 import os
@@ -154,7 +154,7 @@ class StreamScenarios(Scenario):
     def test_interrupt_ends_a_write_that_waits_for_its_reader(self):
         self.produce("t", "".join(f"some line number {i}\n" for i in range(100000)))
         consumer = self.start("consume", "t", "-g", "g")
-        self.assertEqual(consumer.stdout.readline(), b"some line number 0\n")  # and nobody reads on
+        self.assertEqual(consumer.stdout.readline(), b"some line number 0\n")  # and the test reads no further
         consumer.send_signal(signal.SIGINT)
         self.assertEqual(consumer.wait(60), 130)
 

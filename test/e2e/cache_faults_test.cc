@@ -1,6 +1,6 @@
 // Goal: whatever befalls the directory of the disk cache under a running engine, reads go on and bring what was
 // appended; and what a healthy cache saves can be counted. Method: an engine over the simulated S3 whose cache lies on
-// a small file system of its own, which is filled by somebody else, made read-only, or emptied behind its back; files
+// a small file system of its own, which is filled by another writer, made read-only, or emptied behind its back; files
 // of the cache flipped, cut and swapped between two runs. Requests are counted by the store, hits by the engine;
 // nothing depends on time. Needs the right to mount. Proves R1, R7, R29 (its counts), S1, S3, S8, S10, B52 (its
 // counts), B53 and B58 end to end.
@@ -147,7 +147,7 @@ TEST_F(CacheFaultsTest, ReadsGoOnWhenTheCacheBecomesReadOnly) {
   EXPECT_TRUE(engine->Close());
 }
 
-/// Whoever is writing there finds it gone from one moment to the next, and puts nothing back while it is emptied.
+/// An engine that writes there finds it gone from one moment to the next, and puts nothing back while it is emptied.
 void DeleteAtOnce(const fs::path& directory) {
   const fs::path aside = fs::path(directory) += ".deleted";
   fs::rename(directory, aside);

@@ -2,7 +2,7 @@
 """Goal: a full disk stops appends with kOutOfSpace and nothing else: reads and uploads go on, appends resume by
 themselves when space returns, nothing acknowledged is lost (row 13 of the reliability page).
 
-Method: a data directory on a small tmpfs of its own, objects elsewhere; fill it by appending or by somebody else's file,
+Method: a data directory on a small tmpfs of its own, objects elsewhere; fill it by appending or by a foreign file,
 look, free, go on, in one process and over restarts. Needs the right to mount; without it this fails.
 
 usage: full_disk.py MILLRACE WRITER DRIVER

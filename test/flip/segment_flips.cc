@@ -20,7 +20,7 @@ class FlippedSource final : public BlockSource {
   Result<SharedBytes> Fetch(ByteRange range) override {
     if (range.offset > bytes.size() || range.length > bytes.size() - range.offset)
       return Error(ErrorCode::kCorruption, "beyond the end");
-    // No copy: nobody keeps what was read past the next flip.
+    // No copy: no reader keeps what was read past the next flip.
     return SharedBytes(nullptr, std::span<const std::byte>(bytes).subspan(range.offset, range.length));
   }
   std::vector<std::byte> bytes;

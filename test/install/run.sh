@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Goal: what is installed works for somebody who has nothing else of the tree, and holds no planted bug.
-# Method: install a finished build into an empty prefix; build examples/consumer and examples/cursor against it with find_package (shared and
-# static) and with pkg-config (shared and static, both compilers); run each; look into what was installed.
+# Goal: what is installed works for a user who has nothing else of the tree, and holds no planted bug.
+# Method: install a finished build into an empty prefix; build and run examples/consumer and examples/cursor against it
+# with find_package (shared and static) and with pkg-config (the same, both compilers); look into what was installed.
 # usage: run.sh BUILD_DIR
 set -uo pipefail
 BUILD=$(realpath "$1")

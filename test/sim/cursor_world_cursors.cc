@@ -220,7 +220,7 @@ void CursorWorld::JudgeReadError(const CursorKey& key, Named& cursor, const Erro
   Tolerated(error, "read");
 }
 
-/// It stays until somebody goes past it, and lies where bytes were changed.
+/// It stays until a cursor goes past it, and lies where bytes were changed.
 void CursorWorld::LeaveDamage(const CursorKey& key, Named& cursor, const Error& error) {
   const LogModel& log = logs_.at(key.first);
   const DamagedRange* damage = error.damage();
@@ -336,7 +336,7 @@ void CursorWorld::SeekToTime() {
   Offset target = log.FindTime(bounds.log_start, bounds.end, time_ms);
   BeginCall();
   const auto moved = cursor->handles.front()->SeekToTime(time_ms);
-  // What was to be deleted may be gone, though nobody could say so.
+  // What was to be deleted may be gone, though no answer said so.
   const Offset found = cursor->handles.front()->Position();
   if (moved && found > target &&
       found <= log.FindTime(std::max(bounds.log_start, log.start_wanted), bounds.end, time_ms))

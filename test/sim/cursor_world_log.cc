@@ -91,10 +91,10 @@ void CursorWorld::BackgroundStep() {
   }
 }
 
-/// A commit whose outcome nobody knows: the engine may know less than metadata until it opens again.
+/// A commit whose outcome is unknown: the engine may know less than metadata until it opens again.
 void CursorWorld::NoteOutcome(bool known) { row_in_doubt_ = row_in_doubt_ || (stores_faulty_ && !known); }
 
-/// Of the topic whose entries nobody else forgets.
+/// Of the topic whose entries nothing else forgets.
 void CursorWorld::DeleteRecords() {
   const auto found = logs_.find(kTopics[0]);
   if (found == logs_.end()) return;
@@ -122,7 +122,7 @@ OffsetBounds CursorWorld::Bounds(const std::string& topic) {
   return {offsets->log_start, sync_.kind == SyncPolicy::Kind::kEach ? offsets->durable_end : offsets->log_end};
 }
 
-/// The end is where the model says; nothing is forgotten that somebody may still read.
+/// The end is where the model says; nothing is forgotten that a cursor may still read.
 void CursorWorld::JudgeLog() {
   for (auto& [topic, log] : logs_) {
     const auto offsets = engine_->Offsets(At(topic));

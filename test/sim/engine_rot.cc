@@ -1,4 +1,4 @@
-// Row 10 for the whole engine: one topic's damage is nobody else's, its evidence outlives recycling, as a hole and as a
+// Row 10 for the whole engine: one topic's damage is no other's, its evidence outlives recycling, as a hole and as a
 // gap in metadata, and a partition that cannot be recovered loses nothing while it waits for the right metadata.
 #include "engine_rot.h"
 

@@ -21,7 +21,7 @@ struct PartitionModel {
   std::vector<std::uint64_t> records;  // by offset
   std::set<Offset> batch_ends{Offset(0)};
   Offset acknowledged_os, acknowledged_disk;      // ends: survive the process; survive power loss
-  Offset seen_end;                                // somebody read below it
+  Offset seen_end;                                // a reader read below it
   Offset log_start_wanted;                        // DeleteRecords was asked to go so far
   std::uint64_t incarnation = 0;                  // of a topic name, which may be deleted and made again
   std::vector<std::vector<std::uint64_t>> maybe;  // batches whose append failed: each may appear, at most once

@@ -123,7 +123,7 @@ class PositionLogLife {
     auto chosen = staged_.begin();
     std::advance(chosen, random_.Below(staged_.size()));
     const CursorId id = chosen->first;
-    if (defining_.contains(id)) return;  // nobody has been told of it
+    if (defining_.contains(id)) return;  // no caller has been told of it
     const bool removes = dice == 2;
     const Offset position(static_cast<std::int64_t>(random_.Below(1'000)));
     auto ticket = removes ? log_->Remove(id) : log_->Move(id, position);

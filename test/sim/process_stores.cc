@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kRowsMax = 100'000;
 constexpr std::chrono::hours kDoubted(20);  // a day, less what clocks jump in a run besides
 
-// Nobody repeats anything after death.
+// No caller repeats anything after death.
 Error DeadError() { return Error(ErrorCode::kUnavailable, "the process is dead").WithRetryable(false); }
 
 class ProcessObjects final : public ForwardingObjectStore {

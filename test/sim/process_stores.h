@@ -27,7 +27,7 @@ struct SharedTruth {
   /// The furthest that wall time was ever ahead of monotonic time, without what no engine believes.
   std::optional<std::chrono::nanoseconds> lead_max;
 
-  /// Nobody else's rows may be moved by whoever owns an older epoch.
+  /// An owner of an older epoch may not move the rows of a newer owner.
   [[nodiscard]] std::optional<PartitionRow> RowOf(const PartitionKey& partition) const;
   /// Before and after every jump of wall time.
   void NoteLead();

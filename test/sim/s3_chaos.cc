@@ -43,7 +43,7 @@ SimS3Behaviour BehaviourOf(S3World::Weather weather) {
       .Set(S3Fault::kStaleList, 100'000);
 }
 
-/// Two flips in a row are told as damage, as they must be: nobody can know that a third answer would be whole.
+/// Two flips in a row are told as damage, as they must be: no reader can know that a third answer would be whole.
 template <class Result>
 bool MayRepeat(const Result& result) {
   return !result && (result.error().retryable() || result.error().code() == ErrorCode::kCorruption);
@@ -212,7 +212,7 @@ void S3World::UploadUnanswered() {
 }
 
 /// The put takes effect, its answer is never heard, and the process is dead: the next one must put its own, and what
-/// was left must harm nobody.
+/// was left must do no harm.
 void S3World::UploadAndDie() {
   clock_.Advance(kSegmentAge);
   wire_->Arm();
@@ -237,7 +237,7 @@ bool S3World::JudgeRead(std::int32_t partition, Offset begin, const ReadResult& 
                         fmt::format("events-{} from {}: next {}", partition, begin.value(), read.next.value()));
 }
 
-/// What threads would do while the reader is busy with what he has.
+/// What threads would do while the reader is busy with what it has.
 void S3World::FetchAhead() {
   const std::chrono::nanoseconds begin = clock_.Monotonic();
   while (engine_.prefetcher().FetchOnce()) report_.Fired("fetched-ahead");

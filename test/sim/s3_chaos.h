@@ -28,7 +28,7 @@ class S3World {
   ~S3World();
 
   /// Appends, uploads, cold and hot reads with bytes fetched ahead of them, kills, one of them within a put whose
-  /// outcome nobody learns; then everything is uploaded and read again, cold, by this process and by a fresh one.
+  /// outcome no process learns; then everything is uploaded and read again, cold, by this process and by a fresh one.
   void Live(int steps);
   /// Virtual time that went into the engine's calls, pauses between repeats included.
   [[nodiscard]] std::chrono::nanoseconds took() const { return took_; }

@@ -96,8 +96,8 @@ class CrashStates {
     }
     model.Adopt(found);
     model.Acknowledge((*wal)->durable_end());
-    // As long as the last one that was lost, if there is one: whoever was not answered tries again, and the new frame
-    // may come to lie where the old one lay.
+    // As long as the last one that was lost, if there is one: an appender without an answer tries again, and its new
+    // frame may come to lie where the old one lay.
     const auto& before = machine_.model().frames();
     const bool again = before.size() > found.frames().size() && random_.OneIn(2);
     std::vector<std::byte> payload(again ? PayloadBytesOf(before[found.frames().size()].extent)

@@ -39,7 +39,7 @@ class WalMachine {
   bool Append(std::uint64_t payload_bytes);
   bool AwaitDurable(WalPosition end);
   void Watch(WalPosition end);
-  /// Somebody else appends while a call is at work on the disk: for an observer of it.
+  /// Another appender appends while a call is at work on the disk: for an observer of that disk.
   void AppendMeanwhile();
   void Commit();
   void LetTimePass(std::chrono::milliseconds by);
@@ -47,7 +47,7 @@ class WalMachine {
   void ReadBack();
   void Recycle();
   void Close();
-  /// Closes with a note of the frames; now and then somebody appends after it was made.
+  /// Closes with a note of the frames; now and then an appender still appends after the note was made.
   void CloseNoted();
   /// Opens what the disk has now and compares. `After` says what must be there.
   bool Reopen(WalModel::After after);

@@ -61,7 +61,7 @@ class WalModel {
   enum class Bytes {
     kSound,
     kRotten,   // some were changed: what is missing must be reported as damage, and nothing wrong may be shown
-    kFileGone  // a whole file cannot be seen: of the oldest one nobody else knows, so the front may be missing
+    kFileGone  // a whole file cannot be seen: no other file knows of the oldest one, so the front may be missing
   };
   [[nodiscard]] std::optional<Violation> Compare(const RecoveredFrames& found, After after, Bytes bytes) const;
   /// What recovery found is the truth from now on.

@@ -1,7 +1,7 @@
 // Every public call beside every other, and an engine that closes under both: no call crashes, hangs or answers
 // anything but what its documentation names, every append is told once, and what was acknowledged is there after
 // reopening. Method: for each pair of calls an engine on a simulated disk, a thread in a loop for each of the two, a
-// third that closes at a seeded moment, and a clock that lets other threads run wherever somebody asks for the time.
+// third that closes at a seeded moment, and a clock that lets other threads run wherever a call asks for the time.
 #include <gtest/gtest.h>
 
 #include <atomic>

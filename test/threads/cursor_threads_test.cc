@@ -260,7 +260,7 @@ TEST_P(CursorThreadsTest, EightThreadsDoEverythingAtOnceAndKeepEveryInvariant) {
             std::int64_t last = -1;
             for (int k = 0; k < 5; ++k) {
               const auto batch = (*cursor)->ReadBatch(3, k % 2 == 0);
-              // Somebody may have deleted it, and then, where that reclaims, consumed what it looked at.
+              // Another thread may have deleted it, and then, where that reclaims, consumed what it looked at.
               if (!batch) {
                 EXPECT_TRUE(batch.error().code() == ErrorCode::kNotFound ||
                             (reclaims && batch.error().code() == ErrorCode::kOutOfRange))
