@@ -1,4 +1,4 @@
-// What an engine costs that nobody uses: memory it holds, and how often its threads wake.
+// What an engine costs that no caller uses: memory it holds, and how often its threads wake.
 #include <fmt/core.h>
 #include <signal.h>
 #include <sys/wait.h>

@@ -23,7 +23,7 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// Seeks that each come to bytes nobody has read before, and what they made the engine ask for.
+/// Seeks that each come to bytes no reader has read before, and what they made the engine ask for.
 class Seeks {
  public:
   explicit Seeks(const StoredTopic& topic) : topic_(topic) {}
