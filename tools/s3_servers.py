@@ -116,7 +116,7 @@ def install(server):
 
 
 def free_ports(count):
-    """Ports nobody holds now; neither does anybody the ones 10,000 above, where SeaweedFS puts its other protocol."""
+    """Ports no program holds now, nor those 10,000 above, where SeaweedFS puts its other protocol."""
     chosen = []
     while len(chosen) < count:
         port = random.randrange(20_000, 32_000)
