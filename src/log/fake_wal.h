@@ -56,7 +56,7 @@ class FakeWal final : public Wal {
     }
     for (Waiter& waiter : ready) waiter.done(error);
   }
-  /// Who waits for a sync is answered it; the next sync may succeed.
+  /// Every waiter for a sync is answered `error`; the next sync may succeed.
   void FailSync(const Error& error) {
     std::vector<Waiter> ready;
     {

@@ -1,5 +1,5 @@
-// Who waits for an offset to become visible: a ticket and a call each. A long poll parks here and costs nothing until
-// there is something for it.
+// Readers that wait for an offset to become visible: a ticket and a call each. A long poll parks here and costs nothing
+// until there is something for it.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +36,7 @@ class OffsetWaiters {
     offsets_.erase(found);
     return true;
   }
-  /// Those who wait for something below `visible_end`, in order of offset and arrival.
+  /// The waiters for something below `visible_end`, in order of offset and arrival.
   void TakeBelow(Offset visible_end, std::vector<WakeCall>& taken) {
     while (!waiters_.empty() && waiters_.begin()->first.first < visible_end) TakeFirst(taken);
   }

@@ -1,4 +1,4 @@
-// One partition's hot end: gives offsets, appends to the WAL, keeps fresh batches in memory, wakes who waits for more.
+// One partition's hot end: gives offsets, appends to the WAL, keeps fresh batches in memory, wakes waiting readers.
 //
 //   log_start <= tiered_end <= durable_end <= log_end        hot_start <= tiered_end
 //
@@ -71,7 +71,7 @@ class PartitionLog {
   /// readable under the sync policy. kOs is reached on return. Errors: kUnavailable (staging full: Wal::AwaitRoom, then
   /// repeat; `batch` is untouched), kOutOfSpace, kCorruption (see RecoverFrame), kClosed, poison.
   Result<AppendedBatch> TryAppend(Buffer& batch);
-  /// What an append sets off: calls of those who waited for it, and the sync they wait for.
+  /// What an append sets off: the calls of readers that waited for it, and the sync that others still wait for.
   struct Effects {
     std::vector<std::move_only_function<void()>> calls;
     struct Sync {
@@ -119,7 +119,7 @@ class PartitionLog {
   /// After a metadata commit: everything below `tiered_end` is in segments. Ignored if it is not above the present one.
   /// Precondition: tiered_end <= durable_end.
   void AdvanceTieredEnd(Offset tiered_end);
-  /// After metadata moved it; takes tiered_end along when it passes it. Ignored if it is not above the present one.
+  /// After metadata moved log_start; takes tiered_end along where it passes that. Ignored if not above the present one.
   /// Precondition: log_start <= durable_end (Sync first).
   void AdvanceLogStart(Offset log_start);
   void SetEpoch(LeaderEpoch epoch);

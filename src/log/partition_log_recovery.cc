@@ -114,7 +114,7 @@ void PartitionLog::RecoverDamagedFrame(const WalDamage& damage, std::span<const 
   PartitionLogState::Recovery& recovery = s.recovery;
   MR_CHECK(!recovery.finished);
   PartitionLogState::Recovery::Damage found{damage, {}};
-  // Any byte of it may be the wrong one: it is believed where it says what the frames before it say.
+  // Any byte of the frame may be the wrong one: it is believed only where it agrees with the frames before it.
   const Offset expected = s.LostEnd(recovery.run_end.value_or(s.offsets.tiered_end()));
   if (const auto view = RecordBatchView::Parse(payload); view && view->size_bytes() == payload.size()) {
     const std::int64_t count = view->end_offset() - view->base_offset();

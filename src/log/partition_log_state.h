@@ -38,7 +38,7 @@ struct PartitionLogState final : TailOwner {
   void TakeDurable(WalPosition wal_durable_end) MR_REQUIRES(mutex);
   void RaiseDurable(Offset end) MR_REQUIRES(mutex);
   Offset VisibleEnd() MR_REQUIRES(mutex);
-  /// Takes out who can go on, and wakes blocked threads; the calls are run after the mutex is released.
+  /// Takes out the waiters that can go on, and wakes blocked threads; the calls are run after the mutex is released.
   void TakeReady(std::vector<WakeCall>& ready) MR_REQUIRES(mutex);
   /// What to ask the WAL for, if readers wait for a sync that was not asked for yet. Pass it to AskForSync.
   std::optional<SyncRequest> NextSync() MR_REQUIRES(mutex);

@@ -17,7 +17,7 @@ class WalIndexBudget {
   /// `bytes_max`: beyond the free slots.
   explicit WalIndexBudget(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}
 
-  /// For an index that will have `slots` then. The larger it is, the more must be left for others: who comes late
+  /// For an index that will have `slots` then. The larger it is, the more it must leave to others: a log that is late
   /// finds room for a small one.
   [[nodiscard]] bool TryTake(std::uint64_t bytes, std::size_t slots);
   void Give(std::uint64_t bytes) { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
