@@ -27,7 +27,7 @@ class EvictionQueue {
     std::uint8_t rank = 0;
   };
   enum class Removal { kDropped, kEvicted };
-  /// Who wants room.
+  /// The entry that wants room.
   struct Newcomer {
     InsertHint hint = InsertHint::kRandom;
     std::uint64_t streams_coming_bytes = 0;  // of streams, promised room before, and not inserted yet
