@@ -54,7 +54,7 @@ class ArrivingChunks {
   /// Others who want it try themselves. But those who joined a reader's request get `error`, unless it came of that
   /// reader's own limits.
   void Fail(const ChunkKey& key, const Error& error);
-  /// The leader found it elsewhere; who waits looks there too.
+  /// The leader found it elsewhere; the readers who wait look there too.
   void GiveUp(const ChunkKey& key);
   /// The leader needs it no longer: it is on disk, or used.
   void Done(const ChunkKey& key);
