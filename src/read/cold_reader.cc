@@ -264,7 +264,7 @@ ColdReader::Stored ColdReader::FromRequest(const Place& place, BlockRun run, Blo
   const std::uint64_t bytes_max = std::min(kJoinBytesMax, context_.memory.bytes_max() / 8);
   while (chunks.back().end < run.end) {  // neighbours that are wanted too and nowhere yet
     const BlockRun next = ChunkOf(place.blocks, chunks.back().end);
-    // Who reads here and there waits for all of it: two requests would be two delays.
+    // A reader outside any stream waits for all of it: two requests would be two delays.
     const bool fits = BytesOf(place.blocks, {chunk.first, next.end}).length <= bytes_max;
     if (!Joins(place.blocks, chunk, next, bytes_max) && (goes_on_ || !fits)) break;
     const ChunkKey key = KeyOf(place.row, place.segment, next);

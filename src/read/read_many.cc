@@ -81,7 +81,7 @@ std::vector<Result<ReadResult>> ReadMany(std::span<const PartitionRead> reads, c
     all.push_back({.reader = read.reader, .begin = read.begin, .all = {}, .round = {}, .read_to = {}});
   std::uint64_t bytes_left = limits.bytes_max;
   bool any_kept = false;
-  // Rounds: what is left of the budget is shared out among those who have more; who needs less leaves it to the others.
+  // Rounds: what is left of the budget is shared among the reads that have more; one that needs less leaves the rest.
   for (bool progress = true; progress;) {
     std::vector<OneRead*> open;
     for (OneRead& read : all)
