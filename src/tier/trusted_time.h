@@ -1,5 +1,5 @@
 // Trusted time: what ages and graces are counted by. Wall clocks jump, and what retention deletes is gone; so this time
-// moves forward only, within a process with the monotonic clock, and from one process to the next it is kept.
+// moves forward only: within a process with the monotonic clock, from one process to the next in a file.
 //
 //   wall at start     behind the kept time: counts on from the kept time     up to a day ahead: believed
 //                     more than a day ahead: doubted                         nothing kept: believed

@@ -89,8 +89,8 @@ class UploadSchedule {
   void Landed(const UploadClaim& claim);
   /// Nothing was taken, or what was taken is not wanted any more.
   void Dropped(const UploadClaim& claim);
-  /// kRefused: the store will not take it, now or later, until the operator changes something; who waits for the upload
-  /// gets the error, and the range is tried again all the same.
+  /// kRefused: the store will not take it, now or later, until the operator changes something; callers who wait for
+  /// the upload get the error, and the range is tried again all the same.
   enum class Outcome { kKnown, kUnknown, kRefused };
   /// The range stays where it is and is taken again after a pause.
   void Failed(const UploadClaim& claim, const Error& error, Outcome outcome);
