@@ -236,7 +236,7 @@ void CursorState::MoveTo(Offset position) {
   position_ = position;
   ahead_.Reset(position);
   read_bytes_ = kReadBytesFirst;
-  Ring();  // who waits, waits for another place now
+  Ring();  // the readers that wait do so for another place now
 }
 
 Result<void> CursorState::PersistReturned() {

@@ -80,7 +80,7 @@ class PositionLog {
   [[nodiscard]] std::optional<Offset> Lowest(const PartitionKey& partition) const;
 
   [[nodiscard]] PositionLogStats Stats() const;
-  /// Refuses what comes and waits for what is staged.
+  /// Refuses new changes and waits for those that are staged.
   void Close();
 
  private:
