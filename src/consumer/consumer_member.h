@@ -59,7 +59,7 @@ struct ConsumerMember {
 class ConsumerShares {
  public:
   virtual ~ConsumerShares() = default;
-  /// What `member` reads from now on, in the order it is served. What it read before and is not there is another's.
+  /// What `member` reads from now on, in the order it is served. What is no longer there belongs to another member.
   virtual std::vector<PartitionSource*> Take(ConsumerMember& member) = 0;
   virtual void Leave(ConsumerMember& member) = 0;
   [[nodiscard]] virtual PositionStore& positions() const = 0;

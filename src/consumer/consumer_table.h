@@ -1,4 +1,4 @@
-// The consumers of an engine: who is open, which partitions each may read, and when to look anew. Partitions of a group
+// The consumers of an engine: which are open, which partitions each may read, when to look anew. Partitions of a group
 // are shared out among its consumers here; docs/adr/0016-consumers-of-one-group.md has the rules.
 #pragma once
 
@@ -44,7 +44,7 @@ class ConsumerTable final : public ConsumerShares {
   };
   /// Loads the group's positions. kUnavailable: another consumer of the group reads one of `partitions`.
   Result<std::unique_ptr<Consumer>> Open(const ConsumerSettings& settings, Subscription subscription);
-  /// It was made, or has more partitions: those who read it look anew, also if they wait.
+  /// It was made, or has more partitions: the consumers that read it look anew, also if they wait.
   void OnTopic(std::string_view topic);
 
   /// Every call answers `error` from now on, and waits end.
@@ -70,7 +70,7 @@ class ConsumerTable final : public ConsumerShares {
   GroupShare::Member last_number_ MR_GUARDED_BY(mutex_) = 0;
   std::vector<std::shared_ptr<ConsumerMember>> members_ MR_GUARDED_BY(mutex_);
   std::map<std::string, GroupShare, std::less<>> groups_ MR_GUARDED_BY(mutex_);
-  /// Of topics that a consumer asked for; of one that is gone, those it had: they tell that themselves.
+  /// Of topics that a consumer asked for; of one that is gone, the partitions it had: these tell that themselves.
   std::map<std::string, std::vector<PartitionSource*>, std::less<>> sources_ MR_GUARDED_BY(mutex_);
   std::optional<Error> ended_ MR_GUARDED_BY(mutex_);
 };

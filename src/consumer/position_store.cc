@@ -43,7 +43,7 @@ Result<void> MetadataPositionStore::Store(std::string_view group, std::span<cons
   return std::move(mine.result);
 }
 
-/// Stores for all that wait by now; those who come meanwhile find the next leader among themselves.
+/// Stores for all that wait by now; the callers that come meanwhile find the next leader among themselves.
 void MetadataPositionStore::Lead() noexcept {
   leading_ = true;
   const std::vector<Waiting*> together = std::exchange(waiting_, {});

@@ -1,4 +1,4 @@
-// Where a group stands in each partition: the seam between who reads and what keeps positions.
+// Where a group stands in each partition: the seam between the consumers and what keeps their positions.
 #pragma once
 
 #include <atomic>
