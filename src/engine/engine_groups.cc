@@ -54,7 +54,7 @@ Result<std::vector<GroupPosition>> Engine::DescribeGroup(std::string_view group)
         const auto found = std::ranges::lower_bound(stored, partition->key(), {}, &PartitionPosition::partition);
         const bool is_stored = found != stored.end() && found->partition == partition->key();
         const OffsetBounds bounds = partition->bounds();
-        // Of a topic it reads, a partition where it never committed counts from where it would begin.
+        // In a topic the group reads, a partition without a commit counts from where the group would begin.
         if (!is_stored && bounds.end == bounds.log_start) continue;
         const Offset position = is_stored ? found->position : bounds.log_start;
         const std::int64_t lag = bounds.end - std::max(position, bounds.log_start);

@@ -283,7 +283,7 @@ HousekeeperSteps Engine::State::steps() {
           .reconcile_topics = [this] { return ReconcileTopics(); }};
 }
 
-/// A log that was ever open has a time kept; so one that has none has nothing that could be too old.
+/// Once a log is open its time is kept; so a log without a kept time was never open, and nothing in it can be too old.
 Result<void> Engine::State::StartTime() {
   const auto kept = ReadKeptTime(*components_.file_system, layout_.time);
   if (!kept) {
@@ -321,7 +321,7 @@ void Engine::State::TellUpload(const UploadLane& lane, const Error* error) {
   events_.Tell(std::move(event));
 }
 
-/// Runs under locks of those who notice it.
+/// Runs under the locks of the cursor table or position store that notices it.
 OnCorrected Engine::State::TellCorrected() {
   return [this](const TopicPartition& partition, const std::string& what) {
     events_.Queue({.kind = EventKind::kPositionCorrected, .message = what, .partition = partition});
@@ -433,7 +433,7 @@ void Engine::State::EndCalls(const Error& error) {
     for (Partition* partition : topic->partitions()) partition->End(error);
   uploader_.schedule().Close(error);
   appender_.async().EndWaits();
-  wal_.StopStaging();  // and who waits for room is refused
+  wal_.StopStaging();  // and appenders that wait for room are refused
 }
 
 Result<void> Engine::State::Close() {

@@ -41,7 +41,7 @@ class IdentityCheckedObjectStore final : public ForwardingObjectStore {
         key_(key_prefix + "identity"),
         asking_(clock) {}
 
-  /// kInvalidArgument: this is another's store, or it was lost. Otherwise the error of asking; the next request asks
+  /// kInvalidArgument: the store is another log's, or was lost. Otherwise the error of asking; the next request asks
   /// again.
   Result<void> Check();
 

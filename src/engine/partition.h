@@ -43,7 +43,7 @@ struct PartitionContext {
 /// Appends of AppendAsync that are staged and not told about yet, in offset order.
 struct AsyncQueue {
   struct Item {
-    AppendReceipt receipt;  // what it will be told: `reached` is what was asked for
+    AppendReceipt receipt;  // what its appender will be told; `reached`: the durability asked for
     WalPosition wal_end;
     std::uint64_t bytes = 0;
     std::move_only_function<void(Result<AppendReceipt>)> done;

@@ -1,4 +1,4 @@
-// An engine without threads: who holds it makes the steps that threads would make. For tests, the simulator and
+// An engine without threads: its holder makes the steps that threads would make. For tests, the simulator and
 // benchmarks in virtual time.
 #pragma once
 
