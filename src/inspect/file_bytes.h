@@ -1,4 +1,4 @@
-// A whole file in memory, for those who look at files directly.
+// A whole file in memory, for the callers that look at files directly.
 #pragma once
 
 #include <cstdint>
