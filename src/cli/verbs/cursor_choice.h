@@ -34,7 +34,7 @@ void NoteCorrected(Session& session, const CursorChoice& choice, Offset from, Of
 Result<std::unique_ptr<Cursor>> OpenChosen(Session& session, Engine& engine, const CursorChoice& choice,
                                            ReadConsistency consistency);
 
-/// The same entry as a view, for those who print views.
+/// The same entry as a view, for the verbs that print views.
 Result<RecordView> ViewOf(const Record& record);
 
 }  // namespace millrace
