@@ -205,7 +205,7 @@ class DiskWal final : public Wal {
   GroupGate gate_;
   std::atomic<std::int64_t> begin_{0};  // the chain's, written under the mutex
   LineEnds ends_;
-  // For the thread that set building_ alone.
+  // Only the thread that set building_ uses it.
   WalFileFactory factory_;
 
   mutable Mutex mutex_;
