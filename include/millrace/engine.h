@@ -73,7 +73,7 @@ class MILLRACE_EXPORT Engine {
   /// Errors: kNotFound, kInvalidArgument (limits; nothing changed), kOutOfSpace (no room within append_wait_max),
   /// kTimeout (AppendOptions::timeout; the batch may still become durable), kUnavailable (disk or store).
   /// Cost: two copies of the payload (one more if compressed), no system call for kOs while there is room; kDisk shares
-  /// one write and one sync with all who append meanwhile; kObject waits for the upload of a segment.
+  /// one write and one sync with all that append meanwhile; kObject waits for the upload of a segment.
   Result<AppendReceipt> Append(const TopicPartition& partition, std::span<const Record> records,
                                AppendOptions options = {}) noexcept;
   /// To the partition of the record's key (Kafka's murmur2), or round robin without one. Errors and cost as above.

@@ -1,4 +1,4 @@
-// What goes wrong (or right again) in the background and is nobody's return value: handed to EngineOptions::on_event.
+// What goes wrong (or right again) in the background, where no call returns it: handed to EngineOptions::on_event.
 #pragma once
 
 #include <cstdint>

@@ -108,13 +108,13 @@ class MetadataStore {
   /// Removes the topic, its partitions, segments and positions; objects that lose their last segment become kDeleting.
   /// The topic is gone at once and whole; of many segments the rest may go in further transactions, so that other
   /// callers need not wait, and is taken up again after a crash. An error means that the topic is still there, or that
-  /// nobody knows.
+  /// the outcome is unknown.
   virtual Result<void> DeleteTopic(TopicId topic, std::int64_t now_ms) = 0;
   virtual Result<std::vector<TopicRow>> Topics() = 0;
   /// In partition order. kNotFound.
   virtual Result<std::vector<PartitionRow>> Partitions(TopicId topic) = 0;
 
-  // Ownership: raises the epoch by one and returns the row; whoever held the old epoch is fenced from now on.
+  // Ownership: raises the epoch by one and returns the row; the owner by the old epoch is fenced from now on.
   virtual Result<PartitionRow> AcquireEpoch(const PartitionKey& partition) = 0;
   /// Moves log_start (and tiered_end, if log_start passes it) up to `log_start`; never down. Segments wholly below
   /// disappear; objects left with none become kDeleting. kFenced. Over many segments it may go in several transactions,

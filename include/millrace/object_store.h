@@ -67,7 +67,7 @@ class ObjectStore {
     }
     return parts;
   }
-  /// As GetParts, for bytes nobody waits for yet: where requests are limited, this one gives way. By default a
+  /// As GetParts, for bytes no reader waits for yet: where requests are limited, this one gives way. By default a
   /// GetParts.
   virtual Result<std::vector<SharedBytes>> PrefetchParts(std::string_view key, std::uint64_t offset,
                                                          std::span<const std::uint64_t> lengths) {

@@ -86,8 +86,8 @@ struct EngineOptions {
   std::filesystem::path data_dir;  // WAL, SQLite, local objects, cache unless set apart
   bool create_if_missing = true;
   /// Reads a log where nothing can be written, or shall be: a read-only mount, a snapshot, a backup. Nothing below
-  /// data_dir and nothing in the object store changes; what recovery mends it mends in memory. Several may have it open
-  /// so, while nobody has it open for writing. Calls that change anything answer kPermissionDenied; there is no disk
+  /// data_dir and nothing in the object store changes; recovery mends in memory. Several engines may have the log open
+  /// so at once, but not beside one that writes. Calls that change anything answer kPermissionDenied; there is no disk
   /// cache. For logs whose metadata lies in a file (kUnsupported otherwise).
   bool read_only = false;
   std::string name_space;  // "" or any bytes: isolates everything under data_dir; collisions impossible

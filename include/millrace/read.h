@@ -37,7 +37,7 @@ struct WaitByCause {
 struct ReadExplanation {
   BytesBySource bytes;
   std::uint64_t prefetched = 0;            // of the object store's bytes, those that were fetched ahead
-  std::uint64_t requests = 0, shared = 0;  // object store requests made, and joined while somebody else made them
+  std::uint64_t requests = 0, shared = 0;  // object store requests made, and joined while another reader made them
   std::chrono::nanoseconds wait{};
   WaitByCause wait_by_cause;
   double cost_usd = 0;  // of the requests, at list prices

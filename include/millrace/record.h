@@ -45,8 +45,8 @@ struct HeaderView {
 class MILLRACE_EXPORT RecordView {
  public:
   RecordView() = default;
-  /// `headers` are the undecoded headers of RecordBatch v2: a varint count, then key and value each; checked by whoever
-  /// makes the view.
+  /// `headers` are the undecoded headers of RecordBatch v2: a varint count, then key and value each; checked by the
+  /// caller before it makes the view.
   RecordView(Offset offset, std::int64_t timestamp_ms, std::optional<std::string_view> key,
              std::optional<std::string_view> value, std::span<const std::byte> headers,
              std::shared_ptr<const void> owner)

@@ -20,7 +20,7 @@ enum class ErrorCode {
   kOutOfRange,   // bounds() has the real ones
   kOutOfSpace,   // free space; the call may then be repeated
   kCorruption,   // damage() names the place and the range
-  kUnavailable,  // the other side cannot be reached or is held by somebody; may be retried
+  kUnavailable,  // the other side cannot be reached, or another process or consumer holds it; may be retried
   kTimeout,
   kFenced,  // another owner took over
   kClosed,

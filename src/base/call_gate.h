@@ -33,7 +33,7 @@ class CallGate {
   /// One call; it leaves when destroyed. False: the gate was shut, touch nothing behind it.
   class Pass : public Scope {
    public:
-    /// A null gate lets everybody pass.
+    /// A null gate lets every call pass.
     explicit Pass(CallGate* gate);
     ~Pass();
     explicit operator bool() const { return entered_; }
@@ -55,7 +55,7 @@ class CallGate {
 
   /// Whether this thread is within one of these scopes: it would wait for itself in AwaitEmpty.
   [[nodiscard]] bool ThisThreadIsInside() const;
-  /// Refuses everybody from now on.
+  /// Refuses every call from now on.
   void Shut();
   /// Blocks until all calls have left. Precondition: shut, and not from inside.
   void AwaitEmpty();

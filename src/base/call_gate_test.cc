@@ -1,4 +1,4 @@
-// Goal: a gate that is shut refuses every call and lets nobody by before the last one inside has left. Method: threads
+// Goal: a gate that is shut refuses every call and lets no owner by before the last call has left. Method: threads
 // that count what they meet behind it.
 #include "base/call_gate.h"
 
@@ -70,7 +70,7 @@ TEST(CallGateTest, WaitingEndsWhenTheLastCallLeavesAndNotBefore) {
   }
 }
 
-/// Calls come and go all the time while it is shut: what a caller touches behind a pass is there until he has left.
+/// Calls come and go all the time while it is shut: what a caller touches behind a pass is there until it has left.
 TEST(CallGateTest, WhatIsFreedBehindItIsTouchedByNobody) {
   for (int round = 0; round < 50; ++round) {
     CallGate gate;

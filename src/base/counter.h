@@ -1,4 +1,4 @@
-// Numbers that many threads raise and somebody reads now and then.
+// Numbers that many threads raise and one reads now and then.
 #pragma once
 
 #include <atomic>

@@ -6,7 +6,7 @@
 namespace millrace {
 
 /// Tries for about a microsecond before it sleeps. For sections of a few hundred nanoseconds that many threads enter
-/// often: a sleeper there costs two system calls and a switch, and whoever wakes him pays too.
+/// often: a sleeper there costs two system calls and a switch, and the thread that wakes it pays too.
 class MR_SCOPED_CAPABILITY EagerLock {
  public:
   explicit EagerLock(Mutex& mutex) MR_ACQUIRE(mutex) : mutex_(mutex) {

@@ -33,15 +33,15 @@ class Gate {
   };
 
   Gate() = default;
-  /// Nobody may be inside.
+  /// No work may be inside.
   ~Gate();
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
   [[nodiscard]] Pass Enter() MR_EXCLUDES(mutex_);
-  /// Refuses everybody from now on and blocks until all have left. May be called again. Never from inside.
+  /// Refuses every entry from now on and blocks until all work has left. May be called again. Never from inside.
   void Close() MR_EXCLUDES(mutex_);
-  /// Refuses everybody from now on, without waiting.
+  /// Refuses every entry from now on, without waiting.
   void Shut() MR_EXCLUDES(mutex_);
   [[nodiscard]] bool closed() const MR_EXCLUDES(mutex_);
   [[nodiscard]] std::uint64_t inside() const MR_EXCLUDES(mutex_);

@@ -101,7 +101,7 @@ GroupGate::Wakes GroupGate::Complete(std::uint64_t group) {
   // The largest recent group, forgotten by a sixteenth at a time.
   expected_sixteenths_ = std::max({came, expected_sixteenths_ - expected_sixteenths_ / 16, 16U});
   completed_ = std::max(completed_, group);
-  // The word changes when the leadership ends, which is before anybody else can look: in the same critical section.
+  // The word changes when the leadership ends, which is before another thread can look: in the same critical section.
   Wakes wakes;
   if (waiting_[group & 1].load(std::memory_order_relaxed) > 0) wakes.threads[group & 1] = INT_MAX;
   return wakes;

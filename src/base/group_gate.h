@@ -6,11 +6,11 @@
 //        │   └─────► TryLead ──► Close ──► I/O ──► Complete, EndLead (mutex) ──► Send ──► look
 //        └─► Enter ──► Wait ──► look
 //
-// Why nobody sleeps for ever. A caller enters under the mutex, after he saw that somebody leads; he sleeps only while
-// his word is what he saw then. Whoever takes from him the reason to sleep (his group is complete, nobody leads any
-// more, everything failed) changes the word under the mutex, if anybody waits there, and wakes after it: one, if one is
-// enough to lead the others, else all. So he either finds the word changed or is asleep when the wake comes. A woken
-// caller looks again before he leaves: he leads, or somebody else does, whose end of leadership wakes the next.
+// Why no caller sleeps for ever. A caller enters under the mutex, after it saw that another one leads. It sleeps only
+// while its word is what it saw then. The thread that ends the reason to sleep (the group is complete, the leader is
+// gone, everything failed) changes the word under the mutex, if a caller waits there, and sends the wake after it: to
+// one, if one is enough to lead the others, else to all. So a caller finds the word changed, or sleeps when the wake
+// comes. A woken caller looks again before it leaves: it leads, or another one does, and wakes the next when it ends.
 #pragma once
 
 #include <algorithm>
@@ -41,10 +41,10 @@ class GroupGate {
     }
   };
 
-  /// False: somebody leads already.
+  /// False: another caller leads already.
   [[nodiscard]] bool TryLead() { return !led_ && (led_ = true); }
   [[nodiscard]] bool led() const { return led_; }
-  /// The leader's last act, wherever leadership ends: one of those who wait takes over.
+  /// The leader's last act, wherever leadership ends: one of the callers that wait takes over.
   Wakes EndLead();
 
   [[nodiscard]] std::uint64_t open_group() const { return open_group_; }
@@ -54,7 +54,7 @@ class GroupGate {
   }
   /// Counts a caller into `group` (the open one, or the one before it).
   void Join(std::uint64_t group) { joined(group).fetch_add(1, std::memory_order_relaxed); }
-  /// Take under the mutex, while somebody leads, then Wait without it.
+  /// Take under the mutex, while another caller leads, then Wait without it.
   Ticket Enter(std::uint64_t group);
   /// There is something to look at since `ticket` was taken; Wait returns at once.
   [[nodiscard]] bool Moved(const Ticket& ticket) const {
@@ -67,7 +67,7 @@ class GroupGate {
   std::uint64_t Close();
   /// `group` is done: its callers count towards what is expected next time, and all of them look again.
   Wakes Complete(std::uint64_t group);
-  /// Everything failed, or is closed: everybody looks again.
+  /// Everything failed, or is closed: all that wait look again.
   Wakes RouseAll();
   void Send(const Wakes& wakes);
 
@@ -79,7 +79,7 @@ class GroupGate {
 
  private:
   std::atomic<std::uint32_t>& joined(std::uint64_t group) { return joined_[group & 1]; }
-  /// Changes the word if anybody waits there; then so many of them are to be woken.
+  /// Changes the word if a caller waits there; then `threads` of them are to be woken.
   Wakes Move(std::size_t word, int threads);
 
   bool led_ = false;  // under the log's mutex, as the next three

@@ -1,5 +1,5 @@
-// Goal: nobody who waits at the gate sleeps for ever, however threads are interleaved, and everything the gate does is
-// needed for that. Method: the gate's own code under callers who follow its protocol, one step at a time, over every
+// Goal: no caller that waits at the gate sleeps for ever, however threads are interleaved, and all the gate does is
+// needed for that. Method: the gate's own code under callers that follow its protocol, one step at a time, over every
 // order of the steps of a few threads; sleeping is simulated (a thread falls asleep if its word is what it saw, a wake
 // takes so many sleepers). Then the same with each word change, and each wake, taken away: each must be missed. At last
 // real threads on the kernel's futex, every call of it held up.
@@ -232,7 +232,7 @@ Explored Explore(const std::vector<Thread>& threads, bool may_fail, Missing miss
     ++explored.states;
     const std::vector<int> choices = world.Choices();
     const int failure = 2 * static_cast<int>(threads.size());
-    // A failure may never come: whoever sleeps then must not need it.
+    // A failure may never come: a thread that sleeps then must not need it.
     const bool ended = choices.empty() || (choices.size() == 1 && choices[0] == failure);
     if (ended && world.SomebodySleeps()) {
       ++explored.stuck;

@@ -21,13 +21,13 @@ namespace millrace {
 /// `what` was waited for: "GET a/b".
 std::optional<Error> LimitReached(const Clock& clock, std::string_view what);
 
-/// The same for who goes on or returns the error.
+/// The same for a caller that goes on or returns the error.
 inline Result<void> WithinLimits(const Clock& clock, std::string_view what) {
   if (std::optional<Error> reached = LimitReached(clock, what)) return *std::move(reached);
   return {};
 }
 
-/// Whether `error` may tell that this thread's caller waits no longer: it is his, and no reason for who joined him.
+/// Whether `error` may come from this thread's own limits: then it is no answer for callers that joined its request.
 inline bool IsOfOwnLimits(const Error& error) {
   const RequestLimits& limits = RequestScope::Current();
   if (error.code() == ErrorCode::kTimeout) return limits.deadline != kNever;
@@ -40,8 +40,8 @@ inline std::chrono::nanoseconds DeadlineInScope(const Clock& clock, std::chrono:
 }
 
 /// Waits for a change under a mutex, woken by the end of the limits of this thread as well. It is made before the mutex
-/// is taken, for it may have to take it itself, and outlives the hold. Whoever waits loops: until what it waits for is
-/// so, or LimitReached.
+/// is taken, for it may have to take the mutex itself, and outlives the hold. The caller loops until what it waits for
+/// is so, or LimitReached says that the limits ended.
 class LimitedWait {
  public:
   /// All three outlive it. `changed` is told of changes by NotifyAll.
@@ -49,7 +49,7 @@ class LimitedWait {
       : changed_(changed), clock_(clock), limits_(RequestScope::Current()), wake_(limits_.stop, [&mutex, &changed] {
           {
             MutexLock lock(mutex);
-          }  // who is about to sleep has looked, or sleeps by now
+          }  // a thread about to sleep has looked, or sleeps by now
           changed.NotifyAll();
         }) {}
 

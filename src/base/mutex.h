@@ -29,7 +29,7 @@ inline void CheckNoMutexHeld() {}
 /// How many mutexes of ours this thread holds.
 inline constinit thread_local int held_mutexes = 0;
 inline void CountHeldMutex(int by) { held_mutexes += by; }
-/// Stands where somebody else's code is called back. Ends the process if this thread holds a mutex of ours: the
+/// Stands where a callback is called. Ends the process if this thread holds a mutex of ours: the
 /// callback could take it again. Debug builds only.
 void CheckNoMutexHeld();
 #endif

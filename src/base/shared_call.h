@@ -47,7 +47,7 @@ class SharedCall {
     }
   }
 
-  /// Threads that wait for somebody else's call.
+  /// Threads that wait for another thread's call.
   [[nodiscard]] std::size_t waiting() const MR_EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     return waiting_;

@@ -1,4 +1,4 @@
-// Goal: many who need one result make one call; each waits within its own limits, and nobody gets another's. Method:
+// Goal: threads that need one result make one call; each waits within its own limits, and none gets another's. Method:
 // real threads; the call is held until the others are seen to wait.
 #include "base/shared_call.h"
 

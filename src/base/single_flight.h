@@ -1,6 +1,6 @@
 // Many want the same thing at the same moment: one fetches it, all get it. Nothing is kept afterwards.
 //
-//   Run ──► leads: fetches and lands ──► whoever waits          one key
+//   Run ──► leads: fetches and lands ──► those waiting          one key
 //   TryLead ... one fetch for all that was led ... Land each    many keys; Await those that others lead
 #pragma once
 
@@ -26,12 +26,12 @@ class SingleFlight {
  public:
   struct Outcome {
     Result<Value> result;
-    bool shared = false;  // somebody else's call fetched it
+    bool shared = false;  // another thread's call fetched it
   };
 
   /// Runs `fetch`, or waits for the one that runs for the same key already, as long as this thread's RequestScope lets
   /// it (kTimeout, kClosed; the flight goes on). An error goes to all who waited, and the next call tries again; but
-  /// where the leader was ended by his own deadline or stop, those who waited fetch for themselves. `fetch` runs under
+  /// where the leader was ended by its own deadline or stop, those who waited fetch for themselves. `fetch` runs under
   /// no lock and must not ask for the same key.
   template <class Fetch>
   Outcome Run(const Key& key, Clock& clock, Fetch&& fetch) MR_EXCLUDES(mutex_) {
@@ -46,7 +46,7 @@ class SingleFlight {
     return {std::move(result), false};
   }
 
-  /// True: nobody fetches `key`, and now the caller does: it must call Land. False: somebody does; Await it.
+  /// True: no thread fetches `key`; now the caller does, and must call Land. False: another does; Await it.
   bool TryLead(const Key& key) MR_EXCLUDES(mutex_) { return Join(key).leads; }
   /// The result of the flight in progress; nothing if none is (any more: look in the cache, then try to lead), or if
   /// its leader's own limits ended it. kTimeout, kClosed: the caller's limits did, `what` is named, and the flight goes
@@ -61,7 +61,7 @@ class SingleFlight {
     }
     return Await(*flight, clock, what);
   }
-  /// Put the value into the cache first, so that nobody misses it in between.
+  /// Put the value into the cache first, so that no thread misses it in between.
   void Land(const Key& key, Result<Value> result) MR_EXCLUDES(mutex_) {
     {
       MutexLock lock(mutex_);
@@ -77,7 +77,7 @@ class SingleFlight {
  private:
   struct Flight {
     std::optional<Result<Value>> result;  // both guarded by mutex_ of the owner
-    bool given_up = false;                // by its leader, for reasons of his own
+    bool given_up = false;                // by its leader, whose own limits ended
   };
   struct Joined {
     std::shared_ptr<Flight> flight;

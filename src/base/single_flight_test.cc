@@ -1,4 +1,4 @@
-// Goal: at any moment one fetch per key, everybody gets its outcome, errors are not kept. Method: a fetch that holds
+// Goal: at any moment one fetch per key, every caller gets its outcome, errors are not kept. Method: a fetch that holds
 // until the others have had time to ask, counted.
 #include "base/single_flight.h"
 
@@ -59,7 +59,7 @@ TEST(SingleFlightTest, WaitersShareOneFetchAndOtherKeysPass) {
   EXPECT_EQ(*flights.Run(2, clock, []() -> Result<int> { return 42; }).result, 42) << "another key does not wait";
   let_go.count_down();
   threads.clear();
-  // Whoever came while the first was inside shared it; a late one fetched for itself. Nothing is fetched for nobody.
+  // A caller that came while the first was inside shared it; a late one fetched for itself. No fetch is in vain.
   EXPECT_EQ(fetched + shared, 4);
   EXPECT_GE(fetched, 1);
 }

@@ -1,5 +1,5 @@
-// For tests of waiting: a clock that tells how often it was looked at. Who waits within limits looks at it under the
-// mutex, right before he falls asleep; so whoever takes that mutex after the look finds him waiting.
+// For tests of waiting: a clock that tells how often it was looked at. A thread that waits within limits looks at it
+// under the mutex, right before it falls asleep; so a test that takes that mutex after the look finds it waiting.
 #pragma once
 
 #include <atomic>
@@ -19,7 +19,7 @@ class WatchedClock final : public Clock {
   }
   void Advance(std::chrono::nanoseconds time) { now_ += time.count(); }
   [[nodiscard]] int looks() const { return looks_; }
-  /// Until somebody has looked once more than `looks` times.
+  /// Until threads have looked more than `looks` times.
   void AwaitLookAfter(int looks) const {
     while (looks_ <= looks) std::this_thread::yield();
   }

@@ -13,7 +13,7 @@
 
 namespace millrace {
 
-/// Safe from any thread. Reads below under its lock: whoever waits for it wants the same file.
+/// Safe from any thread. Reads below under its lock: a thread that waits for it wants the same file.
 class OverlayBytes {
  public:
   /// An empty file.

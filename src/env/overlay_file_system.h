@@ -15,7 +15,7 @@ namespace millrace {
 /// file below for each one that was opened for writing. Files cannot be mapped; directories are neither renamed nor,
 /// where they lie below, removed. Handles may outlive it.
 ///
-/// Lock excludes others who look through this one; where the file is there below, it takes LockShared of it.
+/// Lock excludes other openers that look through this one; where the file is there below, it takes LockShared of it.
 class OverlayFileSystem final : public FileSystem {
  public:
   explicit OverlayFileSystem(std::shared_ptr<FileSystem> below);

@@ -14,7 +14,7 @@ Error PosixError(int error_number, std::string_view call, const std::filesystem:
 /// Whether it is PosixError of a system, or a process, that has no descriptor left.
 bool LacksDescriptors(const Error& error);
 
-/// Somebody holds the lock file `path`; `holder` is what it contains.
+/// Another process, or another opener in this one, holds the lock file `path`; `holder` is what it contains.
 Error LockHeldError(const std::filesystem::path& path, std::string_view holder);
 
 }  // namespace millrace

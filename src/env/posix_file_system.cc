@@ -42,7 +42,7 @@ int OpenRetrying(const std::filesystem::path& path, int flags, mode_t mode = 0) 
     descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
   } while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0 || descriptor > STDERR_FILENO) return descriptor;
-  // Whoever started the process closed a standard stream: what somebody prints there must not land in this file.
+  // The process was started with a standard stream closed: what it prints there must not land in this file.
   const int above = ::fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   const int error_number = errno;
   ::close(descriptor);
@@ -77,7 +77,7 @@ class PosixFileLock final : public FileLock {
  public:
   explicit PosixFileLock(int descriptor) : descriptor_(descriptor) {}
   ~PosixFileLock() override {
-    // Nobody holds it from here on, so nobody's name should stand in it. The file stays: removing it would let two
+    // No process holds it from here on, so none should be named in it. The file stays: removing it would let two
     // openers lock two different files under one name.
     [[maybe_unused]] const int ignored = ::ftruncate(descriptor_.get(), 0);
   }

@@ -1,4 +1,4 @@
-// Ids that nobody else has: 128 random bits.
+// Ids that are never given twice: 128 random bits.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// A directory of its own for whoever needs one for a while: tests, measurements.
+// A directory of its own for a test or a measurement, while it runs.
 #pragma once
 
 #include <filesystem>
@@ -23,7 +23,7 @@ class TemporaryDirectory {
  private:
   explicit TemporaryDirectory(std::filesystem::path path) : path_(std::move(path)) {}
 
-  std::filesystem::path path_;  // empty: somebody else has it now
+  std::filesystem::path path_;  // empty: another object has it now
 };
 
 }  // namespace millrace

@@ -1,4 +1,4 @@
-// A directory that is there, empty and nobody else's while its owner lives, and gone afterwards with what lies in it.
+// A directory that is there, empty and its owner's alone while that lives, and gone afterwards with what lies in it.
 #include "env/temporary_directory.h"
 
 #include <gtest/gtest.h>

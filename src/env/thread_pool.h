@@ -1,4 +1,4 @@
-// A fixed number of threads and a bounded queue before them. Whoever submits too much waits, or is told so.
+// A fixed number of threads and a bounded queue before them. A caller that submits too much waits, or is told so.
 #pragma once
 
 #include <cstddef>

@@ -80,7 +80,7 @@ void CurlExchange::Prepare(const HttpRequest& request, const CurlLimits& limits)
   curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, static_cast<long>(limits.idle_time_max.count()));
   if (!limits.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, limits.ca_file.c_str());
 #if LIBCURL_VERSION_NUM >= 0x075700
-  // Whoever waits no longer does not wait for the resolver either.
+  // A caller that waits no longer does not wait for the resolver either.
   curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
 #endif
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &CurlExchange::OnHeader);

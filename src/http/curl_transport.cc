@@ -157,7 +157,7 @@ class CurlLane {
   std::uint64_t connections_ = 0;
 };
 
-/// Lanes nobody uses now, the warmest last.
+/// Lanes that no call uses now, the warmest last.
 class CurlTransport::Lanes {
  public:
   explicit Lanes(std::size_t idle_max) : idle_max_(idle_max) {}

@@ -27,7 +27,7 @@ class Peer {
   using Answering = std::function<std::string(const std::string& request)>;
 
   explicit Peer(Answering answering) : answering_(std::move(answering)) {
-    // Several threads wait for the same connection: who comes second must not block where stop_ cannot reach it.
+    // Several threads wait for the same connection: the second must not block where stop_ cannot reach it.
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;

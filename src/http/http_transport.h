@@ -1,5 +1,5 @@
 // The seam of HTTP: one request goes out, one answer comes back. Below it a real client or a simulated server in
-// virtual time; above it whoever speaks a protocol over HTTP (S3, a token service). It knows neither.
+// virtual time; above it the clients of a protocol over HTTP (S3, a token service). It knows neither.
 //
 // A transport repeats nothing and judges no status: any answer is a success here, 503 included. Only an answer that
 // did not come whole is an Error.
@@ -44,7 +44,7 @@ struct HttpRequest {
   std::span<const SharedBytes> body;  // sent one after the other
   /// On Clock::Monotonic(). Past it the answer is kTimeout. None: the transport's own limits alone.
   std::optional<std::chrono::nanoseconds> deadline;
-  /// For a peer of which nobody knows whether it is there. None: the transport's own limit.
+  /// For a peer that may not be there. None: the transport's own limit.
   std::optional<std::chrono::milliseconds> connect_time_max;
   /// A 2xx body is received into as many parts, each with memory of its own, of these lengths; if the body is shorter,
   /// the last ones are short or empty. Empty: into one part, up to `unsized_bytes_max`.

@@ -50,7 +50,7 @@ TEST_P(SqliteDamageTest, OneFlippedBitIsRightOrCorruption) {
   ASSERT_EQ(*OpenAndDump(*disk), expected);
   disk = SimFileSystem::AfterPowerLoss(*image, kAllIsKept);
   for (const std::filesystem::path& file : disk->Files()) {
-    if (file.filename() == "metadata.db-reserve") continue;  // space kept for a full disk; nobody reads its bytes
+    if (file.filename() == "metadata.db-reserve") continue;  // space kept for a full disk; its bytes are never read
     const std::uint64_t size = disk->Contents(file).size();
     if (size > 0) files.insert(file.filename());
     // Dense where headers live, then a stride that meets every offset within a page sooner or later.

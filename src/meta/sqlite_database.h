@@ -50,7 +50,7 @@ class SqliteStatement {
   int bound_ = 0;
 };
 
-/// kServe: the file exists and is ours alone; every commit is durable. kBuild: a new file nobody else knows of, nothing
+/// kServe: the file exists and is ours alone; every commit is durable. kBuild: a new file unknown to others, nothing
 /// durable before it is closed and synced by the caller.
 enum class SqlitePurpose { kServe, kBuild };
 

@@ -23,8 +23,8 @@ constexpr std::string_view kIdentity = "identity", kNextTopic = "next_topic";
 /// Segments that one transaction removes: a few megabytes of pages, since each object's row lies on a page of its own.
 constexpr std::size_t kSegmentsAtOnce = 250;
 
-/// Between two transactions of one call. A thread that gives a mutex back and takes it at once keeps those out who have
-/// been waiting for it; this lets them have it first.
+/// Between two transactions of one call. A thread that gives a mutex back and takes it at once keeps out callers that
+/// wait for it; this lets them have it first.
 void LetOthersIn() { std::this_thread::sleep_for(std::chrono::milliseconds(1)); }
 
 std::span<const std::byte> IdBytes(const ObjectId& id) { return std::as_bytes(std::span(id)); }
@@ -443,7 +443,7 @@ Result<std::vector<PartitionRow>> SqliteMetadataStore::CommitSegments(const Obje
 Result<std::vector<ObjectRow>> SqliteMetadataStore::ObjectsIn(ObjectState state, std::int64_t changed_before_ms,
                                                               std::size_t max) {
   MutexLock lock(mutex_);
-  // Whoever looks for what is to be deleted moves on what a crash or a failure left of a topic's removal.
+  // A look for what is to be deleted goes on with a removal of a topic that a crash or a failure interrupted.
   if (state == ObjectState::kDeleting) {
     if (auto moved = RemoveSome(); !moved && moved.error().code() == ErrorCode::kCorruption) return moved.error();
   }

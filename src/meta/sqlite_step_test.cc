@@ -1,4 +1,4 @@
-// Goal: what goes in several transactions is gone for everybody after the first, goes on after a failure or a crash at
+// Goal: what goes in several transactions is gone for all after the first, goes on after a failure or a crash at
 // any point, and lets other callers in; a failed write of the mark costs nothing. Method: a simulated disk on which one
 // operation after the other fails or the process dies; what an object's state says afterwards is compared with the
 // whole. The log's mark: each of its writes and syncs fails once.

@@ -40,7 +40,7 @@ struct OpenFile {
 OpenFile& Self(sqlite3_file* file) { return *reinterpret_cast<OpenFile*>(file); }
 SqliteVfs::State& Of(sqlite3_vfs* vfs) { return *static_cast<SqliteVfs::State*>(vfs->pAppData); }
 
-/// Keeps the error for whoever asks after SQLite has failed, and gives SQLite the code that makes it fail.
+/// Keeps the error for the caller that asks after SQLite has failed, and gives SQLite the code that makes it fail.
 int Fail(SqliteVfs::State& state, const Error& error, int io_code) {
   state.error = error;
   return error.code() == ErrorCode::kOutOfSpace ? SQLITE_FULL : io_code;
@@ -224,7 +224,7 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
   self.kind = (flags & SQLITE_OPEN_MAIN_DB) != 0 ? Kind::kDatabase
               : (flags & SQLITE_OPEN_WAL) != 0   ? Kind::kWal
                                                  : Kind::kOther;
-  // Whoever created it may have died before its directory was synced.
+  // The process that created it may have died before its directory was synced.
   self.sync_directory = (flags & SQLITE_OPEN_CREATE) != 0;
   self.delete_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
   self.base.pMethods = &kMethods;

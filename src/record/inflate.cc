@@ -92,7 +92,7 @@ Result<std::size_t> SnappySize(Stored block, std::size_t room, std::size_t bytes
   if (!snappy::GetUncompressedLength(reinterpret_cast<const char*>(block.data()), block.size(), &size))
     return Malformed("snappy", "no length");
   if (size > room) return TooLarge(bytes_max);
-  // An element of 3 bytes makes at most 64; whoever claims more lies.
+  // An element of 3 bytes makes at most 64; a block that claims more lies.
   if (size > block.size() * 64) return Malformed("snappy", "a length beyond what the bytes can hold");
   return size;
 }

@@ -229,7 +229,7 @@ TEST(RecordBatchTest, EveryFlippedBitUnderTheCrcIsNoticed) {
     std::vector<std::byte> bytes(batch.bytes().begin(), batch.bytes().end());
     for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
       const std::size_t at = bit / 8;
-      // Base offset and epoch are for whoever stamps them; the frame or block round the batch covers them at rest.
+      // Base offset and epoch are for the log to stamp; the frame or block round the batch covers them at rest.
       if (at < layout::kLength || (at >= layout::kLeaderEpoch && at < layout::kMagic)) continue;
       bytes[at] ^= std::byte(1U << (bit % 8));
       EXPECT_FALSE(ValidateBatch(bytes, {})) << "byte " << at;

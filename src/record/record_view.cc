@@ -11,7 +11,7 @@ std::vector<HeaderView> RecordView::Headers() const {
   const std::byte* end = at + headers_.size();
   std::int32_t count = 0;
   at = ReadVarint(at, end, count);
-  MR_CHECK(at != nullptr && CheckHeaders(at, end, count), count);  // whoever made the view checked them
+  MR_CHECK(at != nullptr && CheckHeaders(at, end, count), count);  // the maker of the view checked them
   headers.reserve(static_cast<std::size_t>(count));
   std::optional<std::string_view> key, value;
   for (std::int32_t i = 0; i < count; ++i) {

@@ -34,7 +34,7 @@ std::uint32_t BlockCrc(std::span<const std::byte> header, std::span<const std::b
   return Crc32c(payload, Crc32c(header.first(layout::kCrc)));
 }
 
-/// Most bytes that `stored` can grow to: nobody allocates for a false claim.
+/// Most bytes that `stored` can grow to: no reader allocates for a false claim.
 std::uint64_t RawBytesBound(SegmentCodec codec, std::span<const std::byte> stored) {
   if (codec == SegmentCodec::kLz4) return std::uint64_t{stored.size()} * 255 + 64;
   constexpr std::uint64_t kZstdBlockBytesMin = 4, kZstdBlockRawBytesMax = 128 << 10;

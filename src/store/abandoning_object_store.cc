@@ -17,7 +17,7 @@ namespace {
 /// What a store is asked at once; more wait for a thread. Requests mostly wait, so threads cost little.
 constexpr std::size_t kThreadsMax = 256;
 
-/// Of one request: shared by the caller and the thread that serves it, whoever goes first.
+/// Of one request: shared by the caller and the thread that serves it, whichever goes first.
 template <class T>
 struct Outcome {
   Mutex mutex;
@@ -108,7 +108,7 @@ Result<T> AbandoningObjectStore::Run(std::move_only_function<Result<T>(ObjectSto
     const RequestScope scope(limits);
     Result<T> result = request(*store);
     request = nullptr;
-    store.reset();  // whoever waits may be the last to hold it
+    store.reset();  // the caller that waits may be the last to hold it
     MutexLock lock(outcome->mutex);
     outcome->result = std::move(result);
     outcome->changed.NotifyAll();

@@ -1,5 +1,5 @@
 // Gives deadlines and stops to a store that knows of none: each request runs on a thread of the store's own, and a
-// caller who may wait no longer leaves it there.
+// caller that may wait no longer leaves it there.
 //
 //   caller ──► request ──► crew's thread ──► the store          (deadline, stop) ──► the caller goes; the thread ends
 //      ▲                        │                                                    when the store lets it

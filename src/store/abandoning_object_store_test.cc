@@ -1,5 +1,5 @@
-// Goal: a caller waits for a store no longer than his scope says, and what he leaves behind ends by itself, touching
-// nothing of his. Method: a store that answers when told to; a simulated clock.
+// Goal: a caller waits for a store no longer than its scope says, and what it leaves behind ends by itself, touching
+// nothing of the caller's. Method: a store that answers when told to; a simulated clock.
 #include "store/abandoning_object_store.h"
 
 #include <gtest/gtest.h>

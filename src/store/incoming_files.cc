@@ -33,12 +33,12 @@ IncomingFiles::IncomingFiles(const std::filesystem::path& root, FileSystem& file
 
 IncomingFiles::~IncomingFiles() {
   MutexLock lock(mutex_);
-  if (lock_) (void)file_system_.Remove(owners_ / id_);  // what stays is cleared by the next who opens
+  if (lock_) (void)file_system_.Remove(owners_ / id_);  // what stays is cleared by the next store that opens
 }
 
 void IncomingFiles::ClearDead() {
   // In this order: an owner is there before its first file. A file that was seen and whose owner is not there any more
-  // is therefore nobody's.
+  // is therefore left over.
   const auto files = file_system_.List(incoming_);
   const auto owners = file_system_.List(owners_);
   if (!owners && owners.error().code() != ErrorCode::kNotFound) return;
@@ -68,7 +68,7 @@ Result<void> IncomingFiles::Own() {
     std::string id = RandomHexId(random_);
     auto taken = file_system_.Lock(owners_ / id, fmt::format("process {}", ::getpid()));
     if (!taken) return std::move(taken).error();
-    // Who cleared up may have found the file before it was locked, and removed it: then the lock protects nothing.
+    // Another store may have found the file before it was locked, and cleared it away: then the lock protects nothing.
     MR_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> owners, file_system_.List(owners_));
     if (std::ranges::none_of(owners, [&](const auto& owner) { return owner.name == id; })) continue;
     lock_ = *std::move(taken);

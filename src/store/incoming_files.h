@@ -30,7 +30,7 @@ class IncomingFiles {
 
   /// Removes what owners that are gone left. Tidying alone: what cannot be read or removed stays.
   void ClearDead();
-  /// A path nobody else uses. The first call makes the directories and takes an owner's lock.
+  /// A path that no other put uses. The first call makes the directories and takes an owner's lock.
   Result<std::filesystem::path> NextPath() MR_EXCLUDES(mutex_);
 
  private:

@@ -35,7 +35,7 @@ TEST_F(IncomingFilesTest, WhatALivingOwnerWritesIsNotTouched) {
   IncomingFiles one(kRoot, disk_, random_);
   const auto path = *one.NextPath();
   Write(path);
-  Write(kRoot / "~incoming" / "4711-0");  // of a version that named them otherwise: whose it is nobody knows
+  Write(kRoot / "~incoming" / "4711-0");  // of a version that named them otherwise: its owner is unknown
   const auto other = Open();
   EXPECT_EQ(Files("~incoming"), 2u);
   EXPECT_NE(*one.NextPath(), path);

@@ -3,7 +3,7 @@
 //   put: ROOT/~incoming/ID-N ── write ── sync ── rename ──► ROOT/a/b.obj ── sync of ROOT/a
 //
 // A file is therefore seen whole or not at all, after any crash. What a crash leaves in ~incoming (a name no key can
-// have) is never listed, and removed at the next Open by anybody who shares the directory (IncomingFiles).
+// have) is never listed; the next Open of a store that shares the directory removes it (IncomingFiles).
 #pragma once
 
 #include <filesystem>

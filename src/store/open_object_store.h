@@ -19,7 +19,7 @@ enum class ObjectStoreKind { kLocalDirectory, kMemory, kS3 };
 Result<ObjectStoreKind> ObjectStoreKindOf(std::string_view url);
 
 /// "file:" lies in `data_dir`/objects. `file_system`, `clock` and `random` outlive the store.
-/// Credentials of S3 are looked for when they are first needed. The store repeats nothing: whoever uses it puts one
+/// Credentials of S3 are looked for when they are first needed. The store repeats nothing: its user puts one
 /// RetryingObjectStore above it.
 /// Errors: those of ObjectStoreKindOf and of creating the directory.
 Result<std::shared_ptr<ObjectStore>> OpenObjectStore(std::string_view url, const std::filesystem::path& data_dir,

@@ -6,7 +6,7 @@
 //
 // Everything here can be repeated: gets, heads, listings and deletes by nature, an overwriting put because it brings
 // the same bytes. A put-if-absent whose outcome is unknown is not simply repeated: what is under the key by then is
-// compared with what was sent, so that our own first attempt is not taken for somebody else's object.
+// compared with what was sent, so that our own first attempt is not taken for another writer's object.
 #pragma once
 
 #include <chrono>
@@ -57,7 +57,7 @@ class RetryingObjectStore final : public ForwardingObjectStore {
   Random& random_;
   const std::function<void(std::chrono::nanoseconds)> pause_;
   mutable Mutex mutex_;
-  CondVar never_;  // who sleeps is woken by its limits alone
+  CondVar never_;  // a caller that sleeps is woken by its limits alone
   std::uint64_t retries_ MR_GUARDED_BY(mutex_) = 0;
   std::uint64_t budget_tenths_ MR_GUARDED_BY(mutex_);
 };

@@ -69,7 +69,7 @@ TEST_F(RetryingObjectStoreTest, AnUnknownPutIfAbsentIsOursOnlyIfTheBytesAre) {
   // The answer to our put is lost: what lies there is ours.
   faulty_->FailRequest(1, ObjectFault::kErrorAfter);
   EXPECT_TRUE(Put(store, "a", "ours", PutMode::kIfAbsent));
-  // Our put never arrived and somebody else's lies there, of the same length.
+  // Our put never arrived and another writer's lies there, of the same length.
   ASSERT_TRUE(Put(*memory_, "b", "hers", PutMode::kIfAbsent));
   faulty_->FailRequest(1, ObjectFault::kErrorBefore);
   EXPECT_EQ(Put(store, "b", "ours", PutMode::kIfAbsent).error().code(), ErrorCode::kAlreadyExists);

@@ -1,5 +1,5 @@
 // What a log leaves behind when it is closed cleanly, so that the next opening need not look at every frame: where the
-// line ended, which files it was in, and a note of whoever writes the log, which stands for all the frames.
+// line ended, which files it was in, and a note of the log's user, which stands for all the frames.
 //
 // The file is believed once, by the next opening, which removes it before it changes anything; and only if the headers
 // of all files, the last frame and the staging ring agree with it. Anything else, and the frames are read.

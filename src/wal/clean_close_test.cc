@@ -337,7 +337,7 @@ TEST_F(WalCleanCloseTest, DamageThatTheRingCanMendIsMended) {
       ASSERT_TRUE(wal) << wal.error().ToString();
       EXPECT_EQ(replay.damage, 0) << byte;
       EXPECT_EQ(ReadAll(**wal), written_) << byte;
-      // Mended in the file, so that nobody needs the ring any more.
+      // Mended in the file, so that no opening needs the ring any more.
       if (opening == 1) EXPECT_TRUE((*wal)->recovery().clean_close) << byte;
       ASSERT_TRUE(CloseNoted(**wal));
     }

@@ -167,7 +167,7 @@ std::optional<WalCleanClose> DiskWal::CleanState() const {
 WalPosition DiskWal::StopStaging() {
   MutexLock lock(mutex_);
   staging_stopped_ = true;
-  room_.NotifyAll();  // who waits for a place is refused
+  room_.NotifyAll();  // an appender that waits for a place is refused
   return commit_.payload_end();
 }
 

@@ -68,7 +68,7 @@ class DiskWal final : public Wal {
   /// Construction and recovery in one. Errors: those of Recover.
   static Result<std::unique_ptr<DiskWal>> Open(const WalOptions& options, FileSystem& file_system, Clock& clock,
                                                WalReplay& replay);
-  /// No I/O: those who will hold it by reference can be made before it is recovered into them.
+  /// No I/O: objects that hold it by reference can be made before it is recovered into them.
   DiskWal(const WalOptions& options, FileSystem& file_system, Clock& clock);
 
   /// Once, before everything else. Errors: kUnavailable (I/O; also a file that cannot be read: nothing is changed
@@ -161,7 +161,7 @@ class DiskWal final : public Wal {
   void FinishGroup(const Group& group, const Result<void>& result);
   /// Leadership that ends without a group. A group ends it in FinishGroup.
   void EndLeadership() MR_REQUIRES(mutex_);
-  /// Nothing is staged or synced any more: whoever waits for anything looks again.
+  /// Nothing is staged or synced any more: every caller that waits looks again.
   void SetPoison(Error error) MR_REQUIRES(mutex_);
 
   // Files (disk_wal_files.cc).
@@ -205,7 +205,7 @@ class DiskWal final : public Wal {
   GroupGate gate_;
   std::atomic<std::int64_t> begin_{0};  // the chain's, written under the mutex
   LineEnds ends_;
-  // Building only: whoever set building_.
+  // Only the thread that set building_ uses it.
   WalFileFactory factory_;
 
   mutable Mutex mutex_;

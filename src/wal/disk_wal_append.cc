@@ -164,7 +164,7 @@ Result<void> DiskWal::AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanose
   }
 }
 
-/// The disk is full, and nobody tells when it is not any more: waits up to `pause` before the next look. A place that
+/// The disk is full, and nothing tells when it has room again: waits up to `pause` before the next look. A place that
 /// appears ends the wait, another caller's failed look does not: two of them would wake each other for ever. Returns
 /// what of the pause was spent.
 std::chrono::nanoseconds DiskWal::AwaitSpace(std::uint64_t frame_bytes, std::chrono::nanoseconds pause) {
@@ -197,7 +197,7 @@ Result<void> DiskWal::SupplyMissing(Missing missing, std::uint64_t frame_bytes, 
   }
   {
     MutexLock lock(mutex_);
-    if (!gate_.TryLead()) return {};  // somebody was quicker: the caller looks again
+    if (!gate_.TryLead()) return {};  // another thread leads: the caller looks again
   }
   return LeadGroup(Lead::kDrain);
 }
@@ -206,7 +206,7 @@ Result<void> DiskWal::MakeLargeArea(std::uint64_t frame_bytes) {
   StagingRing* ring = nullptr;
   {
     MutexLock lock(mutex_);
-    if (!gate_.TryLead()) return {};  // somebody was quicker: the caller looks again
+    if (!gate_.TryLead()) return {};  // another thread leads: the caller looks again
     ring = ring_.get();
   }
   // Leadership keeps the area from being filled or dropped meanwhile. The old one goes first: two mappings of one file

@@ -1,4 +1,4 @@
-// Group commit: one leader writes and syncs what everybody staged, then wakes them all.
+// Group commit: one leader writes and syncs what all appenders staged, then wakes them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -214,7 +214,7 @@ void DiskWal::FinishGroup(const Group& group, const Result<void>& result) {
       SetPoison(result.error().WithRetryable(false));
     }
   }
-  // Before anybody learns that his bytes are durable, whoever shows them to readers must know.
+  // The listener shows bytes to readers: it must know that they are durable before their appender does.
   const WalPosition durable = ends_.durable();
   if (moved && listener_) {
     CheckNoMutexHeld();
@@ -262,7 +262,7 @@ Result<void> DiskWal::Rescue(Group& group, const Error& error) {
   }
   if (auto built = BuildUntilReady(needed); !built) {
     if (built.error().code() != ErrorCode::kOutOfSpace) return error;
-    group.stranded = true;  // whoever leads next tries again
+    group.stranded = true;  // the next leader tries again
     return built.error().WithContext("after a failure of " + std::string(error.message()));
   }
   std::vector<std::shared_ptr<WalFile>> dropped;

@@ -161,7 +161,7 @@ Result<void> DiskWal::EnsureUsable() {
   WalPosition end, last_frame;
   {
     MutexLock lock(mutex_);
-    if (!gate_.TryLead()) return {};  // somebody was quicker: the caller looks again
+    if (!gate_.TryLead()) return {};  // another thread leads: the caller looks again
     if (active_usable_) {
       EndLeadership();
       return {};
@@ -219,7 +219,7 @@ Result<void> DiskWal::SealActive(WalPosition position) {
     if (!active_usable_ || commit_.payload_end() > position || commit_.end() == chain_.active()->base()) return {};
   }
   if (auto built = BuildUntilReady(2 * kWalBlockBytes); !built) {
-    // No room for a second file: the active one stays, as if nobody had asked.
+    // No room for a second file: the active one stays, as if no caller had asked.
     return built.error().code() == ErrorCode::kOutOfSpace ? Result<void>() : built;
   }
   {

@@ -64,7 +64,7 @@ Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64
     const WalExtent part{all.next, until};
     auto found = file ? ReadFile(*file, stream, part, bytes_max) : ReadStaged(stream, part, bytes_max);
     if (!found) {
-      // Recycled meanwhile, the file holds somebody else's frames.
+      // Recycled meanwhile, the file holds another generation's frames.
       if (begin() > part.begin) continue;
       // Or it failed, and its frames are in another one.
       if (file && found.error().code() == ErrorCode::kNotFound) {

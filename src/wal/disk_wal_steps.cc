@@ -1,4 +1,4 @@
-// Steps for whoever owns the threads: drain, timed sync, idle mark; and sleeping until one is due.
+// Steps for the owner of the threads: drain, timed sync, idle mark; and sleeping until one is due.
 #include "base/bugs.h"
 #include "base/check.h"
 #include "base/deadline.h"
@@ -9,7 +9,7 @@ namespace millrace {
 
 namespace {
 
-/// Under None and Interval nobody waits for the disk: write when so much of the ring is full.
+/// Under None and Interval no appender waits for the disk: write when so much of the ring is full.
 constexpr std::uint64_t kDrainDivisor = 4;
 
 }  // namespace

@@ -220,7 +220,7 @@ TEST_P(DiskWalTest, AFailedFileAheadIsDueOnlyWhileOneIsLacking) {
   EXPECT_FALSE(wal->PrepareFilesOnce()) << "the pause is over";
   ASSERT_TRUE(wal->Recycle(wal->durable_end(), DiskWal::Seal::kKeepActive));  // files enough, and none was made
   clock_.Advance(std::chrono::seconds(1));
-  // Whoever sleeps until what is due must not find nothing to do then.
+  // A thread that sleeps until something is due must find it to do then.
   for (int turns = 0; const auto due = wal->NextDue(); ++turns) {
     ASSERT_LT(turns, 20) << "something is due and nothing does it";
     if (*due > clock_.Monotonic()) clock_.Advance(*due - clock_.Monotonic());

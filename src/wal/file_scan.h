@@ -52,8 +52,8 @@ class WalFileScan {
   Result<void> ReportDamage(WalPosition end, std::string reason, bool one_frame = false);
   Result<void> LoadStaging(FileSystem& file_system, const std::filesystem::path& directory);
   void Cut(const Later& later);
-  /// What an older life of the file left between a group's last frame and the next block becomes zeros again: whoever
-  /// reads by position would take it for a damaged frame.
+  /// What an older life of the file left between a group's last frame and the next block becomes zeros again: a
+  /// reader by position would take it for a damaged frame.
   void ClearPadding();
   /// Writes what is not proven to be durable once more, with the staged frames, and syncs.
   Result<void> MakeDurable();

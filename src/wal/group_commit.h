@@ -6,7 +6,7 @@
 //        |              `-- in its file; the staging ring holds the rest                        Finish
 //        `-- synced                                                                             Finish
 //
-// Announced is what is durable and known to those who show it to readers; it follows durable_end. A frame says in its
+// Announced is what is durable and known to logs that show it to readers; it follows durable_end. A frame says in its
 // header how far the log was synced when it was staged; what the last one said is proved to recovery, and a mark is
 // needed while payloads lie behind that. Poison ends it all: nothing is staged or synced any more.
 //

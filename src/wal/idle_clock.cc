@@ -34,7 +34,7 @@ std::optional<std::chrono::nanoseconds> IdleClock::NextDue(std::chrono::nanoseco
   if (waiting.for_quiet) due = idle_since_ + kIdle;
   if (IntervalWaits(waiting)) {
     auto sync_at = DeadlineAfter(last_sync_at_, *interval_);
-    // The leader may be held up in a sync, and nothing is to be done until he is back: no reason to look all the time.
+    // The leader may be held up in a sync, and nothing is to be done until it is back: no reason to look all the time.
     if (leader == Leader::kAtWork) sync_at = std::max(sync_at, DeadlineAfter(now, kIdle));
     due = std::min(due.value_or(kNever), sync_at);
   }

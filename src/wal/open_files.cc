@@ -30,7 +30,7 @@ class OpenFiles::Handle : public std::enable_shared_from_this<Handle> {
     MR_ASSIGN_OR_RETURN(OpenedFile opened, files_.OpenNow(path_, options));
     {
       MutexLock lock(mutex_);
-      if (file_) return file_;  // somebody was quicker
+      if (file_) return file_;  // another thread was quicker
       file_ = opened;
       options_.creation = FileCreation::kOpenExisting;
       files_.count_.fetch_add(1, std::memory_order_relaxed);

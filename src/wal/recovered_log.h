@@ -22,7 +22,7 @@ struct RecoveredFile {
 struct RecoveredLog {
   std::vector<RecoveredFile> files;                      // the chain, oldest first
   std::vector<std::shared_ptr<WalDiskFile>> reusable;    // free; need a new generation first
-  std::vector<std::shared_ptr<WalDiskFile>> unfinished;  // no header, and nothing in them that anybody misses
+  std::vector<std::shared_ptr<WalDiskFile>> unfinished;  // no header, and no frame in them that the chain misses
   std::vector<std::shared_ptr<WalDiskFile>> left_aside;  // void: must be marked free before the chain gets shorter
   std::uint64_t next_generation = 1;                     // above all that was ever seen here
   std::uint64_t next_slot = 1;

@@ -12,7 +12,7 @@ enum class WalVerdict : std::uint8_t {
   kGood,                 // a valid frame at its place
   kTornTail,             // nothing valid after: cut
   kHole,                 // later frames, none knows this place as synced: cut, they are discarded
-  kDamage,               // somebody knows this place as synced: keep what follows, report the gap
+  kDamage,               // a later frame or header knows this place as synced: keep what follows, report the gap
   kStaleFrame,           // a whole frame of an older use of the file: ignored
   kDuplicateFrame,       // a whole frame of this generation that stands at a wrong place: ignored
   kMissingFile,          // a file between two others is gone: damage

@@ -5,7 +5,7 @@
 // Where files cannot be mapped the ring is on the heap, and every frame is also written to the staging file before
 // its append returns.
 //
-// Threads: the log's mutex guards the order of calls; the leader reads bytes that nobody changes any more without it.
+// Threads: the log's mutex guards the order of calls; without it the leader reads bytes that nothing changes any more.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,7 @@ class StagingArea {
   [[nodiscard]] std::uint64_t size() const { return bytes_.size(); }
   [[nodiscard]] bool mapped() const { return region_ != nullptr; }
   /// The first store into a page costs microseconds: pays for the next few, ahead of appends. False: all are paid for.
-  /// Stores what is there, so nobody else may be storing meanwhile.
+  /// Stores what is there, so no other thread may be storing meanwhile.
   bool TouchNext();
   /// Puts [offset, offset + length) where it survives the process; nothing to do if mapped.
   Result<void> Publish(std::uint64_t offset, std::uint64_t length);

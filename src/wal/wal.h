@@ -58,11 +58,11 @@ class Wal {
   /// and does not end).
   virtual Result<void> AwaitRoom(std::uint64_t payload_bytes, std::chrono::nanoseconds deadline) = 0;
 
-  /// Blocks until everything before `end` is synced; leads the group commit if nobody does. No locks held. Deadline on
-  /// Clock::Monotonic. Errors: kTimeout, the poison, kClosed.
+  /// Blocks until everything before `end` is synced; leads the group commit if no caller does. No locks held. Deadline
+  /// on Clock::Monotonic. Errors: kTimeout, the poison, kClosed.
   virtual Result<void> AwaitDurable(WalPosition end, std::optional<std::chrono::nanoseconds> deadline = {}) = 0;
   /// Calls `done` once everything before `end` is synced (inline if it is), in position order, under no lock; with the
-  /// poison if it never will be. Wakes whoever waits in AwaitWork.
+  /// poison if it never will be. Wakes the thread in AwaitWork.
   virtual void OnDurable(WalPosition end, std::move_only_function<void(const Result<void>&)> done) = 0;
 
   [[nodiscard]] virtual WalPosition durable_end() const = 0;  // all before is synced

@@ -413,7 +413,7 @@ TEST_F(WalDamageTest, AFlippedPayloadByteIsItsStreamsAlone) {
     EXPECT_EQ(again.frames.size(), 9U);
     EXPECT_EQ(again.known.size(), 1U);
   }
-  // Of a damaged header nobody knows whose it was, but that it was one frame.
+  // A damaged header does not tell whose frame it was, but recovery knows that it was one.
   auto disk = SimFileSystem::AfterPowerLoss(*image, 1);
   disk->FlipBit(kFirstFile, place(1) + 50, 3);
   Told told;

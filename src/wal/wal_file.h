@@ -1,4 +1,4 @@
-// One WAL file on disk, and one life of it. A WalDiskFile is the open file, whoever uses it; a WalFile is its use for
+// One WAL file on disk, and one life of it. A WalDiskFile is the open file, whatever uses it; a WalFile is its use for
 // one generation of frames, from the moment it leaves the pool to its recycling.
 #pragma once
 

@@ -1,5 +1,5 @@
 // Makes WAL files: pre-written from end to end, so that a synced write later changes no metadata. In small steps, so
-// that whoever makes one ahead of need can do other work between.
+// that the thread that makes one ahead of need can do other work between.
 #pragma once
 
 #include <cstdint>

@@ -113,7 +113,7 @@ Result<void> WalRecovery::BuildChain() {
 
 bool WalRecovery::AgreesWith(const WalCleanClose& close) {
   if (log_.files.empty() || log_.files.size() != close.files.size()) return false;
-  // A repaired or lost file, one left aside, one claimed twice: somebody has been here.
+  // A repaired or lost file, one left aside, one claimed twice: the files changed after the close.
   if (!log_.unfinished.empty() || !log_.left_aside.empty()) return false;
   if (log_.report.verdicts != WalVerdictCounts{}) return false;
   for (std::size_t i = 0; i < log_.files.size(); ++i) {

@@ -19,7 +19,7 @@ struct WalDamage {
   std::string file;
   std::uint64_t byte_begin = 0, byte_end = 0;
   std::string reason;
-  /// Whose frame it is, where the frame's header is whole: nobody else lost anything.
+  /// Whose frame it is, where the frame's header is whole: no other stream lost anything.
   std::optional<WalStream> stream;
   /// No more than one frame can have stood there: the next one names the first place in it as the frame before.
   bool one_frame = false;

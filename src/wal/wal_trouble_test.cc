@@ -1,6 +1,6 @@
 // Goal: trouble that one meets while others wait: a sync that fails where more was written than is durable, a full disk
 // in the middle of a rescue, staging that fails, a sync that does not end. Nothing is lost that was acknowledged,
-// everybody is told, nobody waits beyond his time, nobody looks all the time, and the log goes on when the disk does.
+// every caller is told, none waits beyond its time or looks all the time, and the log goes on when the disk does.
 // Method: the simulated disk with one fault, then healed, used, crashed and read whole; syncs that are held up until
 // the test lets them go. Proves rows 12 and 13 of the reliability table for every sync policy.
 #include <gtest/gtest.h>
@@ -159,8 +159,8 @@ TEST(WalTroubleTest, WhatCannotBeReadBackIsNotPassedOver) {
   EXPECT_FALSE(Append(*wal.wal, "more")) << "the log goes on behind a hole";
 }
 
-// What is read back must be all that was written: a frame that reads as zeros passes for the end of a group, and one
-// that is damaged for nothing at all, unless somebody looks.
+// What the rescue reads back must be all that was written. Unless it looks, a frame that reads as zeros passes for the
+// end of a group, and a damaged frame for nothing at all.
 TEST(WalTroubleTest, AFrameThatIsMissingInWhatIsReadBackIsNotPassedOver) {
   for (const bool zeros : {true, false}) {
     SimFileSystem disk;
@@ -393,7 +393,7 @@ TEST(WalTroubleTest, WhileASyncDoesNotEndNobodyLooksAllTheTimeAndTimesAreKept) {
     EXPECT_FALSE(*wal->SyncDueOnce());
     const auto due = wal->NextDue();
     if (due) EXPECT_GT(*due, clock.Monotonic()) << "nothing can be done, and the worker would look again at once";
-    // Whoever gave a time keeps it, whoever gave none waits.
+    // A caller that gave a time keeps it, one that gave none waits.
     const auto late = wal->AwaitDurable(behind->end, clock.Monotonic());
     ASSERT_FALSE(late);
     EXPECT_EQ(late.error().code(), ErrorCode::kTimeout);

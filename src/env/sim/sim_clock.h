@@ -9,7 +9,7 @@
 
 namespace millrace {
 
-/// Safe from any thread. Nobody is woken by it: who waits on real time does not see it move.
+/// Safe from any thread. It wakes no thread: one that waits on real time does not see it move.
 class SimClock final : public Clock {
  public:
   explicit SimClock(std::int64_t wall_ms = 1'700'000'000'000) : wall_ns_(wall_ms * 1'000'000) {}
@@ -24,7 +24,7 @@ class SimClock final : public Clock {
     wall_ns_ += by.count();
     monotonic_ns_ += by.count();
   }
-  /// Somebody sets the wall clock, forward or back; monotonic time does not notice.
+  /// The operator sets the wall clock, forward or back; monotonic time does not notice.
   void JumpWall(std::chrono::milliseconds by) { wall_ns_ += std::chrono::nanoseconds(by).count(); }
 
  private:

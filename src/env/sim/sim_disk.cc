@@ -52,7 +52,7 @@ int SimDisk::Create(const std::string& path, InodeNumber& number) {
 }
 
 int SimDisk::Rename(const std::string& from, const std::string& to) {
-  if (IsDirectory(from)) return EOPNOTSUPP;  // nobody needs it
+  if (IsDirectory(from)) return EOPNOTSUPP;  // no caller needs it
   const auto moved = Find(from);
   const auto [from_parent, from_name] = Split(from);
   const auto [to_parent, to_name] = Split(to);

@@ -45,7 +45,7 @@ class SimDisk {
   using Names = std::map<std::string, InodeNumber, std::less<>>;
   struct Directory {
     Names now, disk;
-    std::set<std::string, std::less<>> directories;  // always durable: whoever makes them syncs the parent
+    std::set<std::string, std::less<>> directories;  // always durable: their maker syncs the parent
   };
   /// A change of names that the disk may not have yet. Whole or not at all.
   struct NameChange {

@@ -22,7 +22,7 @@ inline constexpr std::uint64_t kSimSectorBytes = 512;  // the unit a block tears
 using SimBlock = std::array<std::byte, kSimBlockBytes>;
 using SimBlockRef = std::shared_ptr<SimBlock>;  // null: a hole, zeros
 
-/// Memory that a program stores into without telling anybody.
+/// Memory that a program stores into without telling the file system.
 class SimMapping {
  public:
   explicit SimMapping(std::size_t size);

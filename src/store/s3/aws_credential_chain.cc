@@ -27,7 +27,7 @@ Result<AwsCredentials> AwsCredentialChain::Fetch() {
   if (chosen) return chosen->Get();
   for (const auto& source : sources_) {
     auto found = source->Get();
-    // Whoever gave up waiting has not found that there are none.
+    // A caller that gave up waiting has not found that there are none.
     if (auto limit = found ? std::nullopt : LimitReached(clock_, "credentials")) return *std::move(limit);
     // The last one is the network of a cloud: what is wrong there for good is no news elsewhere.
     const bool absent = !found && (found.error().code() == ErrorCode::kNotFound ||
@@ -56,7 +56,7 @@ Result<AwsCredentials> AwsCredentialChain::Get() {
 Result<AwsCredentials> AwsCredentialChain::Renewed() {
   {
     MutexLock lock(mutex_);
-    if (IsFresh(clock_.WallMs())) return *kept_;  // by whoever was here just before
+    if (IsFresh(clock_.WallMs())) return *kept_;  // by the thread that was here just before
   }
   Result<AwsCredentials> fetched = Fetch();
   const std::int64_t now_ms = clock_.WallMs();

@@ -1,4 +1,4 @@
-// Where credentials come from if nobody says: the first place that has some. Lent ones are renewed before they end.
+// Where credentials come from if the user names none: the first place with some. Lent ones are renewed before they end.
 #pragma once
 
 #include <cstdint>

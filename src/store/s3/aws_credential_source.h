@@ -1,4 +1,4 @@
-// The seam of credentials: whoever signs asks for them each time.
+// The seam of credentials: the client asks for them each time it signs.
 #pragma once
 
 #include "millrace/result.h"

@@ -172,13 +172,13 @@ Result<HttpResponse> InstanceCredentials::Send(HttpMethod method, std::string ta
   return transport_->Send(request);
 }
 
-// The header that a question needs; none where the service is one of version 1. kNotFound: nobody is there.
+// The header that a question needs; none where the service is one of version 1. kNotFound: no service is there.
 Result<std::vector<HttpHeader>> InstanceCredentials::Proof() {
   const auto began = clock_.Monotonic();
   const auto answer = Send(HttpMethod::kPut, "/latest/api/token", {{"x-aws-ec2-metadata-token-ttl-seconds", "21600"}});
   if (!answer) {
     if (answer.error().code() == ErrorCode::kInvalidArgument) return answer.error();
-    // Somebody took the question and kept silent: from within a container the token's answer may not come so far.
+    // A service took the question and kept silent: from within a container the token's answer may not come so far.
     if (clock_.Monotonic() - began >= kAgentTimeMax) return std::vector<HttpHeader>();
     return Error(ErrorCode::kNotFound, fmt::format("no metadata service of a machine: {}", answer.error().message()));
   }

@@ -53,7 +53,7 @@ class ContainerCredentials final : public AwsCredentialSource {
 };
 
 /// The role of the machine, from its metadata service (a token first; without one where the service knows none), unless
-/// AWS_EC2_METADATA_DISABLED is true. Elsewhere nobody can be reached there: kNotFound after a second. One that is
+/// AWS_EC2_METADATA_DISABLED is true. Where no service can be reached: kNotFound after a second. One that is
 /// there may take five for each answer.
 class InstanceCredentials final : public AwsCredentialSource {
  public:

@@ -9,7 +9,7 @@ std::optional<CircuitBreaker::Refused> CircuitBreaker::Refusal(std::chrono::nano
   if (state_ == State::kClosed) return std::nullopt;
   if (state_ == State::kOpen && now >= reopens_) {
     state_ = State::kProbing;
-    // Should nobody hear of the probe, the next one goes after another pause.
+    // Should the probe never be answered for, the next one goes after another pause.
     reopens_ = now + pause_;
     return std::nullopt;
   }

@@ -1,6 +1,6 @@
 // How many requests may be under way at one endpoint: half as many after it said "slow down", one more for each round
 // it did not. Each kind of request has a limit of its own, so that throttled puts slow no gets; where room is short,
-// what nobody waits for goes last.
+// what no reader waits for goes last.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
 // Goal: an endpoint that asks for less gets less, of that kind of request only, and gets more again when it is well;
-// what nobody waits for gives way (B76). Method: permits taken and given back by hand; threads only where somebody must
+// what no reader waits for gives way (B76). Method: permits taken and given back by hand; threads only where one must
 // wait.
 #include "store/s3/request_limiter.h"
 
@@ -104,7 +104,7 @@ TEST_F(RequestLimiterTest, WhoWaitsForRoomKeepsToItsLimits) {
   stop.request_stop();
   waits.join();
   for (const auto& permit : all) limiter_.Release(permit, kDone);
-  // Nobody is counted as waiting any more: background requests are let in.
+  // No request is counted as waiting any more: background ones are let in.
   const auto one = limiter_.Acquire(RequestKind::kGet, Urgency::kBackground, clock_);
   const auto another = limiter_.Acquire(RequestKind::kGet, Urgency::kBackground, clock_);
   ASSERT_TRUE(one && another);

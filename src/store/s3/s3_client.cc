@@ -127,7 +127,7 @@ Result<HttpResponse> S3Client::Exchange(const S3Request& request) {
                              std::chrono::ceil<std::chrono::milliseconds>(refused->wait).count()),
                  std::string(refused->why.hint()));
   }
-  // Before there is room for it: who waits for a token service keeps nobody from the store.
+  // Before there is room for it: a caller that waits for a token service keeps no other from the store.
   const auto credentials = credentials_->Get();
   if (!credentials) return credentials.error().WithContext(place_);
   const auto permit = limiter_.Acquire(request.kind, request.urgency, clock_);

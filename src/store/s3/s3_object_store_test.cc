@@ -210,7 +210,7 @@ TEST_F(S3ObjectStoreTest, APutIfAbsentOnATakenKeyIsRefused) {
   auto store = Open([&](const Sent& sent) { return sent.method == HttpMethod::kHead ? head : put; });
   EXPECT_EQ(Told(Put(store, "k", "x", PutMode::kIfAbsent)), "kAlreadyExists");
   put.status = 409;
-  EXPECT_EQ(Told(Put(store, "k", "x", PutMode::kIfAbsent)), "kUnavailable*");  // a race, and nobody won it
+  EXPECT_EQ(Told(Put(store, "k", "x", PutMode::kIfAbsent)), "kUnavailable*");  // a race that no put won
   head = {200, {{"content-length", "1"}}, ""};
   EXPECT_EQ(Told(Put(store, "k", "x", PutMode::kIfAbsent)), "kAlreadyExists");
 }
@@ -238,7 +238,7 @@ TEST_F(S3ObjectStoreTest, APutWithoutAnAnswerIsSettledByLooking) {
   put = FakeAnswer{500, {}, RefusalXml("InternalError")};
   head = {200, {{"content-length", "5"}, {"x-amz-checksum-crc32c", CrcOf("hello")}}, ""};
   EXPECT_EQ(both(), "ok ok");
-  // Throttled means not done: nobody asks.
+  // Throttled means not done: the store does not ask.
   put = FakeAnswer{503, {}, RefusalXml("SlowDown")};
   const std::size_t before = transport_->sent().size();
   EXPECT_EQ(both(), "kUnavailable* kUnavailable*");
@@ -271,7 +271,7 @@ TEST_F(S3ObjectStoreTest, ListingsAreReadOverPagesAndForeignNamesLeftOut) {
   EXPECT_EQ(Told(store.List("a", "to=ken", 2)), "kUnavailable*");  // more than asked
   EXPECT_EQ(transport_->sent().back().target,
             "/bucket?continuation-token=to%3Dken&list-type=2&max-keys=2&prefix=pre%2Fa");
-  EXPECT_EQ(Told(store.List("b", "", 3)), "kUnavailable*");  // keys nobody asked for
+  EXPECT_EQ(Told(store.List("b", "", 3)), "kUnavailable*");  // keys that were not asked for
   EXPECT_EQ(Told(store.List("a", "", 0)), "kInvalidArgument");
   // A failed or short listing is never an empty one.
   for (const std::string& broken :
@@ -433,7 +433,7 @@ TEST_F(S3ObjectStoreTest, AStopEndsACallBeforeAndWithinIt) {
   });
   const RequestScope scope({.stop = stop.get_token()});
   EXPECT_EQ(Told(Put(store, "k", "x")), "kClosed");
-  EXPECT_EQ(transport_->sent().size(), 1u);  // nobody looks what became of it
+  EXPECT_EQ(transport_->sent().size(), 1u);  // the store does not look what became of it
   EXPECT_EQ(Told(store.Head("k")), "kClosed");
   EXPECT_EQ(transport_->sent().size(), 1u);
 }

@@ -46,7 +46,7 @@ struct S3Defaults {
 
 /// "s3://bucket/prefix?endpoint=URL&region=NAME&style=path|virtual&checksum=crc32c|none&ca=FILE". An endpoint
 /// ("http://host:port"; https if it names no scheme) means path style unless the URL says otherwise; what the URL does
-/// not name is that of `defaults`. Errors: kInvalidArgument; values are not repeated, for somebody may have put a
+/// not name is that of `defaults`. Errors: kInvalidArgument; values are not repeated, for a user may have put a
 /// secret there.
 Result<S3Settings> ParseS3Url(std::string_view url, const S3Defaults& defaults = {});
 

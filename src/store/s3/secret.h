@@ -1,5 +1,5 @@
 // Text that must not be seen: a key, a token. It has no stream operator and no conversion, so that it cannot slip into
-// a message; whoever needs it says so.
+// a message; code that needs it says so.
 #pragma once
 
 #include <string>
