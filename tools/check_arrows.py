@@ -3,8 +3,9 @@
 
 usage: check_arrows.py [TREE]
 
-The table there names each room, its floor and the rooms it may include besides `include` and `base`. This checks that
-- the table and the folders under src/ agree, and no row points up or sideways;
+The table there names each room, its floor, the rooms it may include besides `include` and `base`, and those that only its
+tests, doubles and benchmarks may. This checks that
+- the table and the folders under src/ agree, no row points up or sideways, and each arrow drawn is made by a file;
 - a file of a room, its subfolders included, includes only its own room, `millrace/...`, `base/...` and the rooms of its row,
   by full path;
 - inside a room the includes of its units form no circle: foo.h and foo.cc are one unit, tests and benchmarks none;
@@ -17,8 +18,10 @@ The table there names each room, its floor and the rooms it may include besides 
 import os
 import re
 import sys
+import typing
 
-ROW = re.compile(r"^\|\s*(\d+)\s*\|\s*([a-z]+)\s*\|[^|]*\|([^|]*)\|\s*$", re.MULTILINE)
+ROW = re.compile(r"^\|\s*(\d+)\s*\|\s*([a-z]+)\s*\|[^|]*\|([^|]*)\|([^|]*)\|\s*$", re.MULTILINE)
+OF_TESTS = re.compile(r"(?:^|/)(?:fake|faulty)_[^/]*$|_(?:test|bench|fixture|testing|scenario)\.(?:h|cc)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 # Headers of the C library and the kernel that headers of ours may include; C++ ones have no dot.
 SYSTEM_HEADER = re.compile(r"^(?:(?:sys|linux)/[a-z_]+\.h|(?:fcntl|unistd|errno|time|pthread|sched|poll|signal|dirent)\.h)$")
@@ -28,9 +31,16 @@ NO_UNIT = re.compile(r"_(?:test|bench|fixture|testing)\.(?:h|cc)$")
 TEST_LIBRARY = re.compile(r"^(?:gtest|gmock|rapidcheck)[/.]")
 
 
+class Row(typing.NamedTuple):
+    floor: int
+    may: set  # rooms that its files may include
+    tests: set  # and those that only its tests, doubles and benchmarks may
+
+
 def read_floors(text):
-    """{room: (floor, rooms it may include)} from the table of the architecture page."""
-    return {room: (int(floor), set(re.findall(r"[a-z]+", may))) for floor, room, may in ROW.findall(text)}
+    """{room: Row} from the table of the architecture page."""
+    rooms = lambda cell: set(re.findall(r"[a-z]+", cell))
+    return {room: Row(int(floor), rooms(may), rooms(tests)) for floor, room, may, tests in ROW.findall(text)}
 
 
 def check_table(floors, folders):
@@ -41,12 +51,12 @@ def check_table(floors, folders):
         problems.append(f"src/{folder}: not in the table of docs/architecture.md")
     for room in sorted(set(floors) - folders - {"include"}):
         problems.append(f"docs/architecture.md: room {room} has no folder under src/")
-    for room, (floor, may) in floors.items():
-        for other in sorted(may):
+    for room, row in floors.items():
+        for other in sorted(row.may | row.tests):
             if other not in floors:
                 problems.append(f"docs/architecture.md: {room} may include {other}, which is no room")
-            elif floors[other][0] >= floor:
-                problems.append(f"docs/architecture.md: {room} (floor {floor}) points at {other} (floor {floors[other][0]})")
+            elif floors[other].floor >= row.floor:
+                problems.append(f"docs/architecture.md: {room} (floor {row.floor}) points at {other} (floor {floors[other].floor})")
     return problems
 
 
@@ -63,9 +73,10 @@ def check_public_header(path, includes):
 
 
 def check_room_file(path, room, includes, floors):
-    may = floors[room][1] | {room, "base"}
+    of_tests = bool(OF_TESTS.search(path))
+    may = floors[room].may | {room, "base"} | (floors[room].tests if of_tests else set())
     for_tests = path.endswith("_test.cc") or bool(TEST_HEADER.search(path))
-    below_engine = "engine" in floors and floors[room][0] < floors["engine"][0]
+    below_engine = "engine" in floors and floors[room].floor < floors["engine"].floor
     for bracket, header in includes:
         if header.startswith("millrace/"):
             if header in FRONT_DOOR and below_engine:
@@ -81,6 +92,18 @@ def check_room_file(path, room, includes, floors):
                 yield f"{path}: only tests include {header}"
         elif path.endswith(".h") and not is_standard(header) and not (for_tests and TEST_LIBRARY.match(header)):
             yield f"{path}: third-party header <{header}> in a header"
+
+
+def check_arrows_used(room, row, files):
+    """An arrow of the table that no file makes, or that tests alone make, is not as it is drawn."""
+    made = {True: set(), False: set()}
+    for path, includes in files:
+        made[bool(OF_TESTS.search(path))].update(header.split("/")[0] for bracket, header in includes if bracket == '"')
+    for other in sorted(row.may - made[False]):
+        by = "by its tests alone: it belongs into the last column" if other in made[True] else "by no file"
+        yield f"docs/architecture.md: {room} may include {other}, which is done {by}"
+    for other in sorted(row.tests - made[True]):
+        yield f"docs/architecture.md: tests of {room} may include {other}, and none does"
 
 
 def units_of(files):
@@ -141,6 +164,7 @@ def check_tree(tree):
             files_of.setdefault(room, []).append((os.path.relpath(path, "src"), includes))
     for room, files in files_of.items():
         problems.extend(check_circles(room, files))
+        problems.extend(check_arrows_used(room, floors[room], files))
     return problems
 
 

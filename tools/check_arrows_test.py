@@ -6,13 +6,13 @@ import unittest
 import check_arrows
 
 TABLE = """
-| floor | room | chief types | may include |
-|---|---|---|---|
-| 0 | include | `Offset` | |
-| 1 | base | `Mutex` | |
-| 2 | env | `File` | |
-| 2 | record | `Batch` | |
-| 3 | wal | `Wal` | env |
+| floor | room | chief types | may include | its tests too |
+|---|---|---|---|---|
+| 0 | include | `Offset` | | |
+| 1 | base | `Mutex` | | |
+| 2 | env | `File` | | |
+| 2 | record | `Batch` | | |
+| 3 | wal | `Wal` | env | |
 """
 TREE = {
     "docs/architecture.md": TABLE,
@@ -51,7 +51,7 @@ class ArrowsTest(unittest.TestCase):
         self.assert_seen("src/wal/extra.h", '#include "record/batch.h"\n', "wal may not include record/batch.h")
 
     def test_the_front_door_in_a_room_below_the_engine_is_seen(self):
-        table = TABLE + "| 4 | engine | `Engine` | wal, env |\n"
+        table = TABLE + "| 4 | engine | `Engine` | | |\n"
         files = {"docs/architecture.md": table, "src/engine/engine.cc": '#include "millrace/engine.h"\n'}
         self.assertEqual(self.problems(files=files), [])
         problems = self.problems(files=files | {"src/wal/up.h": '#include "millrace/engine.h"\n'})
@@ -103,8 +103,23 @@ class ArrowsTest(unittest.TestCase):
         self.assert_seen("src/cellar/new.cc", "", "src/cellar: not in the table")
 
     def test_a_row_that_points_up_is_seen(self):
-        table = TABLE.replace("| 2 | env | `File` | |", "| 2 | env | `File` | wal |")
-        self.assert_seen("docs/architecture.md", table, "env (floor 2) points at wal (floor 3)")
+        table = TABLE.replace("| 2 | env | `File` | | |", "| 2 | env | `File` | wal | |")
+        self.assertIn("docs/architecture.md: env (floor 2) points at wal (floor 3)",
+                      self.problems(files={"docs/architecture.md": table}))
+
+    def test_an_arrow_that_no_file_makes_is_seen(self):
+        table = TABLE.replace("| 3 | wal | `Wal` | env | |", "| 3 | wal | `Wal` | env, record | |")
+        self.assert_seen("docs/architecture.md", table, "wal may include record, which is done by no file")
+
+    def test_an_arrow_that_tests_alone_make_stands_apart(self):
+        table = TABLE.replace("| 3 | wal | `Wal` | env | |", "| 3 | wal | `Wal` | env | record |")
+        files = {"src/wal/wal_test.cc": '#include "record/batch.h"\n', "src/wal/fake_wal.h": '#include "record/batch.h"\n'}
+        self.assertEqual(self.problems(files=files | {"docs/architecture.md": table}), [])
+        self.assertEqual(len(self.problems(files=files)), 2)
+        in_main_column = TABLE.replace("| 3 | wal | `Wal` | env | |", "| 3 | wal | `Wal` | env, record | |")
+        self.assertEqual(self.problems(files=files | {"docs/architecture.md": in_main_column}),
+                         ["docs/architecture.md: wal may include record, which is done by its tests alone: it belongs into the last column"])
+        self.assert_seen("docs/architecture.md", table, "tests of wal may include record, and none does")
 
     def test_a_page_without_table_is_seen(self):
         self.assertEqual(self.problems(files={"docs/architecture.md": "# x\n"}),
