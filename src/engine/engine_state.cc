@@ -20,7 +20,7 @@
 #include "env/overlay_file_system.h"
 #include "env/thread_pool.h"
 #include "fetch/chunk_fetch.h"
-#include "log/hot_run.h"
+#include "log/partition_snapshot.h"
 #include "store/stopping_object_store.h"
 
 namespace millrace {
@@ -139,17 +139,17 @@ class Engine::State::Replay final : public WalReplay {
     for (const auto& [stream, log] : logs_) log->Acquit(explained);
   }
   bool OnCleanClose(std::span<const std::byte> note) override {
-    std::vector<std::pair<PartitionLog*, HotRun>> runs;
+    std::vector<std::pair<PartitionLog*, PartitionSnapshot>> runs;
     std::set<WalStream> seen;
     while (!note.empty()) {
-      auto run = DecodeHotRun(note);
+      auto run = DecodePartitionSnapshot(note);
       if (!run || !seen.insert(run->stream).second) return false;
       const auto log = logs_.find(run->stream);
       if (log == logs_.end()) continue;  // of a topic that is gone
-      if (!log->second->CanRestoreRun(*run)) return false;
+      if (!log->second->CanRestoreSnapshot(*run)) return false;
       runs.emplace_back(log->second, *std::move(run));
     }
-    for (auto& [log, run] : runs) log->RestoreRun(std::move(run));
+    for (auto& [log, run] : runs) log->RestoreSnapshot(std::move(run));
     return true;
   }
 
@@ -412,9 +412,9 @@ std::optional<std::vector<std::byte>> Engine::State::CloseNote() const {
   std::vector<std::byte> note;
   for (Topic* topic : registry_.Topics()) {
     for (Partition* partition : topic->partitions()) {
-      const auto run = partition->log().SaveRun();
+      const auto run = partition->log().TakeSnapshot();
       if (!run) return std::nullopt;
-      if (!run->index.empty()) EncodeHotRun(*run, note);
+      if (!run->index.empty()) EncodePartitionSnapshot(*run, note);
     }
   }
   return note;

@@ -1,15 +1,15 @@
 // Goal: what a clean close says of a partition comes back exactly, and nothing else does. Method: round trips, cuts,
 // and entries that do not ascend. Proves S24 for this format.
-#include "log/hot_run.h"
-
 #include <gtest/gtest.h>
 
 #include <random>
 
+#include "log/partition_snapshot.h"
+
 namespace millrace {
 namespace {
 
-HotRun Example(std::uint64_t stream, int entries) {
+PartitionSnapshot Example(std::uint64_t stream, int entries) {
   std::vector<WalIndex::Entry> index;
   for (int i = 0; i < entries; ++i) {
     index.push_back({Offset(100 + i * 10), WalPosition(4096 + i * 70'000), static_cast<std::uint64_t>(i) * 900,
@@ -22,7 +22,7 @@ HotRun Example(std::uint64_t stream, int entries) {
                                       static_cast<std::uint64_t>(entries) * 900)};
 }
 
-void ExpectEqual(const HotRun& a, const HotRun& b) {
+void ExpectEqual(const PartitionSnapshot& a, const PartitionSnapshot& b) {
   EXPECT_EQ(a.stream, b.stream);
   EXPECT_EQ(a.begin, b.begin);
   EXPECT_EQ(a.end, b.end);
@@ -38,38 +38,39 @@ void ExpectEqual(const HotRun& a, const HotRun& b) {
   }
 }
 
-TEST(HotRunTest, RunsComeBackOneAfterTheOther) {
+TEST(PartitionSnapshotTest, RunsComeBackOneAfterTheOther) {
   std::vector<std::byte> bytes;
-  for (int entries : {0, 1, 2, 500}) EncodeHotRun(Example(static_cast<std::uint64_t>(entries) + 7, entries), bytes);
+  for (int entries : {0, 1, 2, 500})
+    EncodePartitionSnapshot(Example(static_cast<std::uint64_t>(entries) + 7, entries), bytes);
   std::span<const std::byte> left = bytes;
   for (int entries : {0, 1, 2, 500}) {
-    const auto run = DecodeHotRun(left);
+    const auto run = DecodePartitionSnapshot(left);
     ASSERT_TRUE(run);
     ExpectEqual(*run, Example(static_cast<std::uint64_t>(entries) + 7, entries));
   }
   EXPECT_TRUE(left.empty());
 }
 
-TEST(HotRunTest, ACutRunIsNone) {
+TEST(PartitionSnapshotTest, ACutRunIsNone) {
   std::vector<std::byte> bytes;
-  EncodeHotRun(Example(1, 3), bytes);
+  EncodePartitionSnapshot(Example(1, 3), bytes);
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     std::span<const std::byte> left = std::span<const std::byte>(bytes).first(length);
-    EXPECT_FALSE(DecodeHotRun(left)) << length;
+    EXPECT_FALSE(DecodePartitionSnapshot(left)) << length;
     EXPECT_EQ(left.size(), length);
   }
 }
 
-TEST(HotRunTest, AChangedRunAscendsOrIsNone) {
+TEST(PartitionSnapshotTest, AChangedRunAscendsOrIsNone) {
   std::vector<std::byte> bytes;
-  EncodeHotRun(Example(1, 4), bytes);
+  EncodePartitionSnapshot(Example(1, 4), bytes);
   std::mt19937_64 random(1);
   for (int i = 0; i < 20'000; ++i) {
     auto changed = bytes;
     for (int k = 0; k < 1 + i % 3; ++k)
       changed[random() % changed.size()] ^= static_cast<std::byte>(1 + random() % 255);
     std::span<const std::byte> left = changed;
-    const auto run = DecodeHotRun(left);
+    const auto run = DecodePartitionSnapshot(left);
     if (!run) continue;
     EXPECT_LE(run->begin, run->end);
     for (std::size_t k = 0; k + 1 < run->index.size(); ++k) {

@@ -152,9 +152,9 @@ Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch, Effects& effects) {
       return std::move(extent).error();
     }
     appended.wal_end = extent->end;
-    const bool opens_stretch = s.index.OpensStretch(extent->begin);
-    s.index.Add(appended.base, *extent, batch.size(), appended.timestamp_max_ms, opens_stretch,
-                opens_stretch ? s.clock.WallMs() : 0);
+    const bool opens_interval = s.index.OpensInterval(extent->begin);
+    s.index.Add(appended.base, *extent, batch.size(), appended.timestamp_max_ms, opens_interval,
+                opens_interval ? s.clock.WallMs() : 0);
     if (s.marks.full()) s.TakeDurable(s.wal.durable_end());
     if (cached)
       s.tail.Append(appended.base, std::move(batch).Freeze(), s.self_as_owner);
@@ -269,7 +269,7 @@ void PartitionLog::AdvanceTieredEnd(Offset tiered_end) {
   s.offsets.MoveTieredEnd(tiered_end);
   s.index.Keep(tiered_end);
   // The age of what comes next counts from itself, and it pins no WAL of before.
-  if (tiered_end == s.offsets.log_end()) s.index.CloseStretch();
+  if (tiered_end == s.offsets.log_end()) s.index.CloseInterval();
 }
 
 void PartitionLog::AdvanceLogStart(Offset log_start) {
@@ -280,7 +280,7 @@ void PartitionLog::AdvanceLogStart(Offset log_start) {
   s.offsets.MoveLogStart(log_start);
   s.index.Keep(s.offsets.tiered_end());
   s.tail.DropBelow(log_start);
-  if (s.offsets.tiered_end() == s.offsets.log_end()) s.index.CloseStretch();
+  if (s.offsets.tiered_end() == s.offsets.log_end()) s.index.CloseInterval();
 }
 
 void PartitionLog::SetEpoch(LeaderEpoch epoch) {

@@ -25,7 +25,7 @@
 namespace millrace {
 
 class TailCache;
-struct HotRun;
+struct PartitionSnapshot;
 struct PartitionLogState;
 
 struct AppendedBatch {
@@ -59,13 +59,13 @@ class PartitionLog {
   [[nodiscard]] std::optional<Error> broken() const;
   [[nodiscard]] std::vector<DamagedRange> damage_found() const;
   [[nodiscard]] bool damaged() const;
-  /// Instead of frames: what SaveRun wrote when the WAL was closed. False: it does not fit what metadata says, and
+  /// Instead of frames: what TakeSnapshot wrote when the WAL was closed. False: it does not fit what metadata says, and
   /// nothing has changed.
-  [[nodiscard]] bool CanRestoreRun(const HotRun& run) const;
-  void RestoreRun(HotRun run);
+  [[nodiscard]] bool CanRestoreSnapshot(const PartitionSnapshot& run) const;
+  void RestoreSnapshot(PartitionSnapshot run);
   /// What the WAL holds of this partition, once appends have ended. Nothing in it: an empty run. None: there are holes
   /// or worse, which only the frames can tell.
-  [[nodiscard]] std::optional<HotRun> SaveRun() const;
+  [[nodiscard]] std::optional<PartitionSnapshot> TakeSnapshot() const;
 
   /// Stamps base offset and epoch into `batch` (validated, one whole RecordBatch v2), stages it in the WAL and makes it
   /// readable under the sync policy. kOs is reached on return. Errors: kUnavailable (staging full: Wal::AwaitRoom, then
@@ -130,7 +130,7 @@ class PartitionLog {
   /// The WAL dropped everything before `position`: hot_start moves.
   void OnRecycled(WalPosition position);
   /// Bytes in [tiered_end, log_end), durable or not (the uploader syncs first), and when the oldest of them was
-  /// appended (wall ms; from batch timestamps after a restart). In whole stretches of the WAL index: up to 64 KiB too
+  /// appended (wall ms; from batch timestamps after a restart). In whole intervals of the WAL index: up to 64 KiB too
   /// many, more if the memory of the index is short.
   struct Pending {
     std::uint64_t bytes = 0;

@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "log/hot_run.h"
 #include "log/log_fixture.h"
+#include "log/partition_snapshot.h"
 
 namespace millrace {
 namespace {
@@ -51,10 +51,10 @@ TEST(PartitionLogIndexTest, EveryRecordIsReadAndFoundByTimeAlsoAfterARestart) {
   ExpectEveryRecord(*recovered, 0, kRecords);
 
   std::vector<std::byte> note;
-  EncodeHotRun(*f.log->SaveRun(), note);
+  EncodePartitionSnapshot(*f.log->TakeSnapshot(), note);
   std::span<const std::byte> bytes(note);
   const auto restored = f.Open(WalStream(7), {});
-  restored->RestoreRun(*DecodeHotRun(bytes));
+  restored->RestoreSnapshot(*DecodePartitionSnapshot(bytes));
   ASSERT_TRUE(restored->FinishRecovery());
   ExpectEveryRecord(*restored, 0, kRecords);
 }
@@ -66,11 +66,11 @@ TEST(PartitionLogIndexTest, ANoteOfALargerIndexFitsASmallerBudget) {
     large.Append();
   }
   EXPECT_GT(large.log->index_bytes(), 10 * WalIndexBudget::kFreeSlots * sizeof(WalIndex::Entry));
-  HotRun run = *large.log->SaveRun();
+  PartitionSnapshot run = *large.log->TakeSnapshot();
   SmallIndex small;
   small.AppendAmongOthers();  // the same bytes
   const auto restored = small.Open(WalStream(7), {});
-  restored->RestoreRun(std::move(run));
+  restored->RestoreSnapshot(std::move(run));
   ASSERT_TRUE(restored->FinishRecovery());
   EXPECT_LE(restored->index_bytes(), WalIndexBudget::kFreeSlots * sizeof(WalIndex::Entry));
   ExpectEveryRecord(*restored, 0, kRecords);

@@ -76,16 +76,17 @@ std::optional<PartitionLogState::WalPlan> PartitionLogState::PlanWalRead(Offset 
   }
   if (on_the_way) plan.bytes_max = std::max(plan.bytes_max, kPassOverBytes);
 
-  // Not past the first stretch that begins behind `stop`, nor far past the bytes asked for.
+  // Not past the first interval that begins behind `stop`, nor far past the bytes asked for.
   const auto bytes_before = [&](std::size_t entry) MR_REQUIRES(mutex) {
     return entry < index.size() ? index[entry].bytes_before : index.bytes_total();
   };
-  const auto slack = static_cast<std::uint64_t>(index.stretch());  // which the first entry may lie before the offset by
+  const auto slack =
+      static_cast<std::uint64_t>(index.interval_bytes());  // which the first entry may lie before the offset by
   const std::size_t stop = std::max(index.FindAtOrAbove(plan.stop), first + 1);
   const std::uint64_t enough = bytes_left > UINT64_MAX / 2 ? UINT64_MAX / 2 : bytes_before(first) + bytes_left;
   std::size_t last = first + 1;
   while (last < stop && bytes_before(last) <= enough + slack) ++last;
-  // A stretch beyond the ordinary is one large batch: one that will not fit is not read in vain.
+  // An interval beyond the ordinary is one large batch: one that will not fit is not read in vain.
   const auto is_large_and_too_much = [&](std::size_t entry) MR_REQUIRES(mutex) {
     return bytes_before(entry + 1) > enough && bytes_before(entry + 1) - bytes_before(entry) >= 2 * slack;
   };

@@ -5,9 +5,9 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "base/try.h"
-#include "log/hot_run.h"
 #include "log/partition_log.h"
 #include "log/partition_log_state.h"
+#include "log/partition_snapshot.h"
 #include "record/record_batch_view.h"
 
 namespace millrace {
@@ -97,7 +97,7 @@ Result<void> PartitionLog::RecoverFrame(WalExtent extent, std::span<const std::b
   recovery.run_end = view->end_offset();
   recovery.damage.clear();
   const std::int64_t appended_ms = std::min(view->max_timestamp_ms(), s.clock.WallMs());
-  s.index.Add(base, extent, batch.size(), view->max_timestamp_ms(), s.index.OpensStretch(extent.begin), appended_ms);
+  s.index.Add(base, extent, batch.size(), view->max_timestamp_ms(), s.index.OpensInterval(extent.begin), appended_ms);
   return {};
 }
 
@@ -164,7 +164,7 @@ Result<void> PartitionLog::FinishRecovery() {
   s.offsets.Start(found);
   for (const PartitionLogState::Hole& hole : s.holes) s.damage_found.push_back(hole.damage);
   recovery.found_ms = s.holes.empty() ? 0 : s.clock.WallMs();
-  s.index.CloseStretch();
+  s.index.CloseInterval();
   if (s.broken) return *s.broken;
   return {};
 }
@@ -184,23 +184,23 @@ bool PartitionLog::damaged() const {
   return !state_->damage_found.empty();
 }
 
-std::optional<HotRun> PartitionLog::SaveRun() const {
+std::optional<PartitionSnapshot> PartitionLog::TakeSnapshot() const {
   const PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   if (s.broken || !s.recovery.finished || !s.holes.empty()) return std::nullopt;
-  HotRun run = {
+  PartitionSnapshot run = {
       .stream = s.options.stream, .begin = s.offsets.log_end(), .end = s.offsets.log_end(), .index = s.index.Copy()};
   if (!s.index.empty()) run.begin = s.index[0].base;
   return run;
 }
 
-bool PartitionLog::CanRestoreRun(const HotRun& run) const {
+bool PartitionLog::CanRestoreSnapshot(const PartitionSnapshot& run) const {
   const PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   return !s.broken && !s.recovery.finished && run.begin <= s.offsets.tiered_end();
 }
 
-void PartitionLog::RestoreRun(HotRun run) {
+void PartitionLog::RestoreSnapshot(PartitionSnapshot run) {
   PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   MR_CHECK(!s.recovery.finished && !s.recovery.run_end && run.begin <= run.end, run.begin.value(), run.end.value());

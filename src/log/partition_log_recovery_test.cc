@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "log/hot_run.h"
 #include "log/log_fixture.h"
+#include "log/partition_snapshot.h"
 
 namespace millrace {
 namespace {
@@ -87,9 +87,9 @@ TEST_F(PartitionLogRecoveryTest, WalThatEndsBelowTieredEndStartsThere) {
   EXPECT_THAT(Bounds(*log), ElementsAre(0, 500, 500, 500, 500));
   EXPECT_EQ(log->OldestNeeded(), std::nullopt);
   EXPECT_EQ(log->hot_bytes(), 0U);
-  EXPECT_EQ(log->SaveRun()->begin, Offset(500));
+  EXPECT_EQ(log->TakeSnapshot()->begin, Offset(500));
   EXPECT_EQ(NextBase(*log), 500);
-  EXPECT_EQ(log->SaveRun()->begin, Offset(500));
+  EXPECT_EQ(log->TakeSnapshot()->begin, Offset(500));
 
   auto empty = f.Reopen(Row(7, 7), WalPosition(0));
   ASSERT_TRUE(empty->FinishRecovery());
@@ -152,7 +152,7 @@ TEST_F(PartitionLogRecoveryTest, DamageHalfCoveredBySegmentsIsLostAboveThem) {
   EXPECT_EQ(log->ReadHot(Offset(50), Offset(100), UINT64_MAX)->next, Offset(100));
 }
 
-TEST_F(PartitionLogRecoveryTest, DamageThatBeginsWhereSegmentsEndIsLostAndTheHotRunBeginsThere) {
+TEST_F(PartitionLogRecoveryTest, DamageThatBeginsWhereSegmentsEndIsLostAndThePartitionSnapshotBeginsThere) {
   f.wal.Damage(FrameBegin(4));
   for (const bool recycled : {false, true}) {  // the frames before it, which are in segments
     if (recycled) f.wal.Recycle(FrameBegin(4));
@@ -207,7 +207,7 @@ TEST_F(PartitionLogRecoveryTest, RecyclingUpToAHoleKeepsIt) {
 
 TEST_F(PartitionLogRecoveryTest, AHoleThatIsInSegmentsPinsNothingAndOnceRecycledTheLogCanBeNoted) {
   LogFixture own(SyncPolicy::None());
-  for (int i = 0; i < 3; ++i) own.Append(1, 100'000);  // each a stretch of the index
+  for (int i = 0; i < 3; ++i) own.Append(1, 100'000);  // each an interval of the index
   const auto frames = own.wal.Frames(own.wal.end());
   own.wal.Damage(frames[1].extent.begin);
   auto log = own.Reopen(Row(0, 0), own.wal.end());
@@ -216,11 +216,11 @@ TEST_F(PartitionLogRecoveryTest, AHoleThatIsInSegmentsPinsNothingAndOnceRecycled
   EXPECT_LE(*log->OldestNeeded(), frames[1].extent.begin);
   log->AdvanceTieredEnd(Offset(2));
   EXPECT_EQ(log->OldestNeeded(), frames[2].extent.begin);
-  EXPECT_FALSE(log->SaveRun()) << "only the frames tell of a hole";
+  EXPECT_FALSE(log->TakeSnapshot()) << "only the frames tell of a hole";
   log->OnRecycled(frames[2].extent.begin);
   EXPECT_EQ(log->offsets().hot_start, Offset(2));
-  ASSERT_TRUE(log->SaveRun());
-  EXPECT_EQ(log->SaveRun()->begin, Offset(2));
+  ASSERT_TRUE(log->TakeSnapshot());
+  EXPECT_EQ(log->TakeSnapshot()->begin, Offset(2));
 }
 
 TEST_F(PartitionLogRecoveryTest, ASearchByTimeStepsOverHoles) {

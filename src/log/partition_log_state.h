@@ -52,7 +52,7 @@ struct PartitionLogState final : TailOwner {
     DamagedRange damage;
     WalPosition at;  // where the damage begins: evidence, until a segment says so
   };
-  /// A stretch of WAL to read for offsets from `next` up to `stop`.
+  /// An interval of WAL to read for offsets from `next` up to `stop`.
   struct WalPlan {
     WalExtent range;
     Offset stop;
@@ -107,7 +107,7 @@ struct PartitionLogState final : TailOwner {
   std::optional<Error> broken MR_GUARDED_BY(mutex);             // recovery found offsets that cannot be
   std::vector<Hole> holes MR_GUARDED_BY(mutex);                 // by offset
   std::vector<DamagedRange> damage_found MR_GUARDED_BY(mutex);  // the same for good
-  /// Where recent reads ended, so that the next in a sequence begins at its frame and not at the stretch's.
+  /// Where recent reads ended, so that the next in a sequence begins at its frame and not at the interval's.
   struct Place {
     Offset next{-1};
     WalPosition at;

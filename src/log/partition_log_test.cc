@@ -176,7 +176,7 @@ TEST(PartitionLogTest, BudgetIsUsedUpToTheBatchBorder) {
 TEST(PartitionLogTest, ALargeBatchThatJustFitsIsReadWithTheOneBeforeIt) {
   LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kAsked, 0);
   std::uint64_t bytes = 0;
-  for (const std::size_t size : {100'000, 200'000}) {  // each a stretch of the index
+  for (const std::size_t size : {100'000, 200'000}) {  // each an interval of the index
     Buffer batch = TestBatch(1, size);
     bytes += batch.size();
     ASSERT_TRUE(f.log->TryAppend(batch));
@@ -554,7 +554,7 @@ TEST(PartitionLogTest, ManyThreadsAppendAndReadAtOnce) {
   EXPECT_EQ(records, (1 + 2 + 3 + 4) * kAppends);
 }
 
-TEST(PartitionLogTest, SearchByTimeBeginsAtTheRightStretch) {
+TEST(PartitionLogTest, SearchByTimeBeginsAtTheRightInterval) {
   LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kAsked, 0);
   for (int i = 0; i < 200; ++i) f.Append(1, 10'000, 1000 + i);
   for (int i : {0, 1, 57, 199}) {

@@ -24,8 +24,8 @@ class TailOwner {
   virtual void GiveUpRuns(std::uint64_t number) = 0;
 };
 
-/// A stretch of slices of one log that were appended one after the other; given up whole. Alive while its log holds any
-/// of them.
+/// An interval of slices of one log that were appended one after the other; given up whole. Alive while its log holds
+/// any of them.
 struct TailRun {
   std::weak_ptr<TailOwner> owner;
   std::uint64_t number = 0;

@@ -9,7 +9,7 @@ namespace millrace {
 
 namespace {
 
-constexpr int kDoublingsMax = 30;  // a stretch is longer than any WAL then
+constexpr int kDoublingsMax = 30;  // an interval is longer than any WAL then
 
 }  // namespace
 
@@ -27,7 +27,7 @@ void WalIndex::Swap(WalIndex& other) noexcept {
   std::swap(entries_, other.entries_);
   std::swap(end_, other.end_);
   std::swap(bytes_total_, other.bytes_total_);
-  std::swap(stretch_closed_, other.stretch_closed_);
+  std::swap(interval_closed_, other.interval_closed_);
   std::swap(doublings_, other.doublings_);
   std::swap(kept_, other.kept_);
   std::swap(budget_, other.budget_);
@@ -36,19 +36,19 @@ void WalIndex::Swap(WalIndex& other) noexcept {
 
 bool WalIndex::FarEnough(const Entry& last, WalPosition begin, std::uint64_t bytes_before) const {
   const std::int64_t distance = begin - last.begin;
-  if (distance < stretch()) return false;
-  return bytes_before - last.bytes_before >= kPayloadPerEntry << doublings_ || distance >= kStretchMax << doublings_;
+  if (distance < interval_bytes()) return false;
+  return bytes_before - last.bytes_before >= kPayloadPerEntry << doublings_ || distance >= kIntervalMax << doublings_;
 }
 
-bool WalIndex::OpensStretch(WalPosition begin) const {
-  return entries_.empty() || stretch_closed_ || FarEnough(entries_.back(), begin, bytes_total_);
+bool WalIndex::OpensInterval(WalPosition begin) const {
+  return entries_.empty() || interval_closed_ || FarEnough(entries_.back(), begin, bytes_total_);
 }
 
 void WalIndex::Add(Offset base, WalExtent extent, std::uint64_t batch_bytes, std::int64_t timestamp_max_ms,
-                   bool opens_stretch, std::int64_t now_ms) {
+                   bool opens_interval, std::int64_t now_ms) {
   MR_DCHECK(extent.begin >= end_, extent.begin.value(), end_.value());
-  if (opens_stretch) {
-    stretch_closed_ = false;
+  if (opens_interval) {
+    interval_closed_ = false;
     Push({base, extent.begin, bytes_total_, timestamp_max_ms, now_ms});
   } else {
     Entry& last = entries_.back();
@@ -70,7 +70,7 @@ void WalIndex::MakeRoom() {
     taken_ += more * sizeof(Entry);
     return;
   }
-  DropTooClose();  // stretches that were closed early stand close
+  DropTooClose();  // intervals that were closed early stand close
   // A quarter at least, so that the work is worth it.
   while (entries_.size() > slots - slots / 4 && doublings_ < kDoublingsMax) {
     ++doublings_;
@@ -118,7 +118,7 @@ WalIndex WalIndex::Restored(const std::vector<Entry>& entries, WalPosition end, 
   for (const Entry& entry : entries) index.entries_.PushBack(entry);
   index.end_ = end;
   index.bytes_total_ = bytes_total;
-  index.stretch_closed_ = true;
+  index.interval_closed_ = true;
   return index;
 }
 
@@ -131,7 +131,7 @@ WalIndex WalIndex::Copy() const {
 void WalIndex::Adopt(const WalIndex& other) {
   MR_CHECK(entries_.empty() && bytes_total_ == 0, bytes_total_);
   doublings_ = other.doublings_;
-  stretch_closed_ = other.stretch_closed_;
+  interval_closed_ = other.interval_closed_;
   for (std::size_t i = 0; i < other.size(); ++i) Push(other[i]);
   end_ = other.end_;
   bytes_total_ = other.bytes_total_;
@@ -141,7 +141,7 @@ void WalIndex::DropBefore(WalPosition position) {
   bool dropped = false;
   for (; !entries_.empty() && entries_.front().begin < position; dropped = true) entries_.PopFront();
   if (!dropped) return;
-  // Half the entries are enough now: as many again give the next stretches their former length.
+  // Half the entries are enough now: as many again give the next intervals their former length.
   if (entries_.empty()) doublings_ = 0;
   if (doublings_ > 0 && entries_.size() <= entries_.capacity() / 2) --doublings_;
   Settle();

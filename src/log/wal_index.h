@@ -1,8 +1,8 @@
-// Where in the WAL a partition's offsets lie, sparsely: an entry for each stretch of about 64 KiB of WAL. A read by
-// offset begins at the entry before it and passes over less than a stretch.
+// Where in the WAL a partition's offsets lie, sparsely: an entry for each interval of about 64 KiB of WAL. A read by
+// offset begins at the entry before it and passes over less than an interval.
 //
 // The entries of all partitions share a budget. An index that is full and may not grow makes room in itself: it doubles
-// what its stretches are to span and drops the entries that are too close then. So it always covers all of its
+// what its intervals are to span and drops the entries that are too close then. So it always covers all of its
 // partition's WAL, evenly, in what memory there is (docs/adr/0027-memory-of-the-wal-index.md).
 #pragma once
 
@@ -19,19 +19,19 @@
 namespace millrace {
 
 /// Not thread-safe; the budget is shared. Memory: 40 bytes an entry, at least kPayloadPerEntry bytes of batches (or
-/// kStretchMax of WAL) each.
+/// kIntervalMax of WAL) each.
 class WalIndex {
  public:
-  static constexpr std::int64_t kStretch = 64 << 10;
+  static constexpr std::int64_t kIntervalBytes = 64 << 10;
   static constexpr std::uint64_t kPayloadPerEntry = 512;  // a partition with few bytes gets few entries ...
-  static constexpr std::int64_t kStretchMax = 4 << 20;    // ... but while there is memory none pins more WAL than this
+  static constexpr std::int64_t kIntervalMax = 4 << 20;   // ... but while there is memory none pins more WAL than this
 
   struct Entry {
-    Offset base;                    // of the first batch in the stretch
+    Offset base;                    // of the first batch in the interval
     WalPosition begin;              // of its frame
     std::uint64_t bytes_before;     // batch bytes of this partition before it, counted from recovery on
-    std::int64_t timestamp_max_ms;  // over the stretch
-    std::int64_t appended_ms;       // when the stretch began
+    std::int64_t timestamp_max_ms;  // over the interval
+    std::int64_t appended_ms;       // when the interval began
   };
 
   /// Without a budget, as one that only carries entries has none, it grows as it likes.
@@ -41,29 +41,29 @@ class WalIndex {
   WalIndex(WalIndex&& other) noexcept { Swap(other); }
   WalIndex& operator=(WalIndex&& other) noexcept;
 
-  /// Whether a batch at `begin` opens a new stretch; the caller then knows the time to give to Add.
-  [[nodiscard]] bool OpensStretch(WalPosition begin) const;
+  /// Whether a batch at `begin` opens a new interval; the caller then knows the time to give to Add.
+  [[nodiscard]] bool OpensInterval(WalPosition begin) const;
   /// The batch at [base, ...) was appended as the frame `extent`.
-  void Add(Offset base, WalExtent extent, std::uint64_t batch_bytes, std::int64_t timestamp_max_ms, bool opens_stretch,
+  void Add(Offset base, WalExtent extent, std::uint64_t batch_bytes, std::int64_t timestamp_max_ms, bool opens_interval,
            std::int64_t now_ms);
 
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] const Entry& operator[](std::size_t index) const { return entries_[index]; }
-  /// Index of the stretch that holds `offset`, the first one for what lies below. Precondition: not empty.
+  /// Index of the interval that holds `offset`, the first one for what lies below. Precondition: not empty.
   [[nodiscard]] std::size_t Find(Offset offset) const;
-  /// Index of the first stretch that begins at or past `offset`; size() if none.
+  /// Index of the first interval that begins at or past `offset`; size() if none.
   [[nodiscard]] std::size_t FindAtOrAbove(Offset offset) const;
   /// End of the last frame added.
   [[nodiscard]] WalPosition end() const { return end_; }
   [[nodiscard]] std::uint64_t bytes_total() const { return bytes_total_; }
-  /// Batch bytes in [offset, end), counted in whole stretches: too high by less than one.
+  /// Batch bytes in [offset, end), counted in whole intervals: too high by less than one.
   [[nodiscard]] std::uint64_t BytesFrom(Offset offset) const;
   [[nodiscard]] std::uint64_t bytes_held() const {
     return entries_.empty() ? 0 : bytes_total_ - entries_.front().bytes_before;
   }
-  /// What a stretch spans at least, at present.
-  [[nodiscard]] std::int64_t stretch() const { return kStretch << doublings_; }
+  /// What an interval spans at least, at present.
+  [[nodiscard]] std::int64_t interval_bytes() const { return kIntervalBytes << doublings_; }
   /// Of its own memory.
   [[nodiscard]] std::uint64_t memory_bytes() const { return entries_.capacity() * sizeof(Entry); }
   /// The part of it that is counted: what lies beyond WalIndexBudget::kFreeSlots.
@@ -80,13 +80,13 @@ class WalIndex {
   /// Takes over what `other` tells, as far as the budget allows. Precondition: empty, and nothing was ever added.
   void Adopt(const WalIndex& other);
 
-  /// Drops stretches that begin before `position`.
+  /// Drops intervals that begin before `position`.
   void DropBefore(WalPosition position);
   void Clear();
-  /// The next batch opens a stretch whatever its place.
-  void CloseStretch() { stretch_closed_ = true; }
-  /// What lies at `offset` and above is needed: the stretch it is in begins where it begins, however short memory gets.
-  /// Joined with an earlier one, it would be dropped with it.
+  /// The next batch opens an interval whatever its place.
+  void CloseInterval() { interval_closed_ = true; }
+  /// What lies at `offset` and above is needed: the interval it is in begins where it begins, however short memory
+  /// gets. Joined with an earlier one, it would be dropped with it.
   void Keep(Offset offset) { kept_ = offset; }
 
  private:
@@ -101,7 +101,7 @@ class WalIndex {
   Ring<Entry> entries_;
   WalPosition end_;
   std::uint64_t bytes_total_ = 0;
-  bool stretch_closed_ = false;
+  bool interval_closed_ = false;
   int doublings_ = 0;  // of the distances above
   Offset kept_{0};
   WalIndexBudget* budget_ = nullptr;

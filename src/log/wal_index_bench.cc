@@ -1,5 +1,5 @@
 // What the index of the WAL weighs: records of 100 bytes, one a batch, to 10,000 partitions in turn. Argument: MiB of
-// WAL, MiB of budget (0: none). Counters: MiB of all indexes, MiB of WAL in the widest stretch, entries a partition.
+// WAL, MiB of budget (0: none). Counters: MiB of all indexes, MiB of WAL in the widest interval, entries a partition.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -24,7 +24,7 @@ void BM_IndexOfTenThousandPartitions(benchmark::State& state) {
     WalPosition at;
     for (std::int64_t round = 0; at < WalPosition(state.range(0) << 20); ++round) {
       for (auto& index : indexes) {
-        index->Add(Offset(round), {at, at + kFrame}, kBatch, 0, index->OpensStretch(at), 0);
+        index->Add(Offset(round), {at, at + kFrame}, kBatch, 0, index->OpensInterval(at), 0);
         at += kFrame;
       }
     }

@@ -8,7 +8,7 @@
 
 namespace millrace {
 
-/// Safe from any thread. An index that may not grow makes its stretches longer instead (WalIndex); it never fails.
+/// Safe from any thread. An index that may not grow makes its intervals longer instead (WalIndex); it never fails.
 class WalIndexBudget {
  public:
   /// What the smallest index may hold whatever the budget says: without a few entries a read would begin anywhere.

@@ -28,7 +28,7 @@ struct Turns {
   void Append(WalIndex& index) {
     const WalExtent extent{end, end + kFrame};
     const Offset base(static_cast<std::int64_t>(index.bytes_total() / kBatch));
-    index.Add(base, extent, kBatch, base.value(), index.OpensStretch(end), base.value());
+    index.Add(base, extent, kBatch, base.value(), index.OpensInterval(end), base.value());
     end = extent.end;
   }
   [[nodiscard]] std::uint64_t Counted() const {
@@ -41,7 +41,7 @@ struct Turns {
   WalPosition end;
 };
 
-/// The widest stretch of it, in bytes of WAL.
+/// The widest interval of it, in bytes of WAL.
 std::int64_t Widest(const WalIndex& index) {
   std::int64_t widest = 0;
   for (std::size_t i = 0; i < index.size(); ++i)
@@ -98,7 +98,7 @@ TEST(WalIndexTest, AThinnedIndexStillTellsWhereEveryOffsetIs) {
     end += static_cast<std::int64_t>(random.Next() % 200'000);
     const auto stamp = static_cast<std::int64_t>(random.Next() % 1000);
     const WalExtent extent{end, end + kFrame};
-    index.Add(Offset(i), extent, kBatch, stamp, index.OpensStretch(end), i);
+    index.Add(Offset(i), extent, kBatch, stamp, index.OpensInterval(end), i);
     begins.push_back(end);
     stamps.push_back(stamp);
     end = extent.end;
@@ -121,7 +121,7 @@ TEST(WalIndexTest, WhatIsNeededIsNeverJoinedWithWhatIsNot) {
   Turns turns(1, &budget);
   WalIndex& index = *turns.indexes[0];
   for (int i = 0; i < 2000; ++i) turns.Append(index);
-  index.CloseStretch();  // all of it was taken up to here
+  index.CloseInterval();  // all of it was taken up to here
   const Offset needed(2000);
   index.Keep(needed);
   const WalPosition begin = turns.end;
@@ -133,74 +133,75 @@ TEST(WalIndexTest, WhatIsNeededIsNeverJoinedWithWhatIsNot) {
   EXPECT_EQ(index[0].base, needed);
 }
 
-TEST(WalIndexTest, StretchesThatAreClosedAtOnceTakeNoMoreMemory) {
+TEST(WalIndexTest, IntervalsThatAreClosedAtOnceTakeNoMoreMemory) {
   WalIndexBudget budget(0);
   Turns turns(1, &budget);
   WalIndex& index = *turns.indexes[0];
   for (int i = 0; i < 5000; ++i) {
     turns.Append(index);
-    index.CloseStretch();  // each batch is uploaded by itself
+    index.CloseInterval();  // each batch is uploaded by itself
     index.Keep(Offset(i + 1));
     ASSERT_LE(index.size(), WalIndexBudget::kFreeSlots);
   }
-  EXPECT_LE(index.stretch(), turns.end.value()) << "it was not for want of distance";
+  EXPECT_LE(index.interval_bytes(), turns.end.value()) << "it was not for want of distance";
 }
 
-TEST(WalIndexTest, MemoryComesBackWithTheFilesAndTheNextStretchesAreShorterAgain) {
+TEST(WalIndexTest, MemoryComesBackWithTheFilesAndTheNextIntervalsAreShorterAgain) {
   WalIndexBudget budget(64 << 10);
   Turns turns(100, &budget);
   turns.Run(20'000);
   const std::uint64_t full = budget.bytes();
-  EXPECT_GT(turns.indexes[0]->stretch(), WalIndex::kStretch);
+  EXPECT_GT(turns.indexes[0]->interval_bytes(), WalIndex::kIntervalBytes);
   for (const auto& index : turns.indexes) index->DropBefore(turns.end);
   EXPECT_GT(full, 0u);
   EXPECT_EQ(budget.bytes(), 0u);
-  EXPECT_EQ(turns.indexes[0]->stretch(), WalIndex::kStretch);
+  EXPECT_EQ(turns.indexes[0]->interval_bytes(), WalIndex::kIntervalBytes);
   turns.Run(3000);
   EXPECT_GT(budget.bytes(), 0u);
   turns.indexes.clear();
   EXPECT_EQ(budget.bytes(), 0u);
 }
 
-TEST(WalIndexTest, StretchesBecomeShorterAgainAlsoWhileSomeAreHeld) {
+TEST(WalIndexTest, IntervalsBecomeShorterAgainAlsoWhileSomeAreHeld) {
   WalIndexBudget budget(0);
   Turns turns(1, &budget);
   WalIndex& index = *turns.indexes[0];
   for (int i = 0; i < 100'000; ++i) turns.Append(index);
-  std::int64_t stretch = index.stretch();
-  ASSERT_GT(stretch, 4 * WalIndex::kStretch);
+  std::int64_t interval = index.interval_bytes();
+  ASSERT_GT(interval, 4 * WalIndex::kIntervalBytes);
   while (index.size() > 1) {
     const bool few = index.size() - 1 <= WalIndexBudget::kFreeSlots / 2;
     index.DropBefore(index[0].begin + 1);
-    EXPECT_EQ(index.stretch(), few ? std::max(stretch / 2, WalIndex::kStretch) : stretch) << index.size();
-    stretch = index.stretch();
+    EXPECT_EQ(index.interval_bytes(), few ? std::max(interval / 2, WalIndex::kIntervalBytes) : interval)
+        << index.size();
+    interval = index.interval_bytes();
   }
 }
 
-TEST(WalIndexTest, AClearedIndexGivesItsMemoryBackAndBeginsWithShortStretches) {
+TEST(WalIndexTest, AClearedIndexGivesItsMemoryBackAndBeginsWithShortIntervals) {
   WalIndexBudget budget(64 << 10);
   Turns turns(1, &budget);
   WalIndex& index = *turns.indexes[0];
-  for (int i = 0; i < 1'000'000 && index.stretch() == WalIndex::kStretch; ++i) turns.Append(index);
-  ASSERT_GT(index.stretch(), WalIndex::kStretch);
+  for (int i = 0; i < 1'000'000 && index.interval_bytes() == WalIndex::kIntervalBytes; ++i) turns.Append(index);
+  ASSERT_GT(index.interval_bytes(), WalIndex::kIntervalBytes);
   ASSERT_GT(budget.bytes(), 0u);
   index.Clear();
-  EXPECT_EQ(index.stretch(), WalIndex::kStretch);
+  EXPECT_EQ(index.interval_bytes(), WalIndex::kIntervalBytes);
   EXPECT_EQ(index.memory_bytes(), 0u);
   EXPECT_EQ(budget.bytes(), 0u);
 }
 
-TEST(WalIndexTest, ARestoredIndexGoesOnWithAStretchOfItsOwnAndSoDoesWhoAdoptsIt) {
+TEST(WalIndexTest, ARestoredIndexGoesOnWithAIntervalOfItsOwnAndSoDoesWhoAdoptsIt) {
   Turns turns(1, nullptr);
   turns.Run(10);
   const WalIndex& written = *turns.indexes[0];
-  ASSERT_FALSE(written.OpensStretch(written.end()));
-  EXPECT_FALSE(written.Copy().OpensStretch(written.end()));
+  ASSERT_FALSE(written.OpensInterval(written.end()));
+  EXPECT_FALSE(written.Copy().OpensInterval(written.end()));
   const WalIndex restored = WalIndex::Restored({written[0]}, written.end(), written.bytes_total());
-  EXPECT_TRUE(restored.OpensStretch(restored.end()));
+  EXPECT_TRUE(restored.OpensInterval(restored.end()));
   WalIndex adopted;
   adopted.Adopt(restored);
-  EXPECT_TRUE(adopted.OpensStretch(adopted.end()));
+  EXPECT_TRUE(adopted.OpensInterval(adopted.end()));
 }
 
 TEST(WalIndexTest, AnAdoptedIndexKeepsWithinTheBudget) {

@@ -7,17 +7,17 @@
 
 #include "allocation_meter.h"
 #include "base/check.h"
-#include "log/hot_run.h"
+#include "log/partition_snapshot.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t size) {
   using namespace millrace;
   auto rest = std::as_bytes(std::span(input, size));
   while (true) {
     const auto before = rest;
-    std::optional<HotRun> run;
+    std::optional<PartitionSnapshot> run;
     {
       const AllocationMeter meter;
-      run = DecodeHotRun(rest);
+      run = DecodePartitionSnapshot(rest);
       meter.ExpectPeakWithin(AllocationBound(before.size()));
     }
     if (!run) return 0;
@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
       MR_CHECK(run->index[i - 1].base < run->index[i].base && run->index[i - 1].begin < run->index[i].begin);
     }
     std::vector<std::byte> again;
-    EncodeHotRun(*run, again);
+    EncodePartitionSnapshot(*run, again);
     MR_CHECK(std::ranges::equal(again, before.first(before.size() - rest.size())));
   }
 }

@@ -10,7 +10,7 @@
 #include "cursor/position_log_format.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
-#include "log/hot_run.h"
+#include "log/partition_snapshot.h"
 #include "record/compressor.h"
 #include "record/record_batch_builder.h"
 #include "record/record_batch_view.h"
@@ -92,25 +92,25 @@ std::vector<std::byte> PositionFrameBytesOf(PositionFrameKind kind) {
   return bytes;
 }
 
-/// Two partitions of a note: one with two stretches of frames, one without any.
-std::vector<std::byte> HotRunBytes() {
+/// Two partitions of a note: one with two intervals of frames, one without any.
+std::vector<std::byte> PartitionSnapshotBytes() {
   const std::vector<WalIndex::Entry> entries = {
       {Offset(10), WalPosition(4096), 0, 1'700'000'000'000, 1'700'000'000'001},
       {Offset(14), WalPosition(4600), 500, 1'700'000'000'009, 1'700'000'000'010}};
   std::vector<std::byte> bytes;
-  EncodeHotRun({.stream = WalStream(7),
-                .begin = Offset(10),
-                .end = Offset(20),
-                .index = WalIndex::Restored(entries, WalPosition(5000), 900)},
-               bytes);
-  EncodeHotRun({.stream = WalStream(8), .begin = Offset(3), .end = Offset(3), .index = {}}, bytes);
+  EncodePartitionSnapshot({.stream = WalStream(7),
+                           .begin = Offset(10),
+                           .end = Offset(20),
+                           .index = WalIndex::Restored(entries, WalPosition(5000), 900)},
+                          bytes);
+  EncodePartitionSnapshot({.stream = WalStream(8), .begin = Offset(3), .end = Offset(3), .index = {}}, bytes);
   return bytes;
 }
 
 void WriteSeeds(const std::filesystem::path& corpus) {
   Write(corpus / "position_log" / "snapshot", PositionFrameBytesOf(PositionFrameKind::kSnapshot));
   Write(corpus / "position_log" / "update", PositionFrameBytesOf(PositionFrameKind::kUpdate));
-  Write(corpus / "clean_close" / "two-partitions", HotRunBytes());
+  Write(corpus / "clean_close" / "two-partitions", PartitionSnapshotBytes());
   // Which header, and a range of the payload; then the payload.
   const std::string chunk = "\x03\x02\x04the payload of a chunk";
   Write(corpus / "cache_chunk" / "payload", std::as_bytes(std::span(chunk)));

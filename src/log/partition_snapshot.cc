@@ -1,4 +1,4 @@
-#include "log/hot_run.h"
+#include "log/partition_snapshot.h"
 
 #include "base/coding.h"
 
@@ -8,34 +8,34 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 48, kEntryBytes = 40;
 
-bool Ascends(const std::vector<WalIndex::Entry>& entries, const HotRun& run, WalPosition wal_end,
+bool Ascends(const std::vector<WalIndex::Entry>& entries, const PartitionSnapshot& snapshot, WalPosition wal_end,
              std::uint64_t bytes_total) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const WalIndex::Entry& entry = entries[i];
     const bool last = i + 1 == entries.size();
-    const Offset next_base = last ? run.end : entries[i + 1].base;
+    const Offset next_base = last ? snapshot.end : entries[i + 1].base;
     const WalPosition next_begin = last ? wal_end : entries[i + 1].begin;
     const std::uint64_t next_bytes = last ? bytes_total : entries[i + 1].bytes_before;
     if (entry.base >= next_base || entry.begin >= next_begin || entry.bytes_before > next_bytes) return false;
   }
-  return entries.empty() ? run.begin == run.end : run.begin == entries.front().base;
+  return entries.empty() ? snapshot.begin == snapshot.end : snapshot.begin == entries.front().base;
 }
 
 }  // namespace
 
-void EncodeHotRun(const HotRun& run, std::vector<std::byte>& out) {
+void EncodePartitionSnapshot(const PartitionSnapshot& snapshot, std::vector<std::byte>& out) {
   const std::size_t begin = out.size();
-  out.resize(begin + kHeaderBytes + run.index.size() * kEntryBytes);
+  out.resize(begin + kHeaderBytes + snapshot.index.size() * kEntryBytes);
   std::byte* at = out.data() + begin;
-  PutLe(at, run.stream.value());
-  PutLe(at + 8, run.begin.value());
-  PutLe(at + 16, run.end.value());
-  PutLe(at + 24, run.index.end().value());
-  PutLe(at + 32, run.index.bytes_total());
-  PutLe(at + 40, static_cast<std::uint64_t>(run.index.size()));
+  PutLe(at, snapshot.stream.value());
+  PutLe(at + 8, snapshot.begin.value());
+  PutLe(at + 16, snapshot.end.value());
+  PutLe(at + 24, snapshot.index.end().value());
+  PutLe(at + 32, snapshot.index.bytes_total());
+  PutLe(at + 40, static_cast<std::uint64_t>(snapshot.index.size()));
   at += kHeaderBytes;
-  for (std::size_t i = 0; i < run.index.size(); ++i, at += kEntryBytes) {
-    const WalIndex::Entry& entry = run.index[i];
+  for (std::size_t i = 0; i < snapshot.index.size(); ++i, at += kEntryBytes) {
+    const WalIndex::Entry& entry = snapshot.index[i];
     PutLe(at, entry.base.value());
     PutLe(at + 8, entry.begin.value());
     PutLe(at + 16, entry.bytes_before);
@@ -44,15 +44,15 @@ void EncodeHotRun(const HotRun& run, std::vector<std::byte>& out) {
   }
 }
 
-std::optional<HotRun> DecodeHotRun(std::span<const std::byte>& bytes) {
+std::optional<PartitionSnapshot> DecodePartitionSnapshot(std::span<const std::byte>& bytes) {
   if (bytes.size() < kHeaderBytes) return std::nullopt;
   const std::byte* at = bytes.data();
   const auto count = GetLe<std::uint64_t>(at + 40);
   if (count > (bytes.size() - kHeaderBytes) / kEntryBytes) return std::nullopt;
-  HotRun run = {.stream = WalStream(GetLe<std::uint64_t>(at)),
-                .begin = Offset(GetLe<std::int64_t>(at + 8)),
-                .end = Offset(GetLe<std::int64_t>(at + 16)),
-                .index = {}};
+  PartitionSnapshot snapshot = {.stream = WalStream(GetLe<std::uint64_t>(at)),
+                                .begin = Offset(GetLe<std::int64_t>(at + 8)),
+                                .end = Offset(GetLe<std::int64_t>(at + 16)),
+                                .index = {}};
   const WalPosition wal_end(GetLe<std::int64_t>(at + 24));
   const auto bytes_total = GetLe<std::uint64_t>(at + 32);
   std::vector<WalIndex::Entry> entries(count);
@@ -62,10 +62,10 @@ std::optional<HotRun> DecodeHotRun(std::span<const std::byte>& bytes) {
              GetLe<std::int64_t>(at + 24), GetLe<std::int64_t>(at + 32)};
     at += kEntryBytes;
   }
-  if (!Ascends(entries, run, wal_end, bytes_total)) return std::nullopt;
-  run.index = WalIndex::Restored(entries, wal_end, bytes_total);
+  if (!Ascends(entries, snapshot, wal_end, bytes_total)) return std::nullopt;
+  snapshot.index = WalIndex::Restored(entries, wal_end, bytes_total);
   bytes = bytes.subspan(kHeaderBytes + count * kEntryBytes);
-  return run;
+  return snapshot;
 }
 
 }  // namespace millrace

@@ -22,14 +22,14 @@
 
 namespace millrace {
 
-struct HotRun {
+struct PartitionSnapshot {
   WalStream stream;
   Offset begin, end;
   WalIndex index;
 };
 
-void EncodeHotRun(const HotRun& run, std::vector<std::byte>& out);
-/// Takes one run from the front of `bytes`. None: it is not whole, or its entries do not ascend.
-std::optional<HotRun> DecodeHotRun(std::span<const std::byte>& bytes);
+void EncodePartitionSnapshot(const PartitionSnapshot& snapshot, std::vector<std::byte>& out);
+/// Takes one snapshot from the front of `bytes`. None: it is not whole, or its entries do not ascend.
+std::optional<PartitionSnapshot> DecodePartitionSnapshot(std::span<const std::byte>& bytes);
 
 }  // namespace millrace
