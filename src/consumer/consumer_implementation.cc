@@ -48,11 +48,7 @@ Result<Gate::Pass> Consumer::Implementation::Enter() const {
   return inside;
 }
 
-Result<void> Consumer::Implementation::CheckNotEnded() const {
-  MutexLock lock(member_->bell->mutex);
-  if (member_->bell->ended) return *member_->bell->ended;
-  return {};
-}
+Result<void> Consumer::Implementation::CheckNotEnded() const { return member_->CheckNotEnded(); }
 
 /// Partitions may have come or gone: another consumer of the group, a topic that grew. Costs nothing otherwise.
 Result<void> Consumer::Implementation::Refresh() {
@@ -120,7 +116,7 @@ Result<std::vector<ConsumedView>> Consumer::Implementation::PollViews(std::size_
   if (max_records == 0) max_records = settings_.fetch_size;
   const std::chrono::nanoseconds deadline = DeadlineAfter(table_.clock().Monotonic(), wait);
   while (true) {
-    const std::uint64_t rings = Rings();  // whatever comes from now on is looked at, or ends the waiting
+    const std::uint64_t rings = member_->bell->rings();  // whatever comes from now on is looked at, or ends the waiting
     MR_TRY(CheckNotEnded());
     if (member_->calls.closed()) return Error(ErrorCode::kClosed, "the consumer is closed");
     MR_TRY(Refresh());
@@ -139,7 +135,7 @@ Result<std::vector<ConsumedView>> Consumer::Implementation::PollViews(std::size_
     }
     told_error_ = false;
     if (wait <= wait.zero()) {
-      (void)TakeWakeup();
+      member_->wakeup = false;
       return records;
     }
     if (!AwaitRecords(rings, deadline)) return records;
@@ -187,35 +183,15 @@ void Consumer::Implementation::FillWaitingFeeds() {
   ForEach(waiting.size(), settings_.read_pool(), [&](std::size_t i) { waiting[i]->FillAhead(); });
 }
 
-std::uint64_t Consumer::Implementation::Rings() const {
-  MutexLock lock(member_->bell->mutex);
-  return member_->bell->rings;
-}
-
-bool Consumer::Implementation::TakeWakeup() {
-  MutexLock lock(member_->bell->mutex);
-  return std::exchange(member_->bell->wakeup, false);
-}
-
 /// True: something happened since `rings`, look again. False: the deadline passed, or Wakeup.
 bool Consumer::Implementation::AwaitRecords(std::uint64_t rings, std::chrono::nanoseconds deadline) {
-  ConsumerBell& bell = *member_->bell;
   std::vector<std::uint64_t> tickets;
   for (const auto& served : served_)
     tickets.push_back(served->source->AddWaiter(served->feed.read_from(), [bell = member_->bell] { bell->Ring(); }));
-  bool rung = false;
-  {
-    MutexLock lock(bell.mutex);
-    while (bell.rings == rings && !bell.wakeup) {
-      const auto left = TimeLeft(deadline, table_.clock().Monotonic());
-      if (left == left.zero()) break;
-      bell.rung.WaitFor(bell.mutex, left);
-    }
-    // One Wakeup ends one Poll, whatever else woke it.
-    rung = !std::exchange(bell.wakeup, false) && bell.rings != rings;
-  }
+  const bool rung = !member_->wakeup && member_->bell->Await(rings, deadline, table_.clock());
   for (std::size_t i = 0; i < served_.size(); ++i) served_[i]->source->CancelWaiter(tickets[i]);
-  return rung;
+  // One Wakeup ends one Poll, whatever else woke it.
+  return !member_->wakeup.exchange(false) && rung;
 }
 
 Consumer::Implementation::Served* Consumer::Implementation::Find(const TopicPartition& partition) const {
@@ -302,9 +278,8 @@ std::vector<DamagedRange> Consumer::Implementation::TakeSkipped() {
 }
 
 void Consumer::Implementation::Wakeup() {
-  MutexLock lock(member_->bell->mutex);
-  member_->bell->wakeup = true;
-  member_->bell->rung.NotifyAll();
+  member_->wakeup = true;
+  member_->bell->Ring();
 }
 
 Result<void> Consumer::Implementation::Close() {

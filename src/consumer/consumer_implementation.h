@@ -68,8 +68,6 @@ class Consumer::Implementation {
   Result<void> StoreWhatExists(const std::vector<Served*>& changed);
   std::vector<ConsumedView> Gather(std::size_t max_records);
   void FillWaitingFeeds();
-  [[nodiscard]] std::uint64_t Rings() const;
-  bool TakeWakeup();
   bool AwaitRecords(std::uint64_t rings, std::chrono::nanoseconds deadline);
   Served* Find(const TopicPartition& partition) const;
 

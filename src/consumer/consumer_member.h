@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/bell.h"
 #include "base/gate.h"
 #include "base/mutex.h"
 #include "consumer/group_share.h"
@@ -33,26 +34,35 @@ struct ConsumerSettings {
   std::function<ThreadPool*()> read_pool;
 };
 
-/// Rung when there may be something to do for a Poll that waits. Wakers may still run when the consumer is gone.
-struct ConsumerBell {
-  Mutex mutex;
-  CondVar rung;
-  std::uint64_t rings MR_GUARDED_BY(mutex) = 0;
-  bool wakeup MR_GUARDED_BY(mutex) = false;
-  std::optional<Error> ended MR_GUARDED_BY(mutex);  // what every call answers from now on
-
-  void Ring();
-};
-
 /// What the table and a consumer share, whichever of them lives longer.
 struct ConsumerMember {
   GroupShare::Member number = 0;
   std::string group;                  // "": shares with no other
   std::vector<std::string> topics;    // as asked for, each once
   std::vector<PartitionSource*> own;  // asked for one by one
-  const std::shared_ptr<ConsumerBell> bell = std::make_shared<ConsumerBell>();
+  /// Rung when there may be something to do for a Poll that waits. Wakers may still run when the consumer is gone.
+  const std::shared_ptr<Bell> bell = std::make_shared<Bell>();
+  std::atomic<bool> wakeup{false};  // ends one Poll
   Gate calls;
   std::atomic<bool> stale{true};  // its partitions may be others now: Take
+
+  /// Every call answers `error` from now on.
+  void End(const Error& error) {
+    {
+      MutexLock lock(mutex_);
+      ended_ = error;
+    }
+    bell->Ring();
+  }
+  [[nodiscard]] Result<void> CheckNotEnded() const {
+    MutexLock lock(mutex_);
+    if (ended_) return *ended_;
+    return {};
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::optional<Error> ended_ MR_GUARDED_BY(mutex_);
 };
 
 /// What a consumer asks of the table it is in, while it is inside the table's calls.

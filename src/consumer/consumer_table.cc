@@ -20,12 +20,6 @@ std::vector<PartitionKey> KeysOf(std::span<PartitionSource* const> sources) {
 
 }  // namespace
 
-void ConsumerBell::Ring() {
-  MutexLock lock(mutex);
-  ++rings;
-  rung.NotifyAll();
-}
-
 ConsumerTable::ConsumerTable(TopicLookup lookup, PositionStore& positions, Clock& clock,
                              std::shared_ptr<CallGate> calls)
     : lookup_(std::move(lookup)), positions_(positions), clock_(clock), calls_(std::move(calls)) {}
@@ -138,13 +132,7 @@ void ConsumerTable::End(const Error& error) {
   MutexLock lock(mutex_);
   if (ended_) return;
   ended_ = error;
-  for (const auto& member : members_) {
-    {
-      MutexLock bell(member->bell->mutex);
-      member->bell->ended = error;
-    }
-    member->bell->Ring();
-  }
+  for (const auto& member : members_) member->End(error);
 }
 
 }  // namespace millrace

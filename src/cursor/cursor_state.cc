@@ -284,20 +284,10 @@ Result<PositionLog::Ticket> CursorState::EndStaged(const Error& error) {
   return staged;
 }
 
-void CursorState::Ring() {
-  MutexLock lock(bell_->mutex);
-  ++bell_->rings;
-  bell_->rung.NotifyAll();
-}
-
 Result<bool> CursorState::Wait(std::chrono::milliseconds wait, const HandleCalls& handle) {
   const auto deadline = DeadlineAfter(clock_.Monotonic(), wait);
   for (bool woken = false;;) {
-    std::uint64_t rings = 0;
-    {
-      MutexLock lock(bell_->mutex);
-      rings = bell_->rings;
-    }
+    const std::uint64_t rings = bell_->rings();
     if (handle.shut()) return Error(ErrorCode::kClosed, "the cursor is closed");
     const Offset position = [&] {
       MutexLock lock(mutex_);
@@ -312,19 +302,8 @@ Result<bool> CursorState::Wait(std::chrono::milliseconds wait, const HandleCalls
       if (readable) return true;
     }
     if (left == left.zero()) return false;
-    const std::uint64_t ticket = source_.AddWaiter(position, [bell = bell_] {
-      MutexLock lock(bell->mutex);
-      ++bell->rings;
-      bell->rung.NotifyAll();
-    });
-    {
-      MutexLock lock(bell_->mutex);
-      while (bell_->rings == rings) {
-        const auto rest = TimeLeft(deadline, clock_.Monotonic());
-        if (rest == rest.zero() || !bell_->rung.WaitFor(bell_->mutex, rest)) break;
-      }
-      woken = bell_->rings != rings;
-    }
+    const std::uint64_t ticket = source_.AddWaiter(position, [bell = bell_] { bell->Ring(); });
+    woken = bell_->Await(rings, deadline, clock_);
     source_.CancelWaiter(ticket);
   }
 }

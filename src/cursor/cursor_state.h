@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/bell.h"
 #include "base/mutex.h"
 #include "cursor/cursor_read_ahead.h"
 #include "cursor/handle_calls.h"
@@ -61,7 +62,7 @@ class CursorState {
   /// The same, and what was returned is staged to become durable. Waits for no read. No ticket: nothing is to be done.
   Result<PositionLog::Ticket> EndStaged(const Error& error);
   /// The readers who wait look again.
-  void Ring();
+  void Ring() { bell_->Ring(); }
 
   [[nodiscard]] CursorId id() const { return id_; }
   [[nodiscard]] ReadConsistency consistency() const { return consistency_; }
@@ -70,13 +71,6 @@ class CursorState {
  private:
   class Turn;
   class Unwound;
-  /// Rung when there may be something to read. Shared with wakers that may still run when the cursor is gone.
-  struct Bell {
-    Mutex mutex;
-    CondVar rung;
-    std::uint64_t rings MR_GUARDED_BY(mutex) = 0;
-  };
-
   Result<void> CheckNotEnded() const;
   Result<void> BeginTurn(ReadIntent intent) MR_REQUIRES(mutex_);
   Result<bool> LookOrFill(CursorReadAhead::Walk& walk) MR_REQUIRES(mutex_);
@@ -98,6 +92,7 @@ class CursorState {
   const ReadConsistency consistency_;
   const CursorId id_;
   const std::optional<Offset> corrected_from_;
+  /// Rung when there may be something to read. Shared with wakers that may still run when the cursor is gone.
   const std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
 
   mutable Mutex mutex_;
