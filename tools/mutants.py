@@ -26,7 +26,7 @@ import time
 # Tests, and doubles that only tests meet.
 NOT_TESTED = re.compile(r"^(?:faulty|fake)_|_(?:test|bench|fixture|testing|scenario|vectors)\.(?:cc|h)$")
 # Says nothing about what the code does: checks of our own mistakes, and bugs planted on purpose.
-SPARED = re.compile(r"MR_D?CHECK|static_assert|Planted\(|^\s*#|^\s*//|\[\[nodiscard\]\]|^\s*(?:template|using)\b")
+SPARED = re.compile(r"MR_D?CHECK|CheckNoMutexHeld|static_assert|Planted\(|^\s*#|^\s*//|\[\[nodiscard\]\]|^\s*(?:template|using)\b")
 CALL = re.compile(r"^(\s*)(?!return\b|co_|delete\b|throw\b|case\b|else\b|using\b|MR_|MutexLock\b)"
                   r"((?:\(void\))?[A-Za-z_][\w:]*(?:(?:\.|->|\[[^\]]*\])\w*)*\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\);)\s*$")
 DECLARATION = re.compile(r"^\s*(?:const|static|auto|constexpr|explicit|virtual|inline|std::\w+(?:<.*>)?\s+\w+\()")

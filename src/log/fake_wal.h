@@ -85,6 +85,12 @@ class FakeWal final : public Wal {
     frames_.at(begin).damaged = true;
     frames_.at(begin).named_begin = named_begin;
   }
+  /// As Damage, and the error names bytes up to `named_end`, past whole frames.
+  void DamageUpTo(WalPosition begin, WalPosition named_end) {
+    MutexLock lock(mutex_);
+    frames_.at(begin).damaged = true;
+    frames_.at(begin).named_end = named_end;
+  }
   /// A read of more than one frame that meets damage answers it alone, as the real one's second look at a file does.
   void HideWhatLiesBeforeDamage() {
     MutexLock lock(mutex_);
@@ -112,7 +118,7 @@ class FakeWal final : public Wal {
     WalStream stream;
     SharedBytes payload;
     bool damaged = false;
-    WalPosition named_begin = extent.begin;  // of the damage
+    WalPosition named_begin = extent.begin, named_end = extent.end;  // of the damage
   };
   /// What a recovery would find: frames that begin before `end`.
   [[nodiscard]] std::vector<Stored> Frames(WalPosition end) const {
@@ -200,7 +206,7 @@ class FakeWal final : public Wal {
         }
         DamagedRange damage{.place = "wal/1"};
         damage.byte_begin = static_cast<std::uint64_t>(frame.named_begin.value());
-        damage.byte_end = static_cast<std::uint64_t>(frame.extent.end.value());
+        damage.byte_end = static_cast<std::uint64_t>(frame.named_end.value());
         return Error(ErrorCode::kCorruption, "wal/1 is damaged").WithDamage(damage);
       }
       bytes_read_ += static_cast<std::uint64_t>(frame.extent.end - frame.extent.begin);

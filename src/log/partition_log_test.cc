@@ -282,6 +282,19 @@ TEST(PartitionLogTest, WhatLiesBeforeDamageIsReadAlsoIfTheWalHidesIt) {
   EXPECT_EQ(error.damage()->end, Offset(4));
 }
 
+TEST(PartitionLogTest, WholeFramesInsideWhatIsSaidToBeDamagedAreFoundByTheirBlocks) {
+  LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kAsked, 0);
+  f.Append(1);
+  f.wal.AppendForeign(5000);  // the next frame begins in a later block
+  f.Append(1);
+  f.Append(1);
+  f.wal.DamageUpTo(f.wal.Frames(f.wal.end())[0].extent.begin, f.wal.end());
+  const Error error = f.log->ReadHot(Offset(0), Offset(3), UINT64_MAX).error();
+  ASSERT_NE(error.damage(), nullptr);
+  EXPECT_EQ(error.damage()->end, Offset(1));
+  EXPECT_EQ(f.log->ReadHot(Offset(1), Offset(3), UINT64_MAX)->batches.size(), 2u);
+}
+
 TEST(PartitionLogTest, NoMoreIsGivenUpThanIsDamagedWhereverTheDamageIsSaidToBegin) {
   for (const std::int64_t named_before : {0, 150}) {  // the padding before a frame may be part of it
     LogFixture f(SyncPolicy::None(), FakeWal::Syncing::kAsked, 0);
