@@ -135,6 +135,26 @@ TEST_P(CursorTableTest, ABatchEndsBeforeAnErrorWhichTheNextCallTells) {
   EXPECT_EQ(cursor->Position(), Offset(10));
 }
 
+TEST_P(CursorTableTest, ARetentionThatOvertakesIsToldOnceAndTheCursorGoesOnWhereTheLogStarts) {
+  const auto cursor = Open();
+  source_.failure = Error(ErrorCode::kOutOfRange, "gone").WithBounds({Offset(10), Offset(kEntries)});
+  const auto told = cursor->ReadNext(true);
+  ASSERT_FALSE(told);
+  EXPECT_EQ(told.error().code(), ErrorCode::kOutOfRange);
+  EXPECT_EQ(cursor->Position(), Offset(10));
+  source_.failure.reset();
+  EXPECT_EQ(Next(*cursor), 10);
+}
+
+TEST_P(CursorTableTest, CursorsOfATopicThatIsForgottenAreGoneForGoodAndTheirHandlesSayWhy) {
+  const auto cursor = Open();
+  table_->ForgetTopic(TopicId(1), Error(ErrorCode::kNotFound, "topic t was deleted"));
+  EXPECT_EQ(cursor->ReadNext(true).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(table_->List(source_)->size(), 0U);
+  Reopen();
+  EXPECT_EQ(table_->List(source_)->size(), 0U);
+}
+
 TEST_P(CursorTableTest, CursorsOfPartitionsThatAreGoneGoAndTheOthersStay) {
   ASSERT_TRUE(Open()->Close());
   Reopen();

@@ -54,6 +54,20 @@ TEST(PartitionReaderTest, EndIsEmptyAndOutsideIsOutOfRangeWithBounds) {
   EXPECT_THAT(OffsetsOf(*f.partition.reader->Read(Offset(10), {})), ElementsAre(10));
 }
 
+TEST(PartitionReaderTest, WholeBatchesEndWithTheOneThatBringsRecordsMax) {
+  for (const bool cold : {false, true}) {
+    ReadFixture f;
+    for (int i = 0; i < 5; ++i) f.AppendNumbered(3);
+    if (cold) {
+      f.Upload();
+      f.Recycle();
+    }
+    const BatchReadResult read = f.partition.reader->ReadBatches(Offset(0), {.records_max = 6}).value();
+    EXPECT_EQ(read.batches.size(), 2u) << cold;
+    EXPECT_EQ(read.next, Offset(6)) << cold;
+  }
+}
+
 TEST(PartitionReaderTest, RecordsMaxCutsExactlyAndBytesMaxAtABatchBorder) {
   for (const bool cold : {false, true}) {
     ReadFixture f;
