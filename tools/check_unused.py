@@ -11,7 +11,7 @@ import os
 import re
 import sys
 
-TEST = re.compile(r"_(?:test|bench|fixture|testing|scenario|vectors)\.(?:h|cc)$|^(?:fake|faulty|sim)_|allocation_meter")
+TEST = re.compile(r"_(?:test|bench|fixture|testing|scenario|vectors)\.(?:h|cc)$|^(?:fake|faulty|sim|watched)_|allocation_meter")
 # A declaration or definition: a type before the name, or Class::Name. Not a call, for a call has no type before it.
 DECLARED = re.compile(r"^(?:  )*(?:\[\[nodiscard\]\] )?(?:(?:static|virtual|constexpr|inline|explicit|friend) )*"
                       r"(?!return\b|else\b|throw\b|delete\b|new\b|using\b|typedef\b|case\b|MR_)[A-Za-z_][\w:<>,&*\s\[\]]*?[\s&*>]((?:\w+::)*)([A-Za-z_]\w*)\(")
@@ -23,7 +23,6 @@ KEPT = {
     "producer_id": "of the format; idempotent producers are checked by it",
     "producer_epoch": "of the format; idempotent producers are checked by it",
     "SetEpoch": "a partition that is taken over",
-    "AwaitLookAfter": "of a clock that tests set",
     "AwaitVisible": "tests wait by it where callers have AddWaiter",
     "CollectOnce": "tests take all steps of a collection in one",
     "SqliteMigrations": "tests begin at each version",

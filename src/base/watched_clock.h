@@ -4,16 +4,20 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <thread>
 
+#include "base/check.h"
 #include "millrace/clock.h"
 
 namespace millrace {
 
+/// A thread that never lies down would look for ever: that ends the process.
 class WatchedClock final : public Clock {
  public:
   [[nodiscard]] std::int64_t WallMs() const override { return 0; }
   [[nodiscard]] std::chrono::nanoseconds Monotonic() const override {
+    if (std::this_thread::get_id() != maker_) MR_CHECK(++looks_of_others_ < 1'000'000, "it does not sleep");
     ++looks_;
     return std::chrono::nanoseconds(now_.load());
   }
@@ -23,9 +27,14 @@ class WatchedClock final : public Clock {
   void AwaitLookAfter(int looks) const {
     while (looks_ <= looks) std::this_thread::yield();
   }
+  /// Until threads other than the one that made the clock have looked `count` times.
+  void AwaitLooksOfOthers(int count) const {
+    while (looks_of_others_ < count) std::this_thread::yield();
+  }
 
  private:
-  mutable std::atomic<int> looks_{0};
+  const std::thread::id maker_ = std::this_thread::get_id();
+  mutable std::atomic<int> looks_{0}, looks_of_others_{0};
   std::atomic<std::int64_t> now_{1};
 };
 

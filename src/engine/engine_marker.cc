@@ -6,6 +6,7 @@
 
 #include "base/crc32c.h"
 #include "base/try.h"
+#include "engine/small_file.h"
 #include "millrace/bytes.h"
 
 namespace millrace {
@@ -33,14 +34,9 @@ std::optional<std::uint32_t> VersionOf(std::string_view text) {
 }  // namespace
 
 Result<std::optional<std::string>> ReadEngineMarker(FileSystem& file_system, const std::filesystem::path& path) {
-  auto file = file_system.Open(path, {});
-  if (!file) {
-    if (file.error().code() == ErrorCode::kNotFound) return std::nullopt;
-    return std::move(file).error();
-  }
-  std::string text(kMarkerBytesMax, '\0');
-  MR_ASSIGN_OR_RETURN(const std::size_t size, (*file)->ReadAt(0, std::as_writable_bytes(std::span(text))));
-  text.resize(size);
+  MR_ASSIGN_OR_RETURN(const auto found, ReadSmallFile(file_system, path, kMarkerBytesMax));
+  if (!found) return std::nullopt;
+  const std::string& text = *found;
   const std::size_t crc_at = text.rfind("crc ");
   const bool whole = crc_at != std::string::npos && WithCrc(text.substr(0, crc_at)) == text;
   const auto version = VersionOf(text);
@@ -52,7 +48,7 @@ Result<std::optional<std::string>> ReadEngineMarker(FileSystem& file_system, con
   constexpr std::string_view kIdentity = "identity ";
   const std::size_t identity_at = text.find(kIdentity);
   if (!whole || !version || identity_at == std::string::npos) {
-    const DamagedRange damage{.place = path.string(), .byte_begin = 0, .byte_end = size};
+    const DamagedRange damage{.place = path.string(), .byte_begin = 0, .byte_end = text.size()};
     return Error(ErrorCode::kCorruption, fmt::format("{} is damaged: it fails its CRC", path.string()),
                  "put back its copy; it holds the identity that metadata and object store hold too")
         .WithDamage(damage);
@@ -62,17 +58,7 @@ Result<std::optional<std::string>> ReadEngineMarker(FileSystem& file_system, con
 }
 
 Result<void> WriteEngineMarker(FileSystem& file_system, const std::filesystem::path& path, std::string_view identity) {
-  const std::string text = WithCrc(Body(identity));
-  const std::filesystem::path aside = path.string() + ".new";
-  {
-    MR_ASSIGN_OR_RETURN(const auto file, file_system.Open(aside, {.access = FileAccess::kReadWrite,
-                                                                  .creation = FileCreation::kOpenOrCreate}));
-    MR_TRY(file->Truncate(0));
-    MR_TRY(file->WriteAt(0, AsBytes(text)));
-    MR_TRY(file->Sync());
-  }
-  MR_TRY(file_system.Rename(aside, path));
-  return file_system.SyncDirectory(path.parent_path());
+  return ReplaceSmallFile(file_system, path, WithCrc(Body(identity)));
 }
 
 }  // namespace millrace

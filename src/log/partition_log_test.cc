@@ -10,6 +10,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/watched_clock.h"
 #include "log/log_fixture.h"
 
 namespace millrace {
@@ -457,22 +458,6 @@ TEST(PartitionLogTest, AwaitVisibleEndsByAppendDeadlineAndInterrupt) {
   EXPECT_EQ(f.log->TryAppend(batch).error().code(), ErrorCode::kClosed);
 }
 
-/// Tells when a reader has looked at it: it does so under the log's mutex, just before it blocks.
-class WatchedClock final : public Clock {
- public:
-  std::int64_t WallMs() const override { return 0; }
-  std::chrono::nanoseconds Monotonic() const override {
-    ++looks_;
-    return {};
-  }
-  void AwaitLooks(int looks) const {
-    while (looks_ < looks) std::this_thread::yield();
-  }
-
- private:
-  mutable std::atomic<int> looks_ = 0;
-};
-
 TEST(PartitionLogTest, WhoIsBlockedIsWokenByAFailedSyncAndByAnInterrupt) {
   for (const bool interrupted : {false, true}) {
     LogFixture f(SyncPolicy::Each(), FakeWal::Syncing::kByHand);
@@ -488,7 +473,7 @@ TEST(PartitionLogTest, WhoIsBlockedIsWokenByAFailedSyncAndByAnInterrupt) {
       ASSERT_FALSE(visible);
       EXPECT_EQ(visible.error().code(), interrupted ? ErrorCode::kClosed : ErrorCode::kOutOfSpace);
     });
-    clock.AwaitLooks(2);  // first the reader asked for the sync
+    clock.AwaitLooksOfOthers(2);  // first the reader asked for the sync
     if (interrupted) {
       log.Interrupt(Error(ErrorCode::kClosed, "closed"));
     } else {

@@ -280,5 +280,23 @@ TEST(SegmentUploaderTest, UploadAllEndsWithWhatFailedThreeTimesOrWasRefused) {
   }
 }
 
+TEST(ObjectKeyTest, OnlyKeysOfOursGiveAnId) {
+  ObjectId id;
+  for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::uint8_t>(17 * i + 3);
+  for (const std::string prefix : {"", "ns/6162/"}) {
+    const std::string key = ObjectKeyOf(prefix, id, LeaderEpoch(41));
+    EXPECT_EQ(ObjectIdIn(prefix, key), id) << key;
+    EXPECT_EQ(ObjectIdIn("other/", key), std::nullopt);
+    for (std::size_t cut = 0; cut < key.size(); ++cut) EXPECT_EQ(ObjectIdIn(prefix, key.substr(0, cut)), std::nullopt);
+    for (std::size_t at = prefix.size(); at < key.size(); ++at) {
+      std::string other = key;
+      other[at] = 'x';
+      EXPECT_EQ(ObjectIdIn(prefix, other), std::nullopt) << other;
+    }
+  }
+  EXPECT_EQ(ObjectIdIn("", "identity"), std::nullopt);
+  EXPECT_EQ(ObjectIdIn("", "ab/abcdefabcdefabcdefabcdefabcdefab-.obj"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace millrace

@@ -17,43 +17,23 @@
 #include "log/log_fixture.h"
 #include "meta/memory_metadata_store.h"
 #include "store/memory_object_store.h"
+#include "tier/scheduled_partition_fixture.h"
 #include "tier/segment_uploader.h"
-#include "tier/tiered_partition.h"
 
 namespace millrace {
 namespace {
 
 constexpr auto kKnown = UploadSchedule::Outcome::kKnown;
 
-/// A partition whose log is that of a fixture.
-class TestPartition final : public TieredPartition {
- public:
-  PartitionLog& log() override { return *fixture_.log; }
-  UploadLane& lane() override { return lane_; }
-  [[nodiscard]] TopicOptions options() const override { return {}; }
-  [[nodiscard]] SegmentTotals totals() const override { return {}; }
-  void OnSegment(const SegmentRow&) override {}
-  void OnRow(const PartitionRow&) override {}
-  void Append(UploadSchedule& schedule, std::size_t bytes) {
-    fixture_.Append(1, bytes);
-    ASSERT_TRUE(log().Sync({}));
-    schedule.OnAppend(lane_, bytes);
-  }
-
- private:
-  LogFixture fixture_;
-  UploadLane lane_{*this};
-};
-
 class UploadScheduleTest : public ::testing::Test {
  protected:
   UploadScheduleTest() {
     for (int i = 0; i < 3; ++i) {
-      partitions_.push_back(std::make_unique<TestPartition>());
+      partitions_.push_back(std::make_unique<ScheduledPartition>());
       schedule_.Add(partitions_.back()->lane());
     }
   }
-  TestPartition& partition(int i) { return *partitions_[i]; }
+  ScheduledPartition& partition(int i) { return *partitions_[i]; }
   UploadLane& lane(int i) { return partitions_[i]->lane(); }
   void Append(int i, std::size_t bytes = 100) { partition(i).Append(schedule_, bytes); }
   Offset End(int i) { return partition(i).log().offsets().log_end; }
@@ -71,7 +51,7 @@ class UploadScheduleTest : public ::testing::Test {
   SimClock clock_;
   SeededRandom random_{1};
   UploadSchedule schedule_{{.segment_bytes_max = 10'000, .segment_age_max = std::chrono::seconds(60)}, clock_, random_};
-  std::vector<std::unique_ptr<TestPartition>> partitions_;
+  std::vector<std::unique_ptr<ScheduledPartition>> partitions_;
 };
 
 TEST_F(UploadScheduleTest, NothingIsDueAndNothingWakesWhileNothingWaits) {
@@ -334,8 +314,8 @@ TEST_F(UploadScheduleTest, UploadAllDemandsEveryPartitionInOneGo) {
   MemoryObjectStore objects;
   MemoryMetadataStore metadata;
   SegmentUploader uploader({}, objects, metadata, clock_, random_);
-  TestPartition first, second;
-  for (TestPartition* partition : {&first, &second}) {
+  ScheduledPartition first, second;
+  for (ScheduledPartition* partition : {&first, &second}) {
     uploader.schedule().Add(partition->lane());
     partition->Append(uploader.schedule(), 100);
   }
@@ -373,7 +353,7 @@ TEST_F(UploadScheduleTest, OnlyWhatIsDueInLessThanHalfTheAgeGoesAlong) {
 }
 
 TEST_F(UploadScheduleTest, AgeCountsFromTheOldestAppendAlsoAfterARestart) {
-  TestPartition found;
+  ScheduledPartition found;
   Buffer batch = TestBatch();
   ASSERT_TRUE(found.log().TryAppend(batch));  // no schedule is there to hear of it
   clock_.Advance(std::chrono::seconds(45));
@@ -485,185 +465,11 @@ TEST_F(UploadScheduleTest, TheLongestFailureIsNamedAndEndsWithItsLane) {
   schedule_.Close(Error(ErrorCode::kClosed, "closed"));
   EXPECT_FALSE(schedule_.Failure());
   EXPECT_EQ(schedule_.State(lane(1)).ended->code(), ErrorCode::kFenced);  // the first reason stays
-  TestPartition late;
+  ScheduledPartition late;
   schedule_.Add(late.lane());
   EXPECT_EQ(schedule_.State(late.lane()).ended->code(), ErrorCode::kClosed);
   EXPECT_TRUE(schedule_.AwaitIdle(std::chrono::hours(1)));
   EXPECT_TRUE(schedule_.Claim().empty());
-}
-
-/// Every sleeper looks at the clock under the schedule's mutex before it lies down: a test that saw it look and takes
-/// that mutex finds it asleep. One that never lies down would keep the mutex and look for ever: that ends the process.
-class WatchedClock final : public Clock {
- public:
-  [[nodiscard]] std::int64_t WallMs() const override { return clock_.WallMs(); }
-  [[nodiscard]] std::chrono::nanoseconds Monotonic() const override {
-    if (std::this_thread::get_id() == watcher_) return clock_.Monotonic();
-    MR_CHECK(looks_.fetch_add(1) < 1'000'000, "it does not sleep");
-    looks_.notify_all();
-    return clock_.Monotonic();
-  }
-  /// Until other threads have looked `count` times.
-  void AwaitLooks(std::uint64_t count) const {
-    for (std::uint64_t seen = looks_.load(); seen < count; seen = looks_.load()) looks_.wait(seen);
-  }
-
- private:
-  SimClock clock_;
-  const std::thread::id watcher_ = std::this_thread::get_id();
-  mutable std::atomic<std::uint64_t> looks_{0};
-};
-
-/// A flight of lane 0 is on its way, and nothing is due.
-struct Sleepers {
-  Sleepers() {
-    schedule.Add(first.lane());
-    schedule.Add(second.lane());
-    first.Append(schedule, 12'000);
-    flight = schedule.Claim().at(0);
-    schedule.Built(flight, Offset(1), flight.bytes);
-  }
-  void Commit(const UploadClaim& claim, Offset end) {
-    claim.lane->partition().log().AdvanceTieredEnd(end);
-    schedule.OnTieredEnd(*claim.lane, end);
-    schedule.Landed(claim);
-  }
-  WatchedClock clock;
-  SeededRandom random{1};
-  UploadSchedule schedule{{.segment_bytes_max = 10'000, .segment_age_max = std::chrono::hours(24)}, clock, random};
-  TestPartition first, second;
-  UploadClaim flight;
-};
-
-TEST(UploadSleepersTest, ALandingThatMakesRoomWakesASleeper) {
-  Sleepers s;
-  s.second.Append(s.schedule, 12'000);
-  const UploadClaim other = s.schedule.Claim().at(0);
-  s.schedule.Built(other, Offset(1), other.bytes);
-  s.second.Append(s.schedule, 12'000);  // due, and no room in flight
-  std::jthread sleeper([&] { s.schedule.AwaitWork({}); });
-  s.clock.AwaitLooks(1);
-  s.Commit(s.flight, Offset(1));
-}
-
-TEST(UploadSleepersTest, WhoAwaitsAChangeSleepsAndHearsOfEach) {
-  const std::vector<std::function<void(Sleepers&)>> changes = {
-      [](Sleepers& s) { s.Commit(s.flight, Offset(1)); },
-      [](Sleepers& s) { s.schedule.Dropped(s.flight); },
-      [](Sleepers& s) { s.schedule.EndLane(s.second.lane(), Error(ErrorCode::kNotFound, "deleted")); },
-      [](Sleepers& s) { s.schedule.OnTieredEnd(s.first.lane(), Offset(1)); },
-      [](Sleepers& s) { s.schedule.Close(Error(ErrorCode::kClosed, "closed")); },
-      [](Sleepers& s) { s.second.Append(s.schedule, 12'000); },  // due
-  };
-  for (const bool waits : {false, true}) {  // without and with a moment at which something will be due
-    for (const auto& change : changes) {
-      Sleepers s;
-      if (waits) s.second.Append(s.schedule, 100);
-      const std::uint64_t seen = s.schedule.changes();
-      std::jthread sleeper([&] { s.schedule.AwaitChange(seen); });
-      s.clock.AwaitLooks(1);
-      change(s);
-    }
-  }
-}
-
-TEST(UploadSleepersTest, WhoAwaitsIdlenessSleepsUntilTheLastFlightHasLanded) {
-  for (const bool closed : {false, true}) {
-    Sleepers s;
-    std::jthread sleeper([&] { EXPECT_TRUE(s.schedule.AwaitIdle(std::chrono::hours(24))); });
-    s.clock.AwaitLooks(1);
-    if (closed) {
-      s.schedule.Close(Error(ErrorCode::kClosed, "closed"));
-    } else {
-      s.first.log().AdvanceTieredEnd(Offset(1));
-      s.schedule.OnTieredEnd(s.first.lane(), Offset(1));
-      s.clock.AwaitLooks(3);  // two to lie down, one to see that it is committed and still on its way
-      s.schedule.Landed(s.flight);
-    }
-  }
-}
-
-TEST(UploadSleepersTest, WhoAwaitsItsTurnSleepsUntilItsForerunnerHasCommitted) {
-  Sleepers s;
-  const auto fly = [&](TestPartition& partition, Offset end) {
-    partition.Append(s.schedule, 100);
-    s.schedule.Demand(partition.lane(), end);
-    const UploadClaim claim = s.schedule.Claim().at(0);
-    s.schedule.Built(claim, end, claim.bytes);
-    return claim;
-  };
-  const UploadClaim behind = fly(s.first, Offset(2)), failed = fly(s.second, Offset(1));
-  std::vector<UploadClaim> claims{fly(s.second, Offset(2)), behind};
-  s.schedule.Failed(failed, Error(ErrorCode::kUnavailable, "down"), kKnown);
-  {
-    std::jthread sleeper([&] { s.schedule.AwaitTurn(claims); });
-    s.clock.AwaitLooks(1);  // the lost one was given back: now the other waits
-    s.Commit(s.flight, Offset(1));
-  }
-  ASSERT_EQ(claims.size(), 1U);
-  EXPECT_EQ(claims[0].lane, &s.first.lane());
-}
-
-TEST(UploadSleepersTest, WhoAwaitsWorkSleepsAndHearsOfAllThatMakesSomethingDue) {
-  const std::vector<std::function<void(Sleepers&)>> causes = {
-      [](Sleepers& s) { s.second.Append(s.schedule, 12'000); },
-      [](Sleepers& s) { s.schedule.Demand(s.second.lane(), Offset(1)); },
-      [](Sleepers& s) { s.schedule.SetPressure(true); },
-      [](Sleepers& s) { s.schedule.Wake(); },
-      [](Sleepers& s) { s.schedule.Close(Error(ErrorCode::kClosed, "closed")); },
-  };
-  for (std::size_t i = 0; i < causes.size(); ++i) {
-    for (const bool waits : {false, true}) {
-      if (!waits && (i == 1 || i == 2)) continue;  // nothing to demand
-      Sleepers s;
-      if (waits) s.second.Append(s.schedule, 100);
-      // One minds the time, the other sleeps behind it; both hear.
-      std::jthread keeper([&] { s.schedule.AwaitWork({}); });
-      s.clock.AwaitLooks(1);
-      std::jthread other([&] { s.schedule.AwaitWork({}); });
-      s.clock.AwaitLooks(2);
-      causes[i](s);
-    }
-  }
-  Sleepers s;
-  std::stop_source stop;
-  stop.request_stop();
-  s.schedule.AwaitWork(stop.get_token());  // not at all
-}
-
-TEST(UploadSleepersTest, WhoTakesOnlySomeOfWhatIsDueWakesAnotherForTheRest) {
-  TestPartition third, fourth;
-  Sleepers s;
-  s.schedule.Add(third.lane());
-  s.schedule.Add(fourth.lane());
-  s.second.Append(s.schedule, 12'000);
-  const UploadClaim other = s.schedule.Claim().at(0);
-  s.schedule.Built(other, Offset(1), other.bytes);
-  third.Append(s.schedule, 12'000);  // due, as is the next; no room in flight for either
-  fourth.Append(s.schedule, 12'000);
-  std::jthread sleeper([&] { s.schedule.AwaitWork({}); });
-  s.clock.AwaitLooks(1);
-  s.Commit(s.flight, Offset(1));
-  s.Commit(other, Offset(1));
-  EXPECT_EQ(s.schedule.Claim().size(), 1U);
-}
-
-TEST(ObjectKeyTest, OnlyKeysOfOursGiveAnId) {
-  ObjectId id;
-  for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::uint8_t>(17 * i + 3);
-  for (const std::string prefix : {"", "ns/6162/"}) {
-    const std::string key = ObjectKeyOf(prefix, id, LeaderEpoch(41));
-    EXPECT_EQ(ObjectIdIn(prefix, key), id) << key;
-    EXPECT_EQ(ObjectIdIn("other/", key), std::nullopt);
-    for (std::size_t cut = 0; cut < key.size(); ++cut) EXPECT_EQ(ObjectIdIn(prefix, key.substr(0, cut)), std::nullopt);
-    for (std::size_t at = prefix.size(); at < key.size(); ++at) {
-      std::string other = key;
-      other[at] = 'x';
-      EXPECT_EQ(ObjectIdIn(prefix, other), std::nullopt) << other;
-    }
-  }
-  EXPECT_EQ(ObjectIdIn("", "identity"), std::nullopt);
-  EXPECT_EQ(ObjectIdIn("", "ab/abcdefabcdefabcdefabcdefabcdefab-.obj"), std::nullopt);
 }
 
 }  // namespace
