@@ -88,16 +88,10 @@ std::string Quoted(std::string_view text) {
   return out + "'";
 }
 
-}  // namespace
-
-std::string BashCompletion() {
-  return fmt::format(R"(# millrace completion for bash: source <(millrace completion bash)
-_millrace() {{
-  local current="${{COMP_WORDS[COMP_CWORD]}}" previous="" verb="" list="" i word
-  ((COMP_CWORD > 0)) && previous="${{COMP_WORDS[COMP_CWORD-1]}}"
-  for ((i = 1; i < COMP_CWORD && i < 3; i++)); do
-    word="${{COMP_WORDS[i]}}"
-    [[ $word == -* ]] && break
+/// In bash and zsh alike: from the loop over the words before the one to complete, each in $word, to what may follow
+/// them, in $list.
+std::string FindList() {
+  return fmt::format(R"(    [[ $word == -* ]] && break
     case "$verb" in
     "") verb="$word" ;;
     {}) verb="$verb $word" ;;
@@ -113,7 +107,20 @@ _millrace() {{
     "") list="{}" ;;
 {}    esac
   fi
-  if [[ -n $list ]]; then
+)",
+                     fmt::join(Groups(), " | "), ChoiceArms(), FlagArms(), fmt::join(FirstWords(), " "), GroupArms());
+}
+
+}  // namespace
+
+std::string BashCompletion() {
+  return fmt::format(R"(# millrace completion for bash: source <(millrace completion bash)
+_millrace() {{
+  local current="${{COMP_WORDS[COMP_CWORD]}}" previous="" verb="" list="" i word
+  ((COMP_CWORD > 0)) && previous="${{COMP_WORDS[COMP_CWORD-1]}}"
+  for ((i = 1; i < COMP_CWORD && i < 3; i++)); do
+    word="${{COMP_WORDS[i]}}"
+{}  if [[ -n $list ]]; then
     COMPREPLY=($(compgen -W "$list" -- "$current"))
   else
     COMPREPLY=($(compgen -f -- "$current"))
@@ -121,7 +128,7 @@ _millrace() {{
 }}
 complete -o filenames -F _millrace millrace
 )",
-                     fmt::join(Groups(), " | "), ChoiceArms(), FlagArms(), fmt::join(FirstWords(), " "), GroupArms());
+                     FindList());
 }
 
 std::string ZshCompletion() {
@@ -132,23 +139,7 @@ _millrace() {{
   local -a all=("${{words[@]}}")
   for ((i = 2; i < CURRENT && i < 4; i++)); do
     word="${{all[i]}}"
-    [[ $word == -* ]] && break
-    case "$verb" in
-    "") verb="$word" ;;
-    {}) verb="$verb $word" ;;
-    esac
-  done
-  case "$verb:$previous" in
-{}  esac
-  if [[ -z $list && $current == -* ]]; then
-    case "$verb" in
-{}    esac
-  elif [[ -z $list ]]; then
-    case "$verb" in
-    "") list="{}" ;;
-{}    esac
-  fi
-  if [[ -n $list ]]; then
+{}  if [[ -n $list ]]; then
     compadd -- ${{=list}}
   else
     _files
@@ -160,7 +151,7 @@ else
   compdef _millrace millrace
 fi
 )",
-                     fmt::join(Groups(), " | "), ChoiceArms(), FlagArms(), fmt::join(FirstWords(), " "), GroupArms());
+                     FindList());
 }
 
 std::string FishCompletion() {
