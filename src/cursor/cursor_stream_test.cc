@@ -11,10 +11,9 @@
 
 #include "base/mutex.h"
 #include "cursor/cursor_table.h"
+#include "cursor/entries_fixture.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
-#include "record/record_batch_builder.h"
-#include "record/record_batch_view.h"
 
 namespace millrace {
 namespace {
@@ -34,14 +33,7 @@ class EndlessSource final : public PartitionSource {
   Result<ReadResult> Read(Offset, const ReadLimits&) override { return ReadResult{}; }
   Result<BatchReadResult> ReadBatches(Offset begin, const ReadLimits&) override {
     MutexLock lock(mutex_);
-    BatchReadResult read{.next = begin, .high_watermark = end_};
-    if (begin >= end_) return read;
-    const Offset base(begin.value() / 10 * 10);
-    Buffer batch = *BuildRecordBatch(std::vector<Record>(10, Record{.value = "v"}), {});
-    StampBatch(batch.bytes(), base, LeaderEpoch(1));
-    read.batches.push_back(std::move(batch).Freeze());
-    read.next = base + 10;
-    return read;
+    return TenEntriesAround(begin, end_);
   }
   Result<Offset> OffsetForTime(std::int64_t) override { return Offset(0); }
   void Abandon(Offset next) override { abandoned.push_back(next); }

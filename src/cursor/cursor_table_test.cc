@@ -16,10 +16,9 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "cursor/entries_fixture.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
-#include "record/record_batch_builder.h"
-#include "record/record_batch_view.h"
 
 namespace millrace {
 namespace {
@@ -41,14 +40,7 @@ class HookedSource final : public PartitionSource {
     if (++reads == 1 && on_first_read) on_first_read();
     if (failure) return *failure;
     if (fails_from != 0 && reads >= fails_from) return Error(ErrorCode::kUnavailable, "the store is away");
-    BatchReadResult read{.next = begin, .high_watermark = Offset(kEntries)};
-    if (begin >= Offset(kEntries)) return read;
-    const Offset base(begin.value() / 10 * 10);
-    Buffer batch = *BuildRecordBatch(std::vector<Record>(10, Record{.value = "v"}), {});
-    StampBatch(batch.bytes(), base, LeaderEpoch(1));
-    read.batches.push_back(std::move(batch).Freeze());
-    read.next = base + 10;
-    return read;
+    return TenEntriesAround(begin, Offset(kEntries));
   }
   Result<Offset> OffsetForTime(std::int64_t) override { return Offset(0); }
   std::uint64_t AddWaiter(Offset, std::move_only_function<void()> wake) override {

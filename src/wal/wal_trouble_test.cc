@@ -89,6 +89,16 @@ const SyncPolicy kPolicies[] = {SyncPolicy::Each(), SyncPolicy::Interval(std::ch
 enum class Fails { kSync, kWrite };
 
 // More was given to the file than is durable, and no ring holds it any more: it is read back and goes along.
+/// Every write of the staging file fails from now on, and says so in `fired`.
+void FailStagingWrites(SimFileSystem& disk, bool& fired) {
+  disk.SetFaultPlan(
+      [&fired](SimOperation operation, const std::filesystem::path& path, std::uint64_t) -> std::optional<SimFault> {
+        if (operation != SimOperation::kWrite || path.filename() != "staging") return std::nullopt;
+        fired = true;
+        return SimFault{};
+      });
+}
+
 TEST(WalTroubleTest, OneFailedSyncOrWriteUnderAnyPolicyIsNotTheEnd) {
   for (const SyncPolicy& sync : kPolicies) {
     for (const Fails fails : {Fails::kSync, Fails::kWrite}) {
@@ -297,12 +307,7 @@ TEST(WalTroubleTest, ACallbackIsToldWhenStagingFailsAndNobodyLeads) {
   int told = 0;
   wal->OnDurable(first->end, [&](const Result<void>& result) { told += result ? 100 : 1; });
   bool fired = false;
-  disk.SetFaultPlan(
-      [&](SimOperation operation, const std::filesystem::path& path, std::uint64_t) -> std::optional<SimFault> {
-        if (operation != SimOperation::kWrite || path.filename() != "staging") return std::nullopt;
-        fired = true;
-        return SimFault{};
-      });
+  FailStagingWrites(disk, fired);
   EXPECT_FALSE(Append(*wal.wal, "second"));
   EXPECT_TRUE(fired);
   EXPECT_EQ(told, 0) << "under the locks of whoever appends";
@@ -362,12 +367,7 @@ TEST(WalTroubleTest, EverybodyIsToldWhenStagingFailsWhileASyncDoesNotEnd) {
   }
   staged.wait();
   bool fired = false;
-  disk.SetFaultPlan(
-      [&](SimOperation operation, const std::filesystem::path& path, std::uint64_t) -> std::optional<SimFault> {
-        if (operation != SimOperation::kWrite || path.filename() != "staging") return std::nullopt;
-        fired = true;
-        return SimFault{};
-      });
+  FailStagingWrites(disk, fired);
   EXPECT_FALSE(Append(*wal.wal, "fails"));
   EXPECT_TRUE(fired);
   for (auto& waiter : waiters) waiter.join();  // before the sync ends
