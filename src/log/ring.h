@@ -19,8 +19,15 @@ class Ring {
   /// How many fit before the next doubling, to next_capacity().
   [[nodiscard]] std::size_t capacity() const { return slots_.size(); }
   [[nodiscard]] std::size_t next_capacity() const { return slots_.empty() ? kFirstSlots : slots_.size() * 2; }
-  [[nodiscard]] T& operator[](std::size_t index) { return slots_[(first_ + index) & (slots_.size() - 1)]; }
-  [[nodiscard]] const T& operator[](std::size_t index) const { return slots_[(first_ + index) & (slots_.size() - 1)]; }
+  /// Precondition: index < size().
+  [[nodiscard]] T& operator[](std::size_t index) {
+    MR_DCHECK(index < size_, index, size_);
+    return slots_[SlotOf(index)];
+  }
+  [[nodiscard]] const T& operator[](std::size_t index) const {
+    MR_DCHECK(index < size_, index, size_);
+    return slots_[SlotOf(index)];
+  }
   [[nodiscard]] T& front() { return (*this)[0]; }
   [[nodiscard]] const T& front() const { return (*this)[0]; }
   [[nodiscard]] T& back() { return (*this)[size_ - 1]; }
@@ -28,7 +35,7 @@ class Ring {
 
   void PushBack(T value) {
     if (size_ == slots_.size()) MoveTo(next_capacity());
-    (*this)[size_] = std::move(value);
+    slots_[SlotOf(size_)] = std::move(value);
     ++size_;
   }
   void PopFront() {
@@ -44,7 +51,7 @@ class Ring {
   /// Drops what lies at `size` and behind. Precondition: size <= size().
   void Truncate(std::size_t size) {
     MR_DCHECK(size <= size_);
-    while (size_ > size) (*this)[--size_] = T{};
+    while (size_ > size) slots_[SlotOf(--size_)] = T{};
   }
   /// To the fewest slots that hold what it holds.
   void ShrinkToFit() {
@@ -68,6 +75,7 @@ class Ring {
   }
 
  private:
+  [[nodiscard]] std::size_t SlotOf(std::size_t index) const { return (first_ + index) & (slots_.size() - 1); }
   static constexpr std::size_t kFirstSlots = 8, kKeptSlots = 32;
 
   void MoveTo(std::size_t slots) {

@@ -346,6 +346,17 @@ TEST(PartitionReaderTest, OffsetForTimeFindsTheFirstWhenTimesGoBack) {
   }
 }
 
+TEST(PartitionReaderTest, ATimeThatOnlyForgottenRecordsOfASegmentHaveIsLookedForBehindIt) {
+  ReadFixture f({.segment_block_bytes = 100});
+  for (const int time : {400, 100, 200})
+    f.Append(std::vector<Record>{{.timestamp_ms = time, .value = std::string(80, 'x')}});
+  f.Upload();
+  f.Recycle();
+  f.Trim(f.partition, Offset(1));
+  EXPECT_EQ(f.partition.reader->OffsetForTime(300).value(), Offset(3));
+  EXPECT_EQ(f.partition.reader->OffsetForTime(150).value(), Offset(2));
+}
+
 TEST(PartitionReaderTest, IdlePollsAskNobody) {
   ReadFixture f;
   f.AppendNumbered(10);
