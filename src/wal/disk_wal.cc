@@ -54,6 +54,7 @@ DiskWal::DiskWal(const WalOptions& options, FileSystem& file_system, Clock& cloc
       idle_(options.sync) {}
 
 Result<void> DiskWal::Recover(WalReplay& replay) {
+  MR_CHECK(ends_.end() == WalPosition(), ends_.end().value());  // once
   MR_TRY(CheckOptions(options_));
   MR_TRY(file_system_.CreateDirectories(options_.directory));
   WalRecovery recovery(
@@ -69,13 +70,15 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
     chain_.ContinueAt(log.next_generation, log.next_slot);
     for (const auto& disk : log.unfinished) MR_TRY(factory_.Remove(*disk));
     for (const auto& disk : log.left_aside) {
-      if (!WalFileFactory::Reserve(*disk, chain_.TakeGeneration())) MR_TRY(factory_.Remove(*disk));
+      if (WalFileFactory::Reserve(*disk, chain_.TakeGeneration())) {
+        chain_.AddRework(disk);
+      } else {  // never to be used again: its handle would take what no name leads to
+        MR_TRY(factory_.Remove(*disk));
+      }
     }
     // Whatever was made just before a crash is listed; from here on it is listed for good.
     if (!Planted(Bug::kWalSkipDirectorySync)) MR_TRY(file_system_.SyncDirectory(options_.directory));
-    for (const auto* free : {&log.reusable, &log.left_aside}) {
-      for (const auto& disk : *free) chain_.AddRework(disk);
-    }
+    for (const auto& disk : log.reusable) chain_.AddRework(disk);
     for (RecoveredFile& recovered : log.files) {
       auto file = std::make_shared<WalFile>(std::move(recovered.disk), recovered.header);
       file->MarkBegun();
@@ -106,6 +109,7 @@ WalPosition DiskWal::durable_end() const { return ends_.durable(); }
 WalPosition DiskWal::end() const { return ends_.end(); }
 
 void DiskWal::SetDurableListener(std::function<void(WalPosition durable_end)> listener) {
+  MR_CHECK(!listener_ && listener);
   listener_ = std::move(listener);
 }
 
@@ -144,6 +148,7 @@ Result<void> DiskWal::Close() {
   if (mark) closed = LeadGroup(Lead::kSync);
   {
     MutexLock lock(mutex_);
+    MR_CHECK(!closed_ && closing_);
     closed_ = true;
     const Error error(ErrorCode::kClosed, "the WAL is closed");
     completions_.Release(durable_end(), commit_.poison() ? commit_.poison() : &error);

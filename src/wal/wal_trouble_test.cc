@@ -5,6 +5,7 @@
 // the test lets them go. Proves rows 12 and 13 of the reliability table for every sync policy.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <latch>
 #include <thread>
@@ -240,6 +241,43 @@ TEST(WalTroubleTest, AFileThatFailedKeepsWhatItHoldsAndOneThatWasNotBegunIsUsedA
     disk.Crash();
     EXPECT_EQ(OpenWal(disk, clock).replay->payloads(), written);
   }
+}
+
+// Its handle may be open still, and takes everything: what was written there would be gone with the process.
+TEST(WalTroubleTest, AFileLeftAsideThatARecoveryRemovesIsNotUsedAgain) {
+  SimFileSystem disk;
+  SimClock clock;
+  const auto first = std::filesystem::path(kWalDirectory) / WalFileName(1);
+  bool failed = false, removable = false;
+  const auto plan = [&](SimOperation operation, const std::filesystem::path& path,
+                        std::uint64_t) -> std::optional<SimFault> {
+    if (operation == SimOperation::kRemove && !removable) return SimFault{};
+    if (operation != SimOperation::kSync || path != first || failed) return std::nullopt;
+    failed = true;
+    return SimFault{};
+  };
+  std::vector<std::string> written = {Payload(0, 3'000)};
+  {
+    auto wal = OpenWal(disk, clock);
+    disk.SetFaultPlan(plan);
+    ASSERT_TRUE(AppendDurably(*wal.wal, written.back())) << "in a fresh file";
+    ASSERT_TRUE(failed);
+    disk.KillProcess();
+  }
+  failed = false;
+  removable = true;
+  auto wal = OpenWal(disk, clock);
+  ASSERT_TRUE(failed) << "it could not be marked free, and was removed";
+  disk.SetFaultPlan(nullptr);
+  const auto files = disk.Files();
+  ASSERT_EQ(std::ranges::find(files, first), files.end());
+  EXPECT_EQ(wal->Stats().pool_files, 0U);
+  for (std::uint64_t n = 1; wal->Stats().files < 3; ++n) {
+    written.push_back(Payload(n, 3'000));
+    ASSERT_TRUE(AppendDurably(*wal.wal, written.back()));
+  }
+  disk.KillProcess();
+  EXPECT_EQ(OpenWal(disk, clock).replay->payloads(), written);
 }
 
 // Without it the chain would begin with a file whose header may not be there.
