@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint64_t kMagic = 0x31307631'4157524dULL;
 constexpr std::size_t kCopyBytes = 64;
 constexpr std::size_t kSecondCopy = 2048;
+static_assert(kCopyBytes == 64 && kCopyBytes <= kSecondCopy && kSecondCopy + kCopyBytes <= kWalFileHeaderBytes);
 
 /// Could a log have written this? A right CRC alone does not make a place inside the file of a number.
 bool Consistent(const WalFileHeader& header) {

@@ -28,6 +28,7 @@ inline constexpr std::uint64_t kWalFrameAlignment = 8;
 /// Groups begin at multiples of this; direct writes need it.
 inline constexpr std::uint64_t kWalBlockBytes = 4096;
 static_assert(kWalFrameHeaderBytes % kWalFrameAlignment == 0 && kWalBlockBytes % kWalFrameAlignment == 0);
+static_assert((kWalBlockBytes & (kWalBlockBytes - 1)) == 0, "a direct write begins and ends at a power of two");
 
 constexpr std::uint64_t AlignUp(std::uint64_t value, std::uint64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
