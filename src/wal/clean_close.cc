@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/check.h"
 #include "base/coding.h"
 #include "base/crc32c.h"
 #include "base/try.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr std::uint64_t kMagic = 0x3245534f4c43524d;  // "MRCLOSE2"; the first one did not say how far its note went
 constexpr std::size_t kHeaderBytes = 48, kFileBytes = 24, kCrcFrom = 12;
 constexpr std::uint64_t kBytesMax = 1ull << 30;
+static_assert(kHeaderBytes == kCrcFrom + 4 + 4 * 8 && kFileBytes == 3 * 8, "as clean_close.h draws it");
 
 }  // namespace
 
@@ -31,6 +33,7 @@ std::vector<std::byte> EncodeWalCleanClose(const WalCleanClose& close) {
     PutLe(at + 16, file.payload_end.value());
     at += kFileBytes;
   }
+  MR_CHECK(at + close.note.size() == bytes.data() + bytes.size(), close.files.size(), close.note.size(), bytes.size());
   if (!close.note.empty()) std::memcpy(at, close.note.data(), close.note.size());
   PutLe(bytes.data() + 8, Crc32c(std::span<const std::byte>(bytes).subspan(kCrcFrom)));
   return bytes;

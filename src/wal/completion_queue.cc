@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
+
 namespace millrace {
 
 void CompletionQueue::Add(WalPosition end, Done done) {
@@ -11,6 +13,7 @@ void CompletionQueue::Add(WalPosition end, Done done) {
   auto place = waiting_.end();
   while (place != waiting_.begin() && std::prev(place)->end > end) --place;
   waiting_.insert(place, {end, std::move(done)});
+  CheckInvariants();
 }
 
 bool CompletionQueue::empty() const {
@@ -28,6 +31,7 @@ void CompletionQueue::Release(WalPosition durable_end, const Error* failure) {
     released_.push_back({std::move(waiting_.front().done), *failure});
     waiting_.pop_front();
   }
+  MR_DCHECK(waiting_.empty() || waiting_.front().end > durable_end, waiting_.front().end.value(), durable_end.value());
 }
 
 void CompletionQueue::RunReleased() noexcept {
@@ -36,6 +40,7 @@ void CompletionQueue::RunReleased() noexcept {
     {
       MutexLock lock(mutex_);
       if (batch.empty() && runner_) return;
+      MR_CHECK(batch.empty() || runner_ == std::this_thread::get_id());  // none but the runner ends the run
       runner_.reset();
       if (released_.empty()) {
         idle_.NotifyAll();
@@ -54,6 +59,12 @@ void CompletionQueue::RunAll() {
   RunReleased();
   MutexLock lock(mutex_);
   while (runner_ && runner_ != std::this_thread::get_id()) idle_.Wait(mutex_);
+}
+
+void CompletionQueue::CheckInvariants() const {
+#ifndef NDEBUG
+  MR_CHECK(std::ranges::is_sorted(waiting_, {}, &Waiting::end), waiting_.size());
+#endif
 }
 
 }  // namespace millrace

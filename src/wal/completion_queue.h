@@ -37,6 +37,8 @@ class CompletionQueue {
     Done done;
     Result<void> result;
   };
+  void CheckInvariants() const MR_REQUIRES(mutex_);
+
   mutable Mutex mutex_;
   std::deque<Waiting> waiting_ MR_GUARDED_BY(mutex_);  // ascending
   std::deque<Released> released_ MR_GUARDED_BY(mutex_);

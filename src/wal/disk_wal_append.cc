@@ -135,6 +135,7 @@ Result<WalExtent> DiskWal::Stage(WalFrameHeader header, std::span<const std::spa
     SetPoison(published.error().WithContext("the WAL's staging file").WithRetryable(false));
   }
   commit_.OnStaged(header);
+  MR_DCHECK(ring_->holds_large() || BlockUp(end) - commit_.written_end() <= static_cast<std::int64_t>(ring_->size()));
   ++stats_.frames;
   return WalExtent{begin, end};
 }

@@ -19,6 +19,7 @@ Result<void> WriteGroup(GroupCommit::Group& group) {
   WalFile* before = nullptr;
   for (const GroupCommit::Piece& piece : group.pieces) {
     if (!piece.file->begun()) {
+      MR_CHECK(piece.begin == piece.file->header().predecessor_end, piece.begin.value(), piece.file->name());
       // Its header says that all before was synced; so it must be.
       if (before != nullptr && before->dirty()) {
         MR_TRY(before->Sync());
@@ -177,6 +178,7 @@ Result<void> DiskWal::LeadGroup(Lead lead) {
   Group group;
   {
     MutexLock lock(mutex_);
+    MR_CHECK(gate_.led());
     if (const Error* poison = commit_.poison()) {
       EndLeadership();
       return *poison;
@@ -223,6 +225,7 @@ void DiskWal::FinishGroup(const Group& group, const Result<void>& result) {
   GroupGate::Wakes wakes;
   {
     MutexLock lock(mutex_);
+    MR_CHECK(gate_.led() && durable >= commit_.announced_end(), durable.value(), commit_.announced_end().value());
     commit_.Announce(durable);
     const Error* poison = commit_.poison();
     completions_.Release(durable, poison ? poison : !result ? &result.error() : nullptr);

@@ -24,6 +24,7 @@ DiskWal::Missing DiskWal::Roll(std::uint64_t capacity_min) {
       break;
   }
   const auto ready = chain_.TakeReady(capacity_min);
+  MR_CHECK(ready, capacity_min, chain_.pool_files());
   PadToBlock();
   const WalPosition begin = commit_.end();
   chain_.Roll(*ready, commit_.payload_end(), {.base = begin, .at = begin, .last_frame = commit_.last_frame()});
@@ -94,6 +95,7 @@ Result<void> DiskWal::BuildUntilReady(std::uint64_t capacity_min) {
 }
 
 void DiskWal::EndBuilding(const Result<void>& built) {
+  MR_CHECK(building_);
   building_ = false;
   if (built) {
     idle_.OnBuilt();
@@ -125,6 +127,7 @@ Result<void> DiskWal::BeginFirstFile(WalPosition start, WalPosition last_frame,
                                      const std::vector<StagedFrame>& carried) {
   const WalPosition base = BlockDown(start);
   const WalPosition end = carried.empty() ? base : BlockUp(WalFrameEnd(carried.back().header));
+  MR_CHECK(carried.empty() || start == carried.front().header.position, start.value(), carried.size());
   const auto bytes = static_cast<std::uint64_t>(end - base);
   MR_TRY(BuildUntilReady(bytes + kWalBlockBytes));
   std::shared_ptr<WalFile> file;
@@ -151,6 +154,7 @@ Result<void> DiskWal::BeginFirstFile(WalPosition start, WalPosition last_frame,
     return begun;
   }
   MutexLock lock(mutex_);
+  MR_CHECK(!active_usable_ && !commit_.HasUnwritten(), commit_.end().value(), commit_.written_end().value());
   chain_.Add(std::move(file));
   commit_.StartAt({.end = end, .last_frame = commit_.last_frame(), .proved = base});  // by its header
   active_usable_ = true;
@@ -182,6 +186,7 @@ Result<void> DiskWal::EnsureUsable() {
   }
   if (made && !may_continue_) made = BeginFirstFile(end, last_frame, {});
   MutexLock lock(mutex_);
+  MR_CHECK(!made || (ring_ && !chain_.files().empty()));
   if (made) active_usable_ = true;
   EndLeadership();
   return made;
@@ -256,6 +261,7 @@ Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
     chain_.OnFreed();
   }
   MutexLock lock(mutex_);
+  MR_CHECK(building_);
   building_ = false;
   room_.NotifyAll();
   if (idle_.asleep() && LacksFile()) WakeSleeper();

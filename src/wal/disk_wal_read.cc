@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "wal/disk_wal.h"
 
@@ -77,8 +78,10 @@ Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64
     std::uint64_t bytes = 0;
     for (Frame& frame : found->frames) {
       bytes += frame.payload.size();
+      MR_DCHECK(all.frames.empty() || all.frames.back().extent.end <= frame.extent.begin, frame.extent.begin.value());
       all.frames.push_back(std::move(frame));
     }
+    MR_DCHECK(found->next >= part.begin, found->next.value(), part.begin.value());
     all.next = found->next;
     if (bytes >= bytes_max) break;
     bytes_max -= bytes;

@@ -109,6 +109,7 @@ Result<bool> DiskWal::DropLargeArea() {
     if (ring_->large_size() == 0 || ring_->holds_large() || !idle_.IsQuiet(clock_.Monotonic())) return false;
     if (!gate_.TryLead()) return false;
     area = ring_->ExchangeLarge(nullptr);
+    MR_CHECK(area != nullptr && ring_->large_size() == 0, ring_->large_size());
   }
   area.reset();
   ring->RemoveLarge();

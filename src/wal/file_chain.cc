@@ -18,6 +18,10 @@ constexpr std::uint64_t kGrowth = 4;
 
 std::shared_ptr<WalFile> MakeFile(const ReadyWalFile& ready, const FileChain::Entry& entry,
                                   std::uint64_t predecessor_generation) {
+  // What recovery asks of a header before it believes it.
+  MR_CHECK(ready.generation > predecessor_generation, ready.generation, predecessor_generation);
+  MR_CHECK(entry.base == BlockDown(entry.at) && entry.last_frame < entry.at, entry.base.value(), entry.at.value(),
+           entry.last_frame.value());
   return std::make_shared<WalFile>(ready.disk, WalFileHeader{.state = WalFileState::kLive,
                                                              .generation = ready.generation,
                                                              .base = entry.base,
@@ -28,6 +32,10 @@ std::shared_ptr<WalFile> MakeFile(const ReadyWalFile& ready, const FileChain::En
 }
 
 }  // namespace
+
+FileChain::FileChain(const Limits& limits) : limits_(limits) {
+  MR_CHECK(limits_.file_bytes_max > 0 && limits_.file_bytes_max % kWalBlockBytes == 0, limits_.file_bytes_max);
+}
 
 bool FileChain::Holds(const FilePointer& file) const { return std::ranges::find(files_, file) != files_.end(); }
 
@@ -46,6 +54,7 @@ FileChain::Holder FileChain::HolderOf(WalPosition position) const {
 }
 
 FileChain::FilePointer FileChain::SoleHolderOf(WalExtent extent) const {
+  MR_CHECK(extent.begin < extent.end, extent.begin.value(), extent.end.value());
   const auto after = std::ranges::find_if(files_, [&](const auto& file) { return file->base() > extent.begin; });
   if (after == files_.begin() || (after != files_.end() && (*after)->base() < extent.end)) return nullptr;
   return *std::prev(after);
@@ -54,6 +63,13 @@ FileChain::FilePointer FileChain::SoleHolderOf(WalExtent extent) const {
 void FileChain::AddRecovered(FilePointer file) {
   NoteCapacity(file->header().capacity);
   files_.push_back(std::move(file));
+  CheckInvariants();
+}
+
+void FileChain::Add(FilePointer file) {
+  MR_CHECK(files_.empty() || file->header().predecessor_generation == files_.back()->generation(), file->name());
+  files_.push_back(std::move(file));
+  CheckInvariants();
 }
 
 FileChain::FilePointer FileChain::MakeNext(const ReadyWalFile& ready, const Entry& entry) const {
@@ -69,9 +85,12 @@ FileChain::Lack FileChain::LackOfRoll(std::uint64_t capacity_min) const {
 }
 
 void FileChain::Roll(const ReadyWalFile& ready, WalPosition payload_end, const Entry& entry) {
+  MR_CHECK(payload_end <= entry.at && entry.at >= files_.back()->base(), payload_end.value(), entry.at.value(),
+           files_.back()->base().value());
   files_.back()->payload_end = payload_end;
   files_.push_back(MakeNext(ready, entry));
   ++rolls_;
+  CheckInvariants();
 }
 
 std::vector<FileChain::FilePointer> FileChain::Replace(const ReadyWalFile& ready, const Entry& entry) {
@@ -89,6 +108,7 @@ std::vector<FileChain::FilePointer> FileChain::Replace(const ReadyWalFile& ready
     // Never given to the disk: nothing is wrong with it, but its generation is below the fresh one now.
     if (!file->begun() && !file->failed()) rework_.push_back(file->disk());
   }
+  CheckInvariants();
   return dropped;
 }
 
@@ -101,8 +121,14 @@ FileChain::FilePointer FileChain::NextToFree(WalPosition position, WalPosition d
   if (unfreed_.empty() && files_.size() > 1 && FrontIsDone(position, durable_end)) {
     unfreed_.push_back(std::move(files_.front()));
     files_.pop_front();
+    CheckInvariants();
   }
   return unfreed_.empty() ? nullptr : unfreed_.front();
+}
+
+void FileChain::OnFreed() {
+  MR_CHECK(!unfreed_.empty());
+  unfreed_.pop_front();
 }
 
 bool FileChain::PoolTakes(const WalDiskFile& disk) const {
@@ -110,6 +136,7 @@ bool FileChain::PoolTakes(const WalDiskFile& disk) const {
 }
 
 void FileChain::ContinueAt(std::uint64_t next_generation, std::uint64_t next_slot) {
+  MR_CHECK(next_generation >= next_generation_ && next_slot >= next_slot_, next_generation, next_slot);
   next_generation_ = next_generation;
   next_slot_ = next_slot;
 }
@@ -124,14 +151,25 @@ std::optional<ReadyWalFile> FileChain::TakeRework(std::uint64_t capacity_min) {
 
 void FileChain::AddBuilt(ReadyWalFile ready) {
   NoteCapacity(ready.disk->capacity);
+  AddReady(std::move(ready));
+}
+
+void FileChain::AddFreed(ReadyWalFile ready) { AddReady(std::move(ready)); }
+
+void FileChain::AddReady(ReadyWalFile ready) {
+  MR_CHECK(ready_.empty() || ready.generation > ready_.back().generation, ready.generation, ready_.back().generation);
   ready_.push_back(std::move(ready));
+  CheckInvariants();
 }
 
 std::optional<ReadyWalFile> FileChain::TakeReady(std::uint64_t capacity_min) {
   while (!ready_.empty()) {
     ReadyWalFile ready = std::move(ready_.front());
     ready_.pop_front();
-    if (ready.disk->capacity >= capacity_min) return ready;
+    if (ready.disk->capacity >= capacity_min) {
+      MR_CHECK(files_.empty() || ready.generation > files_.back()->generation(), ready.generation);
+      return ready;
+    }
     // Too small now, and too old later: generations are used in order.
     rework_.push_back(std::move(ready.disk));
   }
@@ -139,6 +177,7 @@ std::optional<ReadyWalFile> FileChain::TakeReady(std::uint64_t capacity_min) {
 }
 
 bool FileChain::LacksFile(WalPosition end) const {
+  MR_CHECK(!files_.empty() && end >= active()->base(), end.value(), files_.size());
   const WalFile& file = *active();
   const auto used = static_cast<std::uint64_t>(end - file.base());
   const std::size_t wanted = used * 4 < file.disk()->capacity ? 0 : rolls_ < 2 ? 1 : 2;
@@ -191,6 +230,25 @@ const ReadyWalFile* FileChain::FindReady(std::uint64_t capacity_min) const {
 
 void FileChain::NoteCapacity(std::uint64_t capacity) {
   built_capacity_ = std::max(built_capacity_, std::min(capacity, limits_.file_bytes_max));
+}
+
+void FileChain::CheckInvariants() const {
+#ifndef NDEBUG
+  for (std::size_t i = 1; i < files_.size(); ++i) {
+    MR_CHECK(files_[i - 1]->generation() < files_[i]->generation(), files_[i - 1]->name(), files_[i]->name());
+  }
+  for (std::size_t i = 0; i < ready_.size(); ++i) {
+    const std::uint64_t before = i > 0 ? ready_[i - 1].generation : files_.empty() ? 0 : files_.back()->generation();
+    MR_CHECK(before < ready_[i].generation, before, ready_[i].generation);
+  }
+  // A file has one use at a time: of the chain, ready, to be reworked, or on its way out.
+  std::vector<const WalDiskFile*> disks;
+  for (const auto& file : files_) disks.push_back(file->disk().get());
+  for (const auto& ready : ready_) disks.push_back(ready.disk.get());
+  for (const auto& disk : rework_) disks.push_back(disk.get());
+  std::ranges::sort(disks);
+  MR_CHECK(std::ranges::adjacent_find(disks) == disks.end(), disks.size());
+#endif
 }
 
 }  // namespace millrace

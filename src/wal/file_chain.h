@@ -46,7 +46,7 @@ class FileChain {
   };
   enum class Lack { kNothing, kFile, kBudget };
 
-  explicit FileChain(const Limits& limits) : limits_(limits) {}
+  explicit FileChain(const Limits& limits);
 
   // The chain.
   [[nodiscard]] const std::deque<FilePointer>& files() const { return files_; }
@@ -66,7 +66,7 @@ class FileChain {
   [[nodiscard]] FilePointer SoleHolderOf(WalExtent extent) const;
 
   void AddRecovered(FilePointer file);
-  void Add(FilePointer file) { files_.push_back(std::move(file)); }
+  void Add(FilePointer file);
   /// What follows the active file; not yet in the chain.
   [[nodiscard]] FilePointer MakeNext(const ReadyWalFile& ready, const Entry& entry) const;
   /// What a roll to a file of at least `capacity_min` lacks.
@@ -82,7 +82,7 @@ class FileChain {
   /// payloads lie before `position` and the next file stands without it, after a crash too.
   [[nodiscard]] FilePointer NextToFree(WalPosition position, WalPosition durable_end);
   /// What NextToFree named is in the pool or removed.
-  void OnFreed() { unfreed_.pop_front(); }
+  void OnFreed();
   /// It is out of the chain and could not be removed: the chain gets no shorter before it is gone.
   void AddUnfreed(FilePointer file) { unfreed_.push_back(std::move(file)); }
   /// Is there room in the budget for one more file in the pool?
@@ -96,7 +96,7 @@ class FileChain {
   /// A file of the pool of at least `capacity_min` with a new generation, which it needs reserved before use.
   [[nodiscard]] std::optional<ReadyWalFile> TakeRework(std::uint64_t capacity_min);
   void AddBuilt(ReadyWalFile ready);
-  void AddFreed(ReadyWalFile ready) { ready_.push_back(std::move(ready)); }
+  void AddFreed(ReadyWalFile ready);
   [[nodiscard]] bool HasReady(std::uint64_t capacity_min) const { return FindReady(capacity_min) != nullptr; }
   /// The first that fits. Smaller ones before it go to rework: generations are used in order.
   [[nodiscard]] std::optional<ReadyWalFile> TakeReady(std::uint64_t capacity_min);
@@ -120,6 +120,9 @@ class FileChain {
   [[nodiscard]] bool FrontIsDone(WalPosition position, WalPosition durable_end) const;
   [[nodiscard]] std::uint64_t PoolBytes() const;
   void NoteCapacity(std::uint64_t capacity);
+  void AddReady(ReadyWalFile ready);
+  /// Of what the log gave out itself: where recovered files lie, their own bytes say. Debug builds.
+  void CheckInvariants() const;
 
   const Limits limits_;
   std::deque<FilePointer> files_;

@@ -12,6 +12,7 @@ namespace millrace {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = 4 << 20;
+static_assert(kPieceBytes % kWalBlockBytes == 0);
 
 }  // namespace
 
@@ -39,6 +40,7 @@ std::span<const std::byte> WalFileImage::At(std::uint64_t offset, std::uint64_t 
   if (offset >= size_) return {};
   length = std::min(length, size_ - offset);
   if (offset + length > loaded_) LoadUpTo(offset + length);
+  MR_DCHECK(offset + length <= loaded_ && loaded_ <= size_, offset, length, loaded_, size_);
   return bytes_.subspan(offset, length);
 }
 
@@ -48,6 +50,7 @@ bool WalFileImage::Unreadable(std::uint64_t begin, std::uint64_t end) const {
 }
 
 void WalFileImage::LoadUpTo(std::uint64_t end) {
+  MR_CHECK(end <= size_ && size_ <= bytes_.size(), end, size_, bytes_.size());
   while (loaded_ < end) {
     const std::uint64_t piece = std::min(kPieceBytes, size_ - loaded_);
     const auto out = bytes_.subspan(loaded_, piece);
@@ -62,6 +65,7 @@ void WalFileImage::LoadUpTo(std::uint64_t end) {
 }
 
 void WalFileImage::LoadBlocks(std::uint64_t begin, std::uint64_t end) {
+  MR_CHECK(begin % kWalBlockBytes == 0 && (unreadable_.empty() || unreadable_.back() < begin), begin);
   for (std::uint64_t at = begin; at < end; at += kWalBlockBytes) {
     const auto out = bytes_.subspan(at, std::min(kWalBlockBytes, end - at));
     const auto got = patient_.ReadAt(at, out);

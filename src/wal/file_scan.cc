@@ -13,6 +13,7 @@ namespace millrace {
 namespace {
 
 constexpr std::uint64_t kWritePieceBytes = 1 << 20;
+static_assert(kWritePieceBytes % kWalBlockBytes == 0);
 
 }  // namespace
 
@@ -32,6 +33,7 @@ WalFileScan::WalFileScan(RecoveredFile& file, const std::optional<WalFileHeader>
 }
 
 std::uint64_t WalFileScan::OffsetOf(WalPosition position) const {
+  MR_DCHECK(position >= file_.header.base, position.value(), file_.header.base.value());
   return kWalFileHeaderBytes + static_cast<std::uint64_t>(position - file_.header.base);
 }
 
@@ -43,7 +45,7 @@ std::optional<WalFileScan::Found> WalFileScan::FrameInFile(WalPosition position)
   const std::uint64_t length = kWalFrameHeaderBytes + header->payload_bytes;
   if (length > static_cast<std::uint64_t>(limit_ - position)) return std::nullopt;
   const auto bytes = image_.At(OffsetOf(position), length);
-  if (!DecodeWalFrame(bytes, file_.header.generation, position)) return std::nullopt;
+  if (!DecodeWalFrame(bytes, file_.header.generation, position) || header->previous >= position) return std::nullopt;
   return Found{*header, bytes};
 }
 
@@ -54,6 +56,7 @@ std::optional<WalFileScan::Found> WalFileScan::FrameAt(WalPosition position) {
   if (!newest()) return std::nullopt;
   const StagedFrame* staged = log_.staging.Find(position);
   if (staged == nullptr || staged->header.generation < generation_) return std::nullopt;
+  if (staged->header.previous >= position) return std::nullopt;
   const bool of_this_file = staged->header.generation == file_.header.generation;
   if (of_this_file && WalFrameEnd(staged->header) > limit_) return std::nullopt;
   return Found{staged->header, staged->bytes, true};
@@ -69,6 +72,8 @@ std::optional<WalFileScan::Found> WalFileScan::NextFrame() {
 }
 
 Result<void> WalFileScan::Accept(const Found& found) {
+  MR_DCHECK(found.header.position >= position_, found.header.position.value(), position_.value());
+  MR_CHECK(!found.staged || newest(), found.header.position.value(), file_.disk->name());
   Count(WalVerdict::kGood);
   if (found.staged) {
     if (generation_ == file_.header.generation && found.header.position > position_) ClearPadding();
@@ -99,6 +104,7 @@ WalFileScan::Later WalFileScan::Search(WalPosition from) {
   for (WalPosition place = from; place + static_cast<std::int64_t>(kWalFrameHeaderBytes) <= limit_;
        place += static_cast<std::int64_t>(kWalFrameAlignment)) {
     const auto head = image_.At(OffsetOf(place), kWalFrameHeaderBytes);
+    MR_DCHECK(head.size() == kWalFrameHeaderBytes, head.size(), place.value());
     if (!MayBeWalFrameAt(head.data(), place)) continue;
     const auto header = DecodeWalFrameHeader(head);
     if (!header || header->generation != file_.header.generation) continue;
@@ -184,12 +190,14 @@ Result<bool> WalFileScan::Judge() {
       return later.first.has_value();
     }
     default:
+      MR_CHECK(verdict == WalVerdict::kTornTail || verdict == WalVerdict::kHole, WalVerdictName(verdict));
       Cut(later);
       return false;
   }
 }
 
 void WalFileScan::Cut(const Later& later) {
+  MR_DCHECK(newest() && later.end >= position_, later.end.value(), position_.value());
   log_.report.bytes_cut += static_cast<std::uint64_t>(later.end - position_);
   if (later.end > position_) clean_ = false;  // something whole enough to be mistaken later stands there
 }
@@ -240,6 +248,7 @@ WalDamage WalFileScan::DamageUpTo(WalPosition end, std::string reason) const {
 }
 
 Result<void> WalFileScan::ReportDamage(WalPosition end, std::string reason, bool one_frame) {
+  MR_CHECK(end >= position_, end.value(), position_.value());
   WalDamage damage = DamageUpTo(end, std::move(reason));
   damage.one_frame = one_frame;
   log_.report.damage.push_back(damage);
@@ -268,7 +277,9 @@ Result<void> WalFileScan::Run(FileSystem& file_system, const std::filesystem::pa
     const bool all_there = !newest() && BlockUp(position_) == BlockUp(successor_->predecessor_end) &&
                            (!previous_ || *previous_ == successor_->last_frame);
     if (all_there) break;
+    const WalPosition judged = position_;
     MR_ASSIGN_OR_RETURN(const bool goes_on, Judge());
+    MR_CHECK(position_ >= judged, position_.value(), judged.value());
     if (!goes_on) break;
   }
   log_.report.bytes_scanned += image_.bytes_read();
@@ -283,6 +294,7 @@ Result<void> WalFileScan::Run(FileSystem& file_system, const std::filesystem::pa
   } else {
     log_.end = BlockUp(position_);
   }
+  MR_CHECK(log_.end >= file_.header.predecessor_end, log_.end.value(), file_.header.predecessor_end.value());
   log_.proven_end = file_.payload_end <= synced_to_ ? log_.end : synced_to_;
   log_.may_continue = clean_;
   if (log_.carried.empty()) ClearPadding();
@@ -293,6 +305,7 @@ Result<void> WalFileScan::MakeDurable() {
   const WalPosition end = std::min(log_.carried.empty() ? BlockUp(position_) : BlockUp(log_.end), file_.end);
   WalPosition begin = std::max(BlockDown(synced_to_), file_.header.base);
   if (staged_from_) begin = std::min(begin, BlockDown(*staged_from_));
+  MR_CHECK(begin == BlockDown(begin) && begin >= file_.header.base, begin.value(), file_.header.base.value());
   File& file = *file_.disk->writer;
   // Nothing in this file knows of a sync: then its header may be in the page cache only, too.
   const bool header_proven = synced_to_ > file_.header.predecessor_end;

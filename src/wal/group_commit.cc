@@ -19,6 +19,7 @@ Piece PieceOf(std::shared_ptr<WalFile> file, StagingRing& ring, WalExtent extent
   Piece piece{.file = std::move(file), .begin = extent.begin, .bytes = {}};
   for (WalPosition at = extent.begin; at < extent.end;) {
     piece.bytes.push_back(ring.Contiguous(at, static_cast<std::uint64_t>(extent.end - at)));
+    MR_CHECK(!piece.bytes.back().empty(), at.value(), extent.end.value());
     at += static_cast<std::int64_t>(piece.bytes.back().size());
   }
   return piece;
@@ -42,6 +43,7 @@ std::vector<Piece> PiecesOf(const FileChain& chain, StagingRing& ring, WalExtent
 }  // namespace
 
 void GroupCommit::StartAt(const Start& start) {
+  MR_CHECK(start.end >= end() && !HasUnwritten(), start.end.value(), end().value(), written_end_.value());
   for (auto* position : {&ends_.durable_, &ends_.end_, &ends_.announced_}) position->store(start.end.value());
   written_end_ = closed_end_ = payload_end_ = start.end;
   last_frame_ = start.last_frame;
@@ -50,6 +52,8 @@ void GroupCommit::StartAt(const Start& start) {
 
 void GroupCommit::OnStaged(const WalFrameHeader& header) {
   const WalPosition end = WalFrameEnd(header);
+  MR_DCHECK(header.position == this->end() && last_frame_ < header.position, header.position.value(),
+            this->end().value(), last_frame_.value());
   last_frame_ = header.position;
   proved_ = header.synced_to;
   if (header.kind == WalFrameKind::kPayload) payload_end_ = end;
@@ -61,12 +65,19 @@ GroupCommit::Group GroupCommit::Close(const FileChain& chain, StagingRing& ring)
   group.begin = written_end_;
   group.end = end();
   MR_CHECK(group.end == BlockUp(group.end), group.end.value());
+  MR_CHECK(written_end_ <= closed_end_ && closed_end_ <= group.end, written_end_.value(), closed_end_.value(),
+           group.end.value());
+  MR_DCHECK(announced_end() <= durable_end() && durable_end() <= written_end_, announced_end().value(),
+            durable_end().value(), written_end_.value());
+  MR_CHECK(payload_end_ <= group.end, payload_end_.value(), group.end.value());
   group.pieces = PiecesOf(chain, ring, {group.begin, group.end}, durable_end());
   closed_end_ = group.end;
   return group;
 }
 
 void GroupCommit::MoveTo(std::shared_ptr<WalFile> fresh, StagingRing& ring, Group& group) {
+  MR_CHECK(group.begin == written_end_ && end() == BlockUp(end()), group.begin.value(), written_end_.value(),
+           end().value());
   group.end = closed_end_ = end();
   group.sync = true;
   group.pieces.clear();
@@ -74,11 +85,14 @@ void GroupCommit::MoveTo(std::shared_ptr<WalFile> fresh, StagingRing& ring, Grou
 }
 
 bool GroupCommit::Finish(const Group& group) {
+  MR_CHECK(group.begin == written_end_ && group.end == closed_end_ && group.synced_to <= group.end, group.begin.value(),
+           written_end_.value(), group.end.value(), closed_end_.value(), group.synced_to.value());
   written_end_ = group.end;
   const WalPosition synced_to = group.sync ? group.end : group.synced_to;
   if (synced_to <= durable_end()) return false;
   const WalPosition durable = Planted(Bug::kWalAckOutOfOrder) ? end() : synced_to;
   ends_.durable_.store(durable.value(), std::memory_order_release);
+  MR_DCHECK(durable_end() <= written_end_, durable_end().value(), written_end_.value());
   return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/deadline.h"
 
 namespace millrace {
@@ -43,6 +44,7 @@ std::optional<std::chrono::nanoseconds> IdleClock::NextDue(std::chrono::nanoseco
 }
 
 void IdleClock::EndSleep() {
+  MR_CHECK(sleepers_ > 0 && seen_calls_ <= calls_, sleepers_, seen_calls_, calls_);
   seen_calls_ = calls_;
   --sleepers_;
   call_pending_ = false;

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/check.h"
 #include "millrace/options.h"
 
 namespace millrace {
@@ -44,7 +45,10 @@ class IdleClock {
   [[nodiscard]] bool IsQuiet(std::chrono::nanoseconds now) const { return now - idle_since_ >= kIdle; }
   void OnSynced(std::chrono::nanoseconds now) { last_sync_at_ = now; }
   /// The log staged a mark and has `frames` now: its own mark is no new frame.
-  void OnMark(std::uint64_t frames) { seen_frames_ = frames; }
+  void OnMark(std::uint64_t frames) {
+    MR_CHECK(frames >= seen_frames_, frames, seen_frames_);
+    seen_frames_ = frames;
+  }
 
   void OnBuilt() { build_again_at_.reset(); }
   void OnBuildFailed(std::chrono::nanoseconds now) { build_again_at_ = now + kBuildBackoff; }

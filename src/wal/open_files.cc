@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "env/posix_error.h"
 
@@ -15,7 +16,7 @@ class OpenFiles::Handle : public std::enable_shared_from_this<Handle> {
       : files_(files), path_(std::move(path)), options_(options) {}
   ~Handle() {
     MutexLock lock(mutex_);
-    if (file_) files_.count_.fetch_sub(1, std::memory_order_relaxed);
+    if (file_) files_.CountClosed();
   }
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
@@ -50,13 +51,14 @@ class OpenFiles::Handle : public std::enable_shared_from_this<Handle> {
   /// Up to what changes() was when the sync began.
   void Synced(std::uint64_t changes) {
     MutexLock lock(mutex_);
+    MR_CHECK(changes <= changes_, changes, changes_);
     synced_ = std::max(synced_, changes);
   }
   /// What is to be closed, under no lock; nothing if it must stay open.
   OpenedFile LetGo() {
     MutexLock lock(mutex_);
     if (synced_ < changes_ || !file_) return nullptr;
-    files_.count_.fetch_sub(1, std::memory_order_relaxed);
+    files_.CountClosed();
     return std::exchange(file_, nullptr);
   }
 
@@ -120,6 +122,13 @@ class OpenFiles::ReopenedFile final : public File {
 
   const std::shared_ptr<Handle> handle_;
 };
+
+OpenFiles::~OpenFiles() { MR_CHECK(count() == 0, count()); }
+
+void OpenFiles::CountClosed() {
+  const std::size_t before = count_.fetch_sub(1, std::memory_order_relaxed);
+  MR_CHECK(before > 0, before);
+}
 
 Result<std::unique_ptr<File>> OpenFiles::Open(const std::filesystem::path& path, const FileOptions& options) {
   auto handle = std::make_shared<Handle>(*this, path, options);

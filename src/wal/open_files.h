@@ -18,6 +18,10 @@ namespace millrace {
 class OpenFiles {
  public:
   OpenFiles(FileSystem& file_system, std::size_t count_max) : file_system_(file_system), count_max_(count_max) {}
+  /// All of its files are gone.
+  ~OpenFiles();
+  OpenFiles(const OpenFiles&) = delete;
+  OpenFiles& operator=(const OpenFiles&) = delete;
 
   /// Opens it, to see that it can be; later uses open it again if need be. Only what is there already is opened again.
   Result<std::unique_ptr<File>> Open(const std::filesystem::path& path, const FileOptions& options);
@@ -37,6 +41,7 @@ class OpenFiles {
   bool CloseOldest();
   /// After the system had no descriptor: half of them goes, and no more are kept from then on. False as above.
   bool MakeRoom();
+  void CountClosed();
 
   FileSystem& file_system_;
   std::atomic<std::size_t> count_max_;

@@ -1,6 +1,7 @@
 #include "wal/recovery_verdict.h"
 
 #include "base/bugs.h"
+#include "base/check.h"
 
 namespace millrace {
 
@@ -18,6 +19,8 @@ std::string_view WalVerdictName(WalVerdict verdict) {
                                                                         "read error",
                                                                         "from staging",
                                                                         "duplicate file"};
+  static_assert(kNames.size() == kWalVerdicts && !kNames.back().empty());
+  MR_CHECK(static_cast<std::size_t>(verdict) < kNames.size(), static_cast<std::size_t>(verdict));
   return kNames[static_cast<std::size_t>(verdict)];
 }
 
@@ -36,6 +39,7 @@ WalVerdict JudgeInvalidPlace(const WalEvidence& evidence) {
       {true, false, true, WalVerdict::kReadError},
       {true, true, true, WalVerdict::kReadError},
   }};
+  static_assert(kTable.size() == 1 << 3, "a row for every combination of the evidence");
   for (const Row& row : kTable) {
     if (row.unreadable != evidence.unreadable || row.later_frames != evidence.later_frames ||
         row.known_synced != evidence.known_synced) {
@@ -44,7 +48,7 @@ WalVerdict JudgeInvalidPlace(const WalEvidence& evidence) {
     if (row.verdict == WalVerdict::kDamage && Planted(Bug::kWalCutAtDamage)) return WalVerdict::kTornTail;
     return row.verdict;
   }
-  return WalVerdict::kReadError;
+  MR_CHECK(false, evidence.unreadable, evidence.later_frames, evidence.known_synced);
 }
 
 }  // namespace millrace

@@ -83,6 +83,7 @@ bool StagingArea::TouchNext() {
 
 Result<void> StagingArea::Publish(std::uint64_t offset, std::uint64_t length) {
   if (region_) return {};
+  MR_DCHECK(offset <= size() && length <= size() - offset, offset, length, size());
   return file_->WriteAt(offset, bytes_.subspan(offset, length));
 }
 
@@ -161,11 +162,16 @@ std::unique_ptr<StagingArea> StagingRing::ExchangeLarge(std::unique_ptr<StagingA
 
 void StagingRing::BeginLarge(WalPosition begin, WalPosition end) {
   MR_CHECK(!holds_large() && begin == BlockDown(begin), begin.value());
+  MR_CHECK(begin < end && large_size() >= static_cast<std::uint64_t>(end - begin), begin.value(), end.value(),
+           large_size());
   large_begin_ = begin;
   large_end_ = end;
 }
 
-void StagingRing::EndLarge() { large_begin_ = large_end_ = WalPosition(); }
+void StagingRing::EndLarge() {
+  MR_CHECK(holds_large(), large_begin_.value(), large_end_.value());
+  large_begin_ = large_end_ = WalPosition();
+}
 
 void StagingRing::RemoveLarge() const {
   // What is left behind if this fails is stale: its frame is in a WAL file.

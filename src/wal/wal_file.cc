@@ -52,6 +52,7 @@ Result<std::size_t> WalFile::Read(WalPosition position, std::span<std::byte> out
 
 Result<void> WalFile::BeginWriting(std::span<const std::byte> carried) {
   MR_CHECK(!begun_ && carried.size() <= header_.capacity, name(), carried.size());
+  MR_CHECK(carried.size() % kWalBlockBytes == 0 && header_.state == WalFileState::kLive, name(), carried.size());
   if (failure_) return *failure_;
   if (!carried.empty()) {
     if (auto written = disk_->writer->WriteAt(kWalFileHeaderBytes, carried); !written) return Failed(written.error());
@@ -72,6 +73,7 @@ Result<void> WalFile::Write(WalPosition position, std::span<const std::span<cons
     at += static_cast<std::int64_t>(bytes.size());
   }
   MR_CHECK(position >= base() && at <= limit(), position.value(), at.value(), base().value(), limit().value());
+  MR_CHECK(position == BlockDown(position) && at == BlockDown(at), name(), position.value(), at.value());
   if (failure_) return *failure_;
   if (plan.empty()) return {};
   dirty_ = true;
@@ -94,6 +96,7 @@ Result<void> WalFile::Sync() {
 }
 
 Result<void> WalFile::Failed(Error error) {
+  MR_CHECK(!failure_, name());  // no failed page is ever synced a second time
   failure_ = std::make_unique<const Error>(error.WithContext("WAL file " + name()).WithRetryable(false));
   return *failure_;
 }

@@ -95,6 +95,7 @@ Result<bool> WalFileFactory::Step(std::uint64_t bytes) {
     if (!wrote) return Abandon(wrote.error());
     written_ += piece;
   }
+  MR_CHECK(written_ <= building_->bytes(), written_, building_->bytes());
   return written_ == building_->bytes();
 }
 
@@ -108,6 +109,7 @@ Result<std::shared_ptr<WalDiskFile>> WalFileFactory::Finish(std::uint64_t genera
 }
 
 Result<void> WalFileFactory::Reserve(const WalDiskFile& disk, std::uint64_t generation) {
+  MR_CHECK(generation > 0, disk.name());
   MR_TRY(disk.WriteHeader({.state = WalFileState::kFree, .generation = generation, .capacity = disk.capacity}));
   return disk.writer->Sync();
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/bugs.h"
+#include "base/check.h"
 #include "base/try.h"
 #include "wal/file_scan.h"
 
@@ -108,6 +109,12 @@ Result<void> WalRecovery::BuildChain() {
     wanted = header.predecessor_generation;
   }
   std::ranges::reverse(log_.files);
+  for (std::size_t i = 1; i < log_.files.size(); ++i)
+    MR_CHECK(log_.files[i - 1].header.generation < log_.files[i].header.generation, log_.files[i].disk->name());
+  // Every file that was listed is in one of them: what is in none would be forgotten, and its frames with it.
+  const std::size_t placed = log_.files.size() + log_.reusable.size() + log_.unfinished.size() + log_.left_aside.size();
+  const auto duplicates = log_.report.verdicts[static_cast<std::size_t>(WalVerdict::kDuplicateFile)];
+  MR_CHECK(placed + duplicates == candidates_.size(), placed, duplicates, candidates_.size());
   return {};
 }
 
@@ -216,6 +223,7 @@ Result<RecoveredLog> WalRecovery::Run() {
     WalFileImage image(*file.disk, bytes, memory_);
     WalFileScan scan(file, successor, image, replay_, log_);
     MR_TRY(scan.Run(file_system_, directory_));
+    MR_CHECK(!successor || log_.carried.empty(), file.disk->name(), log_.carried.size());
     if (successor) file.end = std::min(file.end, successor->predecessor_end);
   }
   for (const auto& [position, staged] : log_.staging.frames()) {
