@@ -2,15 +2,21 @@
 
 #include <utility>
 
+#include "base/check.h"
+
 namespace millrace {
 
+static_assert(Durability::kOs < Durability::kDisk && Durability::kDisk < Durability::kObject, "rungs are compared");
+
 const Error* RungFailures::Of(Durability rung, const StagedAppend& append) const {
+  MR_DCHECK(rung != Durability::kOs);  // what is staged stands on it, and nothing fails there
   if (rung == Durability::kDisk) return disk && append.wal_end <= disk->end ? &disk->error : nullptr;
   return object && append.end <= object->end ? &object->error : nullptr;
 }
 
 std::optional<Durability> AppendLadder::RungAbove(Durability reached, Durability asked) {
-  if (reached >= asked) return {};
+  // No number stands above kObject: asked for by a cast, it is as much as there is.
+  if (reached >= asked || reached == Durability::kObject) return {};
   return reached == Durability::kOs ? Durability::kDisk : Durability::kObject;
 }
 
@@ -19,6 +25,7 @@ void AppendLadder::Begin(UploadLane& lane, const StagedAppend& append) {
 }
 
 bool AppendLadder::StandsOn(Durability rung, const UploadLane& lane, const StagedAppend& append) const {
+  MR_DCHECK(rung == Durability::kDisk || rung == Durability::kObject, static_cast<int>(rung));
   if (rung == Durability::kDisk) return append.wal_end <= wal_.durable_end();
   return append.end <= uploads_.State(lane).committed_end;
 }
@@ -34,6 +41,7 @@ Result<std::optional<Durability>> AppendLadder::Missing(const UploadLane& lane, 
 
 void AppendLadder::OnRung(Durability rung, UploadLane& lane, const StagedAppend& append,
                           std::move_only_function<void(const Result<void>&)> done) {
+  MR_CHECK(rung != Durability::kOs && done);
   if (rung == Durability::kDisk) return wal_.OnDurable(append.wal_end, std::move(done));
   uploads_.OnTiered(lane, append.end, std::move(done));
 }

@@ -123,6 +123,8 @@ TEST_F(AppendLadderTest, EachDurabilityClimbsTheRungsBelowItInOrder) {
   EXPECT_EQ(AppendLadder::RungAbove(Durability::kOs, Durability::kObject), Durability::kDisk);
   EXPECT_EQ(AppendLadder::RungAbove(Durability::kDisk, Durability::kObject), Durability::kObject);
   EXPECT_EQ(AppendLadder::RungAbove(Durability::kObject, Durability::kObject), std::nullopt);
+  constexpr auto kBeyond = static_cast<Durability>(7);
+  EXPECT_EQ(AppendLadder::RungAbove(Durability::kObject, kBeyond), std::nullopt) << "no append climbs for ever";
 }
 
 TEST_F(AppendLadderTest, AnAppendWaitsForTheFirstRungItDoesNotStandOn) {
