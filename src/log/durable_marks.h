@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "base/check.h"
 #include "log/ring.h"
 #include "millrace/types.h"
 #include "wal/wal.h"
@@ -22,6 +23,8 @@ class DurableMarks {
 
   /// `wal_end` and `end` grow from call to call.
   void Push(WalPosition wal_end, Offset end) {
+    MR_DCHECK(marks_.empty() || (marks_.back().wal_end < wal_end && marks_.back().end < end), wal_end.value(),
+              end.value());
     if (full()) Thin();
     marks_.PushBack({wal_end, end});
   }
@@ -50,6 +53,7 @@ class DurableMarks {
     static_assert(kMarksMax % 2 == 0);
     Ring<Mark> kept;
     for (std::size_t i = 1; i < marks_.size(); i += 2) kept.PushBack(marks_[i]);
+    MR_DCHECK(!kept.empty() && kept.back().end == marks_.back().end, kept.size(), marks_.size());
     marks_ = std::move(kept);
   }
 

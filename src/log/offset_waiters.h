@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "millrace/types.h"
 
 namespace millrace {
@@ -26,6 +27,7 @@ class OffsetWaiters {
     const std::uint64_t ticket = ++last_ticket_;
     waiters_.emplace(std::pair(offset, ticket), std::move(wake));
     offsets_.emplace(ticket, offset);
+    MR_DCHECK(waiters_.size() == offsets_.size(), waiters_.size(), offsets_.size());
     return ticket;
   }
   /// False: unknown, or already taken.
@@ -34,6 +36,7 @@ class OffsetWaiters {
     if (found == offsets_.end()) return false;
     waiters_.erase({found->second, ticket});
     offsets_.erase(found);
+    MR_CHECK(waiters_.size() == offsets_.size(), ticket, waiters_.size(), offsets_.size());
     return true;
   }
   /// The waiters for something below `visible_end`, in order of offset and arrival.
@@ -50,6 +53,7 @@ class OffsetWaiters {
     offsets_.erase(first->first.second);
     taken.push_back(std::move(first->second));
     waiters_.erase(first);
+    MR_DCHECK(waiters_.size() == offsets_.size(), waiters_.size(), offsets_.size());
   }
 
   std::map<std::pair<Offset, std::uint64_t>, WakeCall> waiters_;

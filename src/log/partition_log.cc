@@ -54,6 +54,8 @@ PartitionLog::~PartitionLog() {
   // The WAL may still hold a callback that shares the state; its slices go back to the budget now.
   MutexLock lock(state_->mutex);
   state_->tail.DropAll();
+  MR_CHECK(state_->waiters.empty(), state_->waiters.size());
+  MR_DCHECK(state_->blocked_threads == 0, state_->blocked_threads);  // no call is inside
 }
 
 void PartitionLogState::TakeDurable(WalPosition wal_durable_end) {
@@ -96,6 +98,7 @@ void PartitionLogState::OnSynced(const Result<void>& synced, Offset end) {
   std::optional<SyncRequest> next;
   {
     MutexLock lock(mutex);
+    MR_CHECK(sync_asked, end.value());  // one call of the WAL for each that was asked for
     sync_asked = false;
     if (synced) {
       sync_error.reset();
@@ -110,6 +113,25 @@ void PartitionLogState::OnSynced(const Result<void>& synced, Offset end) {
   }
   RunAll(ready);
   if (next) AskForSync(*next);
+}
+
+void PartitionLogState::CheckInvariants() const {
+#ifndef NDEBUG
+  const PartitionOffsets& o = offsets.all();
+  for (std::size_t i = 0; i < holes.size(); ++i) {
+    MR_CHECK(holes[i].begin < holes[i].end && (i == 0 || holes[i - 1].end <= holes[i].begin), holes[i].begin.value(),
+             holes[i].end.value());
+  }
+  MR_CHECK(holes.empty() || holes.back().end <= o.log_end, holes.back().end.value(), o.log_end.value());
+  if (!broken) {
+    MR_CHECK(index.empty() || (index[0].base >= o.hot_start && index[index.size() - 1].base < o.log_end),
+             o.hot_start.value(), o.log_end.value(), index.size());
+    // What no segment has is in the WAL, or known to be lost.
+    MR_CHECK(o.tiered_end == o.log_end || !index.empty() || !holes.empty(), o.tiered_end.value(), o.log_end.value());
+  }
+  MR_CHECK(tail.empty() || (tail.begin() >= o.hot_start && tail.begin() >= o.log_start && tail.begin() < o.log_end),
+           o.hot_start.value(), o.log_start.value(), o.log_end.value());
+#endif
 }
 
 Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch) {
@@ -215,6 +237,7 @@ Result<Offset> PartitionLog::Sync(std::optional<std::chrono::nanoseconds> deadli
     s.RaiseDurable(request.end);
     s.TakeReady(ready);
     durable_end = s.offsets.durable_end();
+    MR_CHECK(durable_end >= request.end, durable_end.value(), request.end.value());
   }
   RunAll(ready);
   return durable_end;
@@ -270,6 +293,7 @@ void PartitionLog::AdvanceTieredEnd(Offset tiered_end) {
   s.index.Keep(tiered_end);
   // The age of what comes next counts from itself, and it pins no WAL of before.
   if (tiered_end == s.offsets.log_end()) s.index.CloseInterval();
+  s.CheckInvariants();
 }
 
 void PartitionLog::AdvanceLogStart(Offset log_start) {
@@ -281,6 +305,7 @@ void PartitionLog::AdvanceLogStart(Offset log_start) {
   s.index.Keep(s.offsets.tiered_end());
   s.tail.DropBelow(log_start);
   if (s.offsets.tiered_end() == s.offsets.log_end()) s.index.CloseInterval();
+  s.CheckInvariants();
 }
 
 void PartitionLog::SetEpoch(LeaderEpoch epoch) {
@@ -305,6 +330,7 @@ std::optional<WalPosition> PartitionLog::OldestNeeded() const {
   if (Planted(Bug::kLogHoleNotPinned)) return oldest;
   for (const PartitionLogState::Hole& hole : s.holes)
     if (hole.end > tiered_end) oldest = std::min(oldest.value_or(hole.at), hole.at);
+  MR_CHECK(oldest, tiered_end.value(), s.offsets.log_end().value());  // or the WAL would forget what no segment has
   return oldest;
 }
 
@@ -320,6 +346,7 @@ void PartitionLog::OnRecycled(WalPosition position) {
   s.offsets.MoveHotStart(hot_start);
   s.tail.DropBelow(hot_start);
   std::erase_if(s.holes, [&](const PartitionLogState::Hole& hole) { return hole.end <= hot_start; });
+  s.CheckInvariants();
 }
 
 PartitionLog::Pending PartitionLog::pending() const {

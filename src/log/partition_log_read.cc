@@ -46,6 +46,8 @@ bool PartitionLogState::TakeFromTail(HotBatches& read, Offset end, std::uint64_t
   std::size_t at = tail.Find(read.next);
   for (std::size_t taken = 0; taken < kSlicesPerLock && at < tail.size(); ++taken, ++at) {
     const SharedBytes& batch = tail.batch(at);
+    MR_DCHECK(taken == 0 ? tail.base(at) <= read.next : tail.base(at) == read.next, tail.base(at).value(),
+              read.next.value());
     if (tail.base(at) >= end) return false;
     if (!Fits(read, batch.size(), bytes_max)) {
       read.full = true;
@@ -94,6 +96,8 @@ std::optional<PartitionLogState::WalPlan> PartitionLogState::PlanWalRead(Offset 
   if (last == first + 1 && anything_read && index[first].base == next && is_large_and_too_much(first))
     return std::nullopt;
   plan.range.end = last < index.size() ? index[last].begin : index.end();
+  MR_DCHECK(plan.range.begin < plan.range.end && next < plan.stop, plan.range.begin.value(), plan.range.end.value(),
+            next.value(), plan.stop.value());
   return plan;
 }
 
@@ -240,6 +244,7 @@ Result<HotBatches> PartitionLog::ReadHot(Offset begin, Offset end, std::uint64_t
                               std::min(end, plan->stop));
     }
   }
+  MR_DCHECK(read.batches.empty() == (read.next == begin), read.batches.size(), read.next.value(), begin.value());
   return read;
 }
 

@@ -32,6 +32,7 @@ Result<void> PartitionLogState::Break(Error error) {
 
 void PartitionLogState::AddHole(Offset begin, Offset end) {
   MR_CHECK(!recovery.damage.empty() && begin < end, begin.value(), end.value());
+  MR_CHECK(holes.empty() || holes.back().end <= begin, holes.back().end.value(), begin.value());
   const WalDamage& first = recovery.damage.front().found;
   Hole hole = {.begin = begin, .end = end, .damage = {}, .at = first.extent.begin};
   hole.damage = {.partition = options.name,
@@ -60,6 +61,7 @@ Offset PartitionLogState::LostEnd(Offset log_end) const {
 }
 
 Result<void> PartitionLogState::BridgeGap(Offset expected, Offset base) {
+  MR_CHECK(expected < base, expected.value(), base.value());
   const Offset tiered_end = offsets.tiered_end();
   const Offset uncovered = std::max(expected, tiered_end);
   if (uncovered < base && recovery.damage.empty())
@@ -95,6 +97,7 @@ Result<void> PartitionLog::RecoverFrame(WalExtent extent, std::span<const std::b
                          "the partition takes no appends; `millrace inspect wal` shows the frames"));
   }
   recovery.run_end = view->end_offset();
+  MR_CHECK(recovery.run_begin && *recovery.run_begin <= base && base < *recovery.run_end, base.value());
   recovery.damage.clear();
   const std::int64_t appended_ms = std::min(view->max_timestamp_ms(), s.clock.WallMs());
   s.index.Add(base, extent, batch.size(), view->max_timestamp_ms(), s.index.OpensInterval(extent.begin), appended_ms);
@@ -145,6 +148,7 @@ Result<void> PartitionLog::FinishRecovery() {
   PartitionLogState::Recovery& recovery = s.recovery;
   MR_CHECK(!recovery.finished);
   recovery.finished = true;
+  MR_CHECK(recovery.run_begin.has_value() == recovery.run_end.has_value(), recovery.run_end.has_value());
   PartitionOffsets found = s.offsets.all();  // everything at tiered_end
   if (recovery.run_end.value_or(found.tiered_end) < found.tiered_end) {
     s.index.Clear();  // what the WAL lacks at its end is in segments
@@ -165,6 +169,7 @@ Result<void> PartitionLog::FinishRecovery() {
   for (const PartitionLogState::Hole& hole : s.holes) s.damage_found.push_back(hole.damage);
   recovery.found_ms = s.holes.empty() ? 0 : s.clock.WallMs();
   s.index.CloseInterval();
+  s.CheckInvariants();
   if (s.broken) return *s.broken;
   return {};
 }
@@ -204,6 +209,7 @@ void PartitionLog::RestoreSnapshot(PartitionSnapshot run) {
   PartitionLogState& s = *state_;
   MutexLock lock(s.mutex);
   MR_CHECK(!s.recovery.finished && !s.recovery.run_end && run.begin <= run.end, run.begin.value(), run.end.value());
+  MR_CHECK(run.stream == s.options.stream && s.holes.empty(), run.stream.value(), s.options.stream.value());
   s.recovery.run_begin = run.begin;
   s.recovery.run_end = run.end;
   s.index.Adopt(run.index);

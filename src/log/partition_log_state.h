@@ -43,6 +43,8 @@ struct PartitionLogState final : TailOwner {
   /// What to ask the WAL for, if readers wait for a sync that was not asked for yet. Pass it to AskForSync.
   std::optional<SyncRequest> NextSync() MR_REQUIRES(mutex);
   void AskForSync(const SyncRequest& request) MR_EXCLUDES(mutex);
+  /// How index, tail and holes lie to the offsets. Debug builds; cost: all of them, so not after an append.
+  void CheckInvariants() const MR_REQUIRES(mutex);
   void OnSynced(const Result<void>& synced, Offset end) MR_EXCLUDES(mutex);
 
   // Reading (partition_log_read.cc).

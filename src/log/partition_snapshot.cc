@@ -1,5 +1,6 @@
 #include "log/partition_snapshot.h"
 
+#include "base/check.h"
 #include "base/coding.h"
 
 namespace millrace {
@@ -8,7 +9,9 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 48, kEntryBytes = 40;
 
-bool Ascends(const std::vector<WalIndex::Entry>& entries, const PartitionSnapshot& snapshot, WalPosition wal_end,
+/// `entries`: of a WalIndex, or a vector of its entries.
+template <class Entries>
+bool Ascends(const Entries& entries, const PartitionSnapshot& snapshot, WalPosition wal_end,
              std::uint64_t bytes_total) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const WalIndex::Entry& entry = entries[i];
@@ -18,12 +21,15 @@ bool Ascends(const std::vector<WalIndex::Entry>& entries, const PartitionSnapsho
     const std::uint64_t next_bytes = last ? bytes_total : entries[i + 1].bytes_before;
     if (entry.base >= next_base || entry.begin >= next_begin || entry.bytes_before > next_bytes) return false;
   }
-  return entries.empty() ? snapshot.begin == snapshot.end : snapshot.begin == entries.front().base;
+  return entries.empty() ? snapshot.begin == snapshot.end : snapshot.begin == entries[0].base;
 }
 
 }  // namespace
 
 void EncodePartitionSnapshot(const PartitionSnapshot& snapshot, std::vector<std::byte>& out) {
+  // A close must not write what the next opening would refuse.
+  MR_DCHECK(Ascends(snapshot.index, snapshot, snapshot.index.end(), snapshot.index.bytes_total()),
+            snapshot.begin.value(), snapshot.end.value());
   const std::size_t begin = out.size();
   out.resize(begin + kHeaderBytes + snapshot.index.size() * kEntryBytes);
   std::byte* at = out.data() + begin;
@@ -42,6 +48,7 @@ void EncodePartitionSnapshot(const PartitionSnapshot& snapshot, std::vector<std:
     PutLe(at + 24, entry.timestamp_max_ms);
     PutLe(at + 32, entry.appended_ms);
   }
+  MR_CHECK(at == out.data() + out.size(), snapshot.index.size(), out.size());
 }
 
 std::optional<PartitionSnapshot> DecodePartitionSnapshot(std::span<const std::byte>& bytes) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/check.h"
 #include "log/ring.h"
 #include "log/tail_cache.h"
 #include "millrace/bytes.h"
@@ -30,6 +31,7 @@ class PartitionTail {
       runs_.PushBack({std::make_shared<TailRun>(TailRun{owner, ++last_run_}), 0, 0});
       cache_.Announce(runs_.back().run);
     }
+    MR_DCHECK(slices_.empty() || slices_.back().base < base, slices_.back().base.value(), base.value());
     Run& run = runs_.back();
     run.bytes += charge;
     ++run.slices;
@@ -42,6 +44,7 @@ class PartitionTail {
   [[nodiscard]] Offset begin() const { return slices_.front().base; }
   /// Index of the slice that holds `offset`. Precondition: not empty, begin() <= offset < log_end.
   [[nodiscard]] std::size_t Find(Offset offset) const {
+    MR_DCHECK(!slices_.empty() && begin() <= offset, offset.value(), slices_.size());
     return slices_.PartitionPoint([&](const Slice& slice) { return slice.base <= offset; }) - 1;
   }
   [[nodiscard]] const SharedBytes& batch(std::size_t index) const { return slices_[index].batch; }
@@ -83,8 +86,10 @@ class PartitionTail {
     const std::uint64_t charge = Charge(slices_.front().batch.size());
     slices_.PopFront();
     Run& run = runs_.front();
+    MR_DCHECK(run.bytes >= charge && run.slices > 0, run.bytes, charge, run.slices);
     run.bytes -= charge;
     if (--run.slices == 0) runs_.PopFront();
+    MR_DCHECK(slices_.empty() == runs_.empty(), slices_.size(), runs_.size());
     cache_.Release(charge);
   }
 

@@ -35,6 +35,7 @@ class Ring {
 
   void PushBack(T value) {
     if (size_ == slots_.size()) MoveTo(next_capacity());
+    MR_DCHECK(size_ < slots_.size() && first_ < slots_.size(), size_, first_, slots_.size());
     slots_[SlotOf(size_)] = std::move(value);
     ++size_;
   }
@@ -79,6 +80,7 @@ class Ring {
   static constexpr std::size_t kFirstSlots = 8, kKeptSlots = 32;
 
   void MoveTo(std::size_t slots) {
+    MR_DCHECK(slots >= size_ && (slots & (slots - 1)) == 0, slots, size_);
     std::vector<T> moved(slots);
     for (std::size_t i = 0; i < size_; ++i) moved[i] = std::move((*this)[i]);
     slots_ = std::move(moved);

@@ -15,6 +15,7 @@ bool TailCache::Reserve(std::uint64_t bytes) {
   if (bytes > bytes_max_) return false;
   std::uint64_t held = bytes_.load(std::memory_order_relaxed);
   while (true) {
+    MR_DCHECK(held <= bytes_max_, held, bytes_max_);
     if (held <= bytes_max_ - bytes) {
       if (bytes_.compare_exchange_weak(held, held + bytes, std::memory_order_relaxed)) return true;
       continue;

@@ -12,6 +12,7 @@
 #include <deque>
 #include <memory>
 
+#include "base/check.h"
 #include "base/mutex.h"
 
 namespace millrace {
@@ -44,7 +45,10 @@ class TailCache {
   /// Takes `bytes` out of the budget, giving up the oldest runs of any log for it. False: they do not fit even so. No
   /// log's mutex held.
   [[nodiscard]] bool Reserve(std::uint64_t bytes) MR_EXCLUDES(mutex_);
-  void Release(std::uint64_t bytes) { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+  void Release(std::uint64_t bytes) {
+    [[maybe_unused]] const std::uint64_t held = bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    MR_DCHECK(held >= bytes, held, bytes);
+  }
   /// A run began. Its log's mutex may be held: this lock is below it.
   void Announce(const std::shared_ptr<TailRun>& run) MR_EXCLUDES(mutex_);
 

@@ -14,6 +14,7 @@ constexpr int kDoublingsMax = 30;  // an interval is longer than any WAL then
 }  // namespace
 
 WalIndex::~WalIndex() {
+  MR_CHECK(budget_ != nullptr || taken_ == 0, taken_);
   if (budget_ != nullptr) budget_->Give(taken_);
 }
 
@@ -46,7 +47,8 @@ bool WalIndex::OpensInterval(WalPosition begin) const {
 
 void WalIndex::Add(Offset base, WalExtent extent, std::uint64_t batch_bytes, std::int64_t timestamp_max_ms,
                    bool opens_interval, std::int64_t now_ms) {
-  MR_DCHECK(extent.begin >= end_, extent.begin.value(), end_.value());
+  MR_DCHECK(extent.begin >= end_ && extent.begin < extent.end, extent.begin.value(), extent.end.value(), end_.value());
+  MR_DCHECK(opens_interval || !entries_.empty(), base.value());
   if (opens_interval) {
     interval_closed_ = false;
     Push({base, extent.begin, bytes_total_, timestamp_max_ms, now_ms});
@@ -59,6 +61,8 @@ void WalIndex::Add(Offset base, WalExtent extent, std::uint64_t batch_bytes, std
 }
 
 void WalIndex::Push(const Entry& entry) {
+  MR_DCHECK(entries_.empty() || (entries_.back().base < entry.base && entries_.back().begin < entry.begin),
+            entry.base.value(), entry.begin.value());
   if (entries_.size() == entries_.capacity()) MakeRoom();
   entries_.PushBack(entry);
 }
@@ -68,6 +72,7 @@ void WalIndex::MakeRoom() {
   if (budget_ == nullptr || slots + more <= WalIndexBudget::kFreeSlots) return;
   if (budget_->TryTake(more * sizeof(Entry), slots + more)) {
     taken_ += more * sizeof(Entry);
+    MR_CHECK(taken_ <= budget_->bytes_max(), taken_, budget_->bytes_max());
     return;
   }
   DropTooClose();  // intervals that were closed early stand close
@@ -79,6 +84,7 @@ void WalIndex::MakeRoom() {
 }
 
 void WalIndex::DropTooClose() {
+  MR_CHECK(!entries_.empty());
   const std::size_t needed = Find(kept_);
   std::size_t kept = 0;
   for (std::size_t i = 1; i < entries_.size(); ++i) {
@@ -90,11 +96,13 @@ void WalIndex::DropTooClose() {
     }
   }
   entries_.Truncate(kept + 1);
+  CheckInvariants();
 }
 
 void WalIndex::Settle() {
   if (entries_.size() <= entries_.capacity() / 4) entries_.ShrinkToFit();
   if (counted_bytes() >= taken_) return;
+  MR_CHECK(budget_ != nullptr, taken_, counted_bytes());
   budget_->Give(taken_ - counted_bytes());
   taken_ = counted_bytes();
 }
@@ -110,7 +118,9 @@ std::size_t WalIndex::FindAtOrAbove(Offset offset) const {
 
 std::uint64_t WalIndex::BytesFrom(Offset offset) const {
   if (entries_.empty()) return 0;
-  return bytes_total_ - entries_[Find(offset)].bytes_before;
+  const std::uint64_t before = entries_[Find(offset)].bytes_before;
+  MR_CHECK(before <= bytes_total_, before, bytes_total_);
+  return bytes_total_ - before;
 }
 
 WalIndex WalIndex::Restored(const std::vector<Entry>& entries, WalPosition end, std::uint64_t bytes_total) {
@@ -119,6 +129,7 @@ WalIndex WalIndex::Restored(const std::vector<Entry>& entries, WalPosition end, 
   index.end_ = end;
   index.bytes_total_ = bytes_total;
   index.interval_closed_ = true;
+  index.CheckInvariants();
   return index;
 }
 
@@ -132,9 +143,10 @@ void WalIndex::Adopt(const WalIndex& other) {
   MR_CHECK(entries_.empty() && bytes_total_ == 0, bytes_total_);
   doublings_ = other.doublings_;
   interval_closed_ = other.interval_closed_;
-  for (std::size_t i = 0; i < other.size(); ++i) Push(other[i]);
   end_ = other.end_;
   bytes_total_ = other.bytes_total_;
+  for (std::size_t i = 0; i < other.size(); ++i) Push(other[i]);
+  CheckInvariants();
 }
 
 void WalIndex::DropBefore(WalPosition position) {
@@ -145,12 +157,26 @@ void WalIndex::DropBefore(WalPosition position) {
   if (entries_.empty()) doublings_ = 0;
   if (doublings_ > 0 && entries_.size() <= entries_.capacity() / 2) --doublings_;
   Settle();
+  CheckInvariants();
 }
 
 void WalIndex::Clear() {
   entries_.Clear();
   doublings_ = 0;
   Settle();
+  MR_CHECK(taken_ == 0 && bytes_held() == 0, taken_, bytes_held());
+}
+
+void WalIndex::CheckInvariants() const {
+#ifndef NDEBUG
+  for (std::size_t i = 1; i < entries_.size(); ++i) {
+    const Entry &before = entries_[i - 1], &entry = entries_[i];
+    MR_CHECK(before.base < entry.base && before.begin < entry.begin && before.bytes_before <= entry.bytes_before, i,
+             before.base.value(), entry.base.value(), before.begin.value(), entry.begin.value());
+  }
+  MR_CHECK(entries_.empty() || (entries_.back().begin < end_ && entries_.back().bytes_before <= bytes_total_),
+           end_.value(), bytes_total_);
+#endif
 }
 
 }  // namespace millrace

@@ -97,6 +97,8 @@ class WalIndex {
   /// Gives back what the entries do not take any more.
   void Settle();
   void Swap(WalIndex& other) noexcept;
+  /// Entries ascend, by offset and by position. Debug builds.
+  void CheckInvariants() const;
 
   Ring<Entry> entries_;
   WalPosition end_;

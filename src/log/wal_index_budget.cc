@@ -13,6 +13,7 @@ bool WalIndexBudget::TryTake(std::uint64_t bytes, std::size_t slots) {
   const auto doublings = static_cast<std::uint64_t>(std::bit_width(slots / kFreeSlots)) - 2;
   const std::uint64_t within = bytes_max_ / 8 * (8 - std::min<std::uint64_t>(doublings, 6));
   std::uint64_t taken = bytes_.load(std::memory_order_relaxed);
+  MR_CHECK(within <= bytes_max_, within, bytes_max_);
   while (taken <= within && bytes <= within - taken)
     if (bytes_.compare_exchange_weak(taken, taken + bytes, std::memory_order_relaxed)) return true;
   return false;

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/check.h"
+
 namespace millrace {
 
 /// Safe from any thread. An index that may not grow makes its intervals longer instead (WalIndex); it never fails.
@@ -20,7 +22,10 @@ class WalIndexBudget {
   /// For an index that will have `slots` then. The larger it is, the more it must leave to others: a log that is late
   /// finds room for a small one.
   [[nodiscard]] bool TryTake(std::uint64_t bytes, std::size_t slots);
-  void Give(std::uint64_t bytes) { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+  void Give(std::uint64_t bytes) {
+    const std::uint64_t taken = bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    MR_CHECK(taken >= bytes, taken, bytes);
+  }
 
   [[nodiscard]] std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t bytes_max() const { return bytes_max_; }
