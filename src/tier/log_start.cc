@@ -1,5 +1,6 @@
 #include "tier/log_start.h"
 
+#include "base/check.h"
 #include "tier/segment_commit.h"
 #include "tier/tiered_partition.h"
 
@@ -10,7 +11,11 @@ Result<PartitionRow> AdvanceLogStart(TieredPartition& partition, MetadataStore& 
   const PartitionLog& log = partition.log();
   auto row = metadata.AdvanceLogStart(log.key(), log.epoch(), log_start, now_ms);
   if (!row && !CommitIsKnown(row.error())) row = metadata.AdvanceLogStart(log.key(), log.epoch(), log_start, now_ms);
-  if (row) partition.OnRow(*row);
+  if (row) {
+    MR_DCHECK(row->key == log.key() && row->log_start >= log_start, row->log_start.value(), log_start.value());
+    partition.OnRow(*row);
+    MR_DCHECK(log.offsets().log_start >= log_start, log.offsets().log_start.value(), log_start.value());
+  }
   return row;
 }
 

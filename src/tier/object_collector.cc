@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bugs.h"
+#include "base/check.h"
 #include "base/try.h"
 #include "millrace/request_scope.h"
 #include "tier/segment_uploader.h"
@@ -124,6 +125,7 @@ bool ObjectCollector::Gone(std::span<const ObjectRow> objects) {
 }
 
 Result<void> ObjectCollector::Delete(const ObjectRow& object) {
+  MR_DCHECK(object.state == ObjectState::kDeleting, object.key);
   if (auto deleted = objects_.Delete(object.key); !deleted) {
     // A request that ended because the caller had no more time was not refused.
     if (!RequestScope::Current().stop.stop_requested()) Refuse(object.id);
@@ -166,6 +168,7 @@ Result<void> ObjectCollector::ListPage(Listing& listing) {
 
 Result<std::uint64_t> ObjectCollector::Propose(std::vector<ObjectRow> orphans) {
   for (ObjectRow& orphan : orphans) {
+    MR_CHECK(orphan.state == ObjectState::kPrepared, orphan.key);
     orphan.changed_ms = clock_.WallMs();
     MR_TRY(metadata_.PrepareObject(orphan));
   }

@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "tier/forget_consumed.h"
 #include "tier/log_start.h"
@@ -120,6 +121,7 @@ Result<bool> RetentionPolicy::Retain(TieredPartition& partition) {
       known && !IsDue(*known, totals.bytes + log.pending().bytes, options, now_ms))
     return false;
   MR_ASSIGN_OR_RETURN(const Due due, FindDue(partition, options, now_ms));
+  MR_CHECK(due.keep_from >= log_start, due.keep_from.value(), log_start.value());
   bool moved = false;
   if (due.keep_from > log_start) {
     MR_ASSIGN_OR_RETURN(moved, Advance(partition, due.keep_from));
@@ -145,6 +147,7 @@ Result<RetentionPolicy::Due> RetentionPolicy::FindDue(TieredPartition& partition
         if (segments[i].committed_ms > 0 || from[i] < now_ms) due.oldest = oldest;
         return due;
       }
+      MR_DCHECK(segments[i].end > due.keep_from, segments[i].end.value(), due.keep_from.value());
       due.keep_from = segments[i].end;
       bytes -= std::min(bytes, segments[i].byte_size);
     }

@@ -1,5 +1,7 @@
 #include "tier/segment_commit.h"
 
+#include "base/check.h"
+
 namespace millrace {
 
 bool CommitIsKnown(const Error& error) {
@@ -16,6 +18,7 @@ bool CommitIsKnown(const Error& error) {
 
 Result<std::vector<PartitionRow>> CommitAndKnow(MetadataStore& metadata, const ObjectRow& object,
                                                 std::span<const SegmentCommit> segments) {
+  MR_CHECK(!segments.empty(), object.key);
   auto rows = metadata.CommitSegments(object, segments);
   if (rows || CommitIsKnown(rows.error())) return rows;
   if (object.id == ObjectId{}) return metadata.CommitSegments(object, segments);  // gaps: their rows tell

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "log/partition_log.h"
 #include "record/record_batch_view.h"
@@ -18,6 +19,7 @@ Result<CutSegment> CutGap(const Error& error, Offset begin, Offset end) {
   CutSegment cut{.damage = error};
   cut.segment.base = begin;
   cut.segment.end = std::min(damage->end, end);
+  MR_CHECK(cut.segment.base < cut.segment.end, begin.value(), end.value());
   return cut;
 }
 
@@ -46,6 +48,7 @@ Result<CutSegment> CutSegmentFrom(PartitionLog& log, Offset begin, Offset end, s
         break;
       }
       MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch));
+      MR_DCHECK(view.base_offset() <= at && at < view.end_offset(), view.base_offset().value(), at.value());
       at = view.end_offset();
       cut.raw_bytes += batch.size();
     }
@@ -53,6 +56,8 @@ Result<CutSegment> CutSegmentFrom(PartitionLog& log, Offset begin, Offset end, s
   }
   if (builder.empty()) return Error(ErrorCode::kOutOfRange, "nothing to take from the hot tier");
   MR_ASSIGN_OR_RETURN(cut.segment, builder.Finish());
+  MR_CHECK(cut.segment.end == at && cut.segment.size_bytes > 0 && cut.raw_bytes > 0, cut.segment.end.value(),
+           at.value(), cut.segment.size_bytes, cut.raw_bytes);
   cut.segment.base = begin;
   return cut;
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/bugs.h"
+#include "base/check.h"
 #include "base/hex.h"
 #include "base/try.h"
 #include "env/random_id.h"
@@ -121,6 +122,8 @@ std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim clai
   // Not hot any more: another call moved the bounds, and metadata knows how far.
   if (!cut) return fail(cut.error(), UploadSchedule::Outcome::kUnknown);
   part.cut = *std::move(cut);
+  MR_CHECK(part.cut.segment.base == claim.begin, part.cut.segment.base.value(), claim.begin.value());
+  MR_DCHECK(part.cut.segment.end <= *durable_end, part.cut.segment.end.value(), durable_end->value());
   part.claim.bytes = part.cut.raw_bytes;
   schedule_.Built(part.claim, part.cut.segment.end, claim.bytes);
   if (part.cut.damage) schedule_.Damaged(lane, *part.cut.damage);
@@ -155,10 +158,12 @@ std::int64_t SegmentUploader::NowMs() const {
 
 Result<void> SegmentUploader::Publish(std::vector<Part> parts) {
   using enum UploadSchedule::Outcome;
+  MR_CHECK(!parts.empty());
   ObjectRow object{.id = RandomId(random_)};
   object.key = ObjectKeyOf(options_.key_prefix, object.id, parts.front().epoch);
   if (Planted(Bug::kTierKeyReused)) object.key = ObjectKeyOf(options_.key_prefix, ObjectId{}, parts.front().epoch);
   for (const Part& part : parts) object.size_bytes += part.cut.segment.size_bytes;
+  MR_DCHECK(object.size_bytes > 0 && ObjectIdIn(options_.key_prefix, object.key) == object.id, object.key);
   object.changed_ms = NowMs();
   if (auto prepared = metadata_.PrepareObject(object); !prepared) {
     FailAll(parts, prepared.error(), kKnown);
@@ -188,15 +193,21 @@ Result<void> SegmentUploader::Put(const ObjectRow& object, const std::vector<Par
   std::vector<SharedBytes> pieces;
   for (const Part& part : parts)
     pieces.insert(pieces.end(), part.cut.segment.pieces.begin(), part.cut.segment.pieces.end());
+  std::uint64_t bytes = 0;
+  for (const SharedBytes& piece : pieces) bytes += piece.size();
+  MR_CHECK(bytes == object.size_bytes, object.key, bytes, object.size_bytes);
   return objects_.Put(object.key, pieces, PutMode::kOverwrite);
 }
 
 std::vector<SegmentCommit> SegmentUploader::Commits(const ObjectRow& object, const std::vector<Part>& parts,
                                                     std::span<const std::uint64_t> begins) const {
+  MR_CHECK(parts.size() == begins.size(), parts.size(), begins.size());
   std::vector<SegmentCommit> commits;
   const std::int64_t now_ms = options_.time == nullptr ? clock_.WallMs() : options_.time->CommitMs();
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const BuiltSegment& segment = parts[i].cut.segment;
+    MR_CHECK(begins[i] + segment.size_bytes <= object.size_bytes, begins[i], segment.size_bytes, object.size_bytes);
+    MR_CHECK((object.id == ObjectId{}) == parts[i].cut.damage.has_value(), object.key, segment.base.value());
     commits.push_back({.segment = {.partition = parts[i].claim.lane->partition().log().key(),
                                    .base = segment.base,
                                    .end = segment.end,
@@ -264,8 +275,11 @@ Result<void> SegmentUploader::Commit(const ObjectRow& object, std::vector<Part>&
 
 void SegmentUploader::CommitLanded(const std::vector<Part>& parts, std::span<const SegmentCommit> commits,
                                    std::span<const PartitionRow> rows) {
+  MR_CHECK(commits.size() == parts.size() && rows.size() == parts.size(), parts.size(), commits.size(), rows.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
     TieredPartition& partition = parts[i].claim.lane->partition();
+    MR_DCHECK(rows[i].key == commits[i].segment.partition && rows[i].tiered_end >= commits[i].segment.end,
+              rows[i].tiered_end.value(), commits[i].segment.end.value());
     partition.OnSegment(commits[i].segment);
     partition.OnRow(rows[i]);
     schedule_.Landed(parts[i].claim);
@@ -322,6 +336,8 @@ Result<void> SegmentUploader::UploadAll(TieredPartitions& partitions) {
     std::optional<Error> failed;
     std::erase_if(targets, [&](const Target& target) {
       const auto now = schedule_.State(*target.lane);
+      MR_CHECK(now.committed_end >= target.before.committed_end && now.failures_ever >= target.before.failures_ever,
+               now.committed_end.value(), target.before.committed_end.value(), now.failures_ever);
       if (now.damages_ever != target.before.damages_ever) damage = now.damage;
       if (now.committed_end >= target.end) return true;
       if (now.ended && now.ended->code() == ErrorCode::kNotFound) return true;  // its topic was deleted

@@ -12,6 +12,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLeadMax = std::chrono::hours(24);       // of a wall clock that is believed at start
 constexpr milliseconds kLeadNormal = std::chrono::minutes(10);  // what time servers and short sleeps bring
 constexpr std::chrono::nanoseconds kBelieveAfter = std::chrono::hours(24);
+static_assert(kLeadNormal < kLeadMax, "what is nothing unusual is believed");
 
 }  // namespace
 

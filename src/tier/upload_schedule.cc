@@ -26,6 +26,7 @@ void UploadSchedule::Add(UploadLane& lane) {
   MutexLock lock(mutex_);
   lanes_.push_back(&lane);
   if (closed_) lane.ended_ = closed_;
+  MR_CHECK(lane.flights_ == 0 && !lane.listed_ && lane.waiters_.empty(), lane.flights_, lane.waiters_.size());
   lane.committed_end_ = lane.taken_end_ = LogOf(lane).offsets().tiered_end;
   Settle(lane);
 }
@@ -45,6 +46,8 @@ void UploadSchedule::Close(const Error& error) {
     MutexLock lock(mutex_);
     closed_ = error;
     for (UploadLane* lane : lanes_) End(*lane, error, ready);
+    CheckInvariants();
+    MR_CHECK(failing_ == 0, failing_);
     timer_.NotifyAll();
     work_.NotifyAll();
   }
@@ -58,8 +61,37 @@ void UploadSchedule::End(UploadLane& lane, const Error& error, Ready& ready) {
   lane.waiting_ = false;
   for (auto& [end, waiter] : lane.waiters_) ready.emplace_back(std::move(waiter), *lane.ended_);
   lane.waiters_.clear();
+  CheckLane(lane);
   ++changes_;
   changed_.NotifyAll();
+}
+
+void UploadSchedule::CheckLane(const UploadLane& lane) const {
+  MR_CHECK(lane.committed_end_ <= lane.taken_end_, lane.committed_end_.value(), lane.taken_end_.value());
+  MR_CHECK(lane.flights_ != 0 || (lane.flight_bytes_ == 0 && !lane.building_ && !lane.broken_at_), lane.flight_bytes_,
+           lane.building_, lane.broken_at_.has_value());
+  MR_CHECK(lane.flight_bytes_ <= flight_bytes_, lane.flight_bytes_, flight_bytes_);
+  MR_CHECK(lane.listed_ || (lane.flights_ == 0 && !lane.waiting_), lane.flights_, lane.waiting_);
+  MR_CHECK(!lane.ended_ || (lane.waiters_.empty() && !lane.waiting_), lane.waiters_.size(), lane.waiting_);
+  MR_CHECK(lane.waiters_.empty() || lane.waiters_.begin()->first > lane.committed_end_,
+           lane.waiters_.begin()->first.value(), lane.committed_end_.value());
+  MR_CHECK((lane.failures_ == 0) == !lane.last_error_, lane.failures_);
+}
+
+void UploadSchedule::CheckInvariants() const {
+#ifndef NDEBUG
+  std::uint64_t bytes = 0;
+  std::size_t failing = 0, listed = 0;
+  for (const UploadLane* lane : lanes_) {
+    CheckLane(*lane);
+    bytes += lane->flight_bytes_;
+    failing += lane->failures_ != 0 ? 1 : 0;
+    listed += lane->listed_ ? 1 : 0;
+  }
+  MR_CHECK(bytes == flight_bytes_ && failing == failing_, bytes, flight_bytes_, failing, failing_);
+  MR_CHECK(listed == listed_.size(), listed, listed_.size());  // each once, and none but those that say so
+  MR_CHECK(std::ranges::all_of(listed_, &UploadLane::listed_), listed);
+#endif
 }
 
 void UploadSchedule::Run(Ready ready) {
@@ -92,6 +124,7 @@ void UploadSchedule::List(UploadLane& lane) {
   if (lane.listed_) return;
   lane.listed_ = true;
   listed_.push_back(&lane);
+  MR_CHECK(listed_.size() <= lanes_.size(), listed_.size(), lanes_.size());
 }
 
 /// Looks at the log: does anything wait for upload, how much, since when.
@@ -165,6 +198,7 @@ void UploadSchedule::OnTieredEnd(UploadLane& lane, Offset tiered_end) {
       lane.waiters_.erase(lane.waiters_.begin());
     }
     if (lane.flights_ == 0) Settle(lane);
+    CheckLane(lane);
     ++changes_;
     changed_.NotifyAll();
   }
@@ -188,6 +222,8 @@ bool UploadSchedule::Wanted(const UploadLane& lane, std::chrono::nanoseconds now
 bool UploadSchedule::Full() const { return flight_bytes_ != 0 && flight_bytes_ >= 2 * options_.segment_bytes_max; }
 
 UploadClaim UploadSchedule::Take(UploadLane& lane, std::uint64_t bytes_max) {
+  MR_CHECK(!lane.building_ && lane.listed_ && lane.committed_end_ <= lane.taken_end_, lane.committed_end_.value(),
+           lane.taken_end_.value());
   const std::uint64_t pending = LogOf(lane).pending().bytes;
   const std::uint64_t left = pending - std::min(pending, lane.flight_bytes_);
   UploadClaim claim{.lane = &lane, .begin = lane.taken_end_, .bytes = bytes_max, .unsure = lane.unsure_};
@@ -232,12 +268,16 @@ std::vector<UploadClaim> UploadSchedule::Claim() {
     claims.push_back(Take(*lane, room));
     room -= std::min(room, claims.back().bytes);
   }
+  MR_CHECK(!claims.empty() && claims.size() <= due.size(), claims.size(), due.size());
+  CheckInvariants();
   if (claims.size() < due_count) SignalWork();  // another thread may take the rest
   return claims;
 }
 
 void UploadSchedule::Resynced(UploadClaim& claim) {
   MutexLock lock(mutex_);
+  MR_CHECK(claim.lane->building_ && claim.lane->taken_end_ >= claim.begin, claim.lane->taken_end_.value(),
+           claim.begin.value());
   claim.lane->unsure_ = false;
   claim.lane->taken_end_ = std::max(claim.lane->taken_end_, claim.lane->committed_end_);
   claim.begin = claim.lane->taken_end_;
@@ -249,11 +289,13 @@ void UploadSchedule::Built(const UploadClaim& claim, Offset end, std::uint64_t b
   UploadLane& lane = *claim.lane;
   MR_CHECK(lane.building_);
   MR_CHECK(end > claim.begin, end.value(), claim.begin.value());
+  MR_CHECK(lane.flights_ > 0 && bytes_claimed <= lane.flight_bytes_, lane.flights_, bytes_claimed, lane.flight_bytes_);
   lane.building_ = false;
   lane.flight_bytes_ += claim.bytes - bytes_claimed;
   flight_bytes_ += claim.bytes - bytes_claimed;
   lane.taken_end_ = std::max(lane.taken_end_, end);
   Settle(lane);
+  CheckLane(lane);
 }
 
 void UploadSchedule::Damaged(UploadLane& lane, const Error& error) {
@@ -294,6 +336,8 @@ void UploadSchedule::Land(const UploadClaim& claim) {
     lane.broken_at_.reset();
   }
   Settle(lane);
+  CheckLane(lane);
+  CheckInvariants();
   // While all flights were taken, an uploader slept without an alarm, whichever partition is due.
   if (full && !Full()) SignalWork();
   ++changes_;
@@ -313,6 +357,7 @@ void UploadSchedule::Landed(const UploadClaim& claim) {
 }
 
 void UploadSchedule::EndFailures(UploadLane& lane) {
+  MR_CHECK(lane.failures_ == 0 || failing_ > 0, lane.failures_, failing_);
   if (lane.failures_ != 0) --failing_;
   lane.failures_ = 0;
   lane.last_error_.reset();
@@ -437,6 +482,7 @@ void UploadSchedule::AwaitWork(const std::stop_token& stop) {
     } else {
       timer_.Wait(mutex_);
     }
+    MR_CHECK(timer_kept_);  // by this sleeper alone
     timer_kept_ = false;
   }
   if (!timer_kept_) work_.NotifyOne();  // another sleeper minds the deadlines now

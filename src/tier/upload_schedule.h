@@ -129,6 +129,9 @@ class UploadSchedule {
   void Look(UploadLane& lane);
   void List(UploadLane& lane) MR_REQUIRES(mutex_);
   void Settle(UploadLane& lane) MR_REQUIRES(mutex_);
+  /// After a change of it. CheckInvariants: all of them, in debug builds.
+  void CheckLane(const UploadLane& lane) const MR_REQUIRES(mutex_);
+  void CheckInvariants() const MR_REQUIRES(mutex_);
   void Land(const UploadClaim& claim) MR_REQUIRES(mutex_);
   void End(UploadLane& lane, const Error& error, Ready& ready) MR_REQUIRES(mutex_);
   void SignalWork() MR_REQUIRES(mutex_);

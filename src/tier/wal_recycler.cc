@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "tier/tiered_partition.h"
 
@@ -16,6 +17,7 @@ Result<bool> WalRecycler::RecycleOnce(TieredPartitions& partitions, DiskWal::Sea
   const WalPosition before = wal_.begin();
   if (oldest > before) MR_TRY(wal_.Recycle(oldest, seal));
   const WalPosition begin = wal_.begin();
+  MR_DCHECK(before <= begin && begin <= wal_.end(), before.value(), begin.value());
   // Also when nothing moved now: the step may have ended here the last time.
   partitions.ForEach([&](TieredPartition& partition) { partition.log().OnRecycled(begin); });
   return begin > before;
