@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/check.h"
 #include "base/deadline.h"
 #include "base/try.h"
 #include "engine/topic.h"
@@ -100,6 +101,7 @@ Result<AppendReceipt> Appender::Finish(Partition& partition, Buffer batch, std::
       return reached.error().WithContext(fmt::format("{} {}", At(partition, appended.base), BelowRung(*rung)));
     receipt.reached = *rung;
   }
+  MR_DCHECK(receipt.reached == Durability::kOs || staged.wal_end <= wal_.durable_end(), staged.wal_end.value());
   return receipt;
 }
 
@@ -147,6 +149,7 @@ Result<void> Appender::AwaitTiered(Partition& partition, const StagedAppend& app
   const auto outcome = std::make_shared<Outcome>();
   ladder_.OnRung(Durability::kObject, partition.lane(), append, [outcome](const Result<void>& result) {
     MutexLock lock(outcome->mutex);
+    MR_CHECK(!outcome->result);  // told once
     outcome->result = result;
     outcome->changed.NotifyAll();
   });

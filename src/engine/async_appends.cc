@@ -65,6 +65,7 @@ Result<void> AsyncAppends::TryAppend(Partition& partition, Buffer& batch, std::i
   {
     MutexLock lock(queue.mutex);  // around both, so that the queue is in offset order
     MR_ASSIGN_OR_RETURN(const AppendedBatch appended, partition.log().TryAppend(batch, effects));
+    MR_DCHECK(queue.items.empty() || queue.items.back().receipt.last_offset < appended.base, appended.base.value());
     staged = {.wal_end = appended.wal_end, .end = appended.end, .asked = durability};
     queue.items.push_back({.receipt = {.base_offset = appended.base,
                                        .last_offset = appended.end - 1,
@@ -83,6 +84,7 @@ Result<void> AsyncAppends::TryAppend(Partition& partition, Buffer& batch, std::i
 }
 
 void AsyncAppends::AddEmpty(Partition& partition, const AppendReceipt& receipt, Done done) {
+  MR_DCHECK(receipt.last_offset + 1 == receipt.base_offset, receipt.base_offset.value(), receipt.last_offset.value());
   AsyncQueue& queue = partition.async();
   {
     MutexLock lock(queue.mutex);
@@ -126,6 +128,7 @@ void AsyncAppends::OnRung(Partition& partition, Durability rung, const StagedApp
   {
     AsyncQueue& queue = partition.async();
     MutexLock lock(queue.mutex);
+    MR_CHECK(rung == Durability::kDisk ? queue.disk_armed : queue.object_armed);  // one call for each Arm
     if (rung == Durability::kDisk) {
       queue.disk_armed = false;
       if (!reached) queue.failures.disk = {reached.error(), awaited.wal_end};
@@ -157,6 +160,9 @@ bool AsyncAppends::Complete(Partition& partition) {
       if (missing && *missing) break;
       item = std::move(queue.items.front());
       queue.items.pop_front();
+      MR_DCHECK(item.bytes == 0 || queue.items.empty() || queue.items.front().bytes == 0 ||
+                    item.receipt.last_offset < queue.items.front().receipt.base_offset,
+                item.receipt.last_offset.value());
       if (missing) {
         outcome = item.receipt;
       } else {
@@ -175,6 +181,7 @@ bool AsyncAppends::CompleteOnce() {
   std::vector<Partition*> partitions;
   {
     MutexLock lock(mutex_);
+    MR_CHECK(completer_ == std::thread::id());  // one call at a time
     partitions = std::exchange(signalled_, {});
     completer_ = std::this_thread::get_id();
   }

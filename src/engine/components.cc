@@ -1,5 +1,6 @@
 #include "engine/components.h"
 
+#include "base/check.h"
 #include "base/try.h"
 #include "env/posix_file_system.h"
 #include "env/system_clock.h"
@@ -38,6 +39,7 @@ Result<void> Components::OpenStores(const EngineOptions& options, const DataLayo
     MR_ASSIGN_OR_RETURN(const ObjectStoreKind kind, ObjectStoreKindOf(options.object_store));
     objects_are_near = kind != ObjectStoreKind::kS3;
   }
+  MR_CHECK(metadata && objects && file_system && clock && random);
   if (options.read_only) objects = std::make_shared<ReadOnlyObjectStore>(std::move(objects));
   return {};
 }

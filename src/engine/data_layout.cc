@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/check.h"
 #include "base/hex.h"
 #include "base/try.h"
 #include "millrace/bytes.h"
@@ -47,6 +48,7 @@ DataLayout DataLayout::Of(const EngineOptions& options) {
   DataLayout layout;
   layout.key_prefix = PrefixOf(options.name_space);
   std::string folder = layout.key_prefix;
+  MR_CHECK(folder.empty() || folder.back() == '/', folder);
   if (!folder.empty()) folder.pop_back();
   layout.root = folder.empty() ? options.data_dir : options.data_dir / folder;
   layout.wal = layout.root / "wal";

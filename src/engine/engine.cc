@@ -3,12 +3,13 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "engine/engine_state.h"
 
 namespace millrace {
 
-Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) { MR_CHECK(state_ != nullptr); }
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) noexcept {

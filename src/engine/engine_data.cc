@@ -1,6 +1,7 @@
 // Appending and reading.
 #include <utility>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "engine/front_door.h"
 #include "env/thread_pool.h"
@@ -25,6 +26,7 @@ Result<AppendReceipt> Engine::Append(std::string_view topic, const Record& recor
   return Changing(*state_, [&](State& state) -> Result<AppendReceipt> {
     MR_ASSIGN_OR_RETURN(Topic * found, state.FindOrCreateTopic(topic));
     Partition* partition = found->Find(found->PartitionFor(record.key));
+    MR_CHECK(partition != nullptr, topic, found->partition_count());
     return state.appender_.Append(*partition, {&record, 1}, options);
   });
 }
@@ -86,6 +88,8 @@ std::vector<Result<ReadResult>> Engine::ReadMany(std::span<const ReadRequest> re
       results.emplace_back(alive.error());
     }
   }
+  MR_CHECK(reads.size() == places.size() && results.size() == requests.size(), reads.size(), places.size(),
+           results.size(), requests.size());
   if (reads.empty()) return results;
   const Result<ThreadPool*> pool = state.ReadPool();
   if (!pool) {
@@ -93,6 +97,7 @@ std::vector<Result<ReadResult>> Engine::ReadMany(std::span<const ReadRequest> re
     return results;
   }
   auto read = millrace::ReadMany(reads, limits, **pool);
+  MR_CHECK(read.size() == places.size(), read.size(), places.size());
   for (std::size_t i = 0; i < read.size(); ++i) results[places[i]] = std::move(read[i]);
   return results;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "consumer/consumer_table.h"
 #include "engine/front_door.h"
@@ -45,6 +46,7 @@ Result<std::vector<GroupPosition>> Engine::DescribeGroup(std::string_view group)
     MR_TRY(CheckGroupName(group));
     MR_ASSIGN_OR_RETURN(const auto stored, state.positions_.Load(group));
     if (stored.empty()) return Error(ErrorCode::kNotFound, fmt::format("there is no group {}", group));
+    MR_DCHECK(std::ranges::is_sorted(stored, {}, &PartitionPosition::partition), stored.size());
     std::vector<GroupPosition> positions;
     for (Topic* topic : state.registry_.Topics()) {
       const auto first = std::ranges::lower_bound(stored, PartitionKey{topic->id(), PartitionId(0)}, {},

@@ -22,6 +22,7 @@
 #include "fetch/chunk_fetch.h"
 #include "log/partition_snapshot.h"
 #include "store/stopping_object_store.h"
+#include "wal/frame.h"
 
 namespace millrace {
 namespace {
@@ -112,6 +113,8 @@ class Engine::State::Replay final : public WalReplay {
     });
   }
   Result<void> OnFrame(WalStream stream, WalExtent extent, std::span<const std::byte> payload) override {
+    MR_DCHECK(static_cast<std::uint64_t>(extent.end - extent.begin) == WalFrameBytes(payload.size()),
+              extent.begin.value(), extent.end.value(), payload.size());
     if (const auto log = logs_.find(stream); log != logs_.end()) {
       // A partition that cannot take its frame answers for it from now on; the others open.
       (void)log->second->RecoverFrame(extent, payload);
@@ -119,11 +122,13 @@ class Engine::State::Replay final : public WalReplay {
     return {};
   }
   Result<void> OnDamage(const WalDamage& damage) override {
+    MR_DCHECK(damage.extent.begin <= damage.extent.end, damage.file, damage.extent.begin.value());
     for (const auto& [stream, log] : logs_) log->RecoverDamage(damage);
     return {};
   }
   Result<void> OnDamagedFrame(const WalDamage& damage, std::span<const std::byte> payload) override {
     if (Planted(Bug::kLogDamageSpreads)) return OnDamage(damage);
+    MR_CHECK(damage.stream, damage.file);
     if (const auto log = logs_.find(*damage.stream); log != logs_.end())
       log->second->RecoverDamagedFrame(damage, payload);
     return {};
@@ -251,6 +256,7 @@ Engine::State::State(EngineOptions options, DataLayout layout, Components compon
   if (!segment_cache_ && options_.read.prefetch_enabled && background_ == Background::kThreads)
     read_context_.warmer = &warmer_;
   if (segment_cache_ && background_ == Background::kThreads) read_context_.requests = &request_threads_;
+  MR_CHECK(read_context_.prefetcher == nullptr || read_context_.warmer == nullptr);  // bytes are fetched ahead by one
 }
 
 std::shared_ptr<ObjectStore> Engine::State::Retrying() {
@@ -414,6 +420,7 @@ std::optional<std::vector<std::byte>> Engine::State::CloseNote() const {
     for (Partition* partition : topic->partitions()) {
       const auto run = partition->log().TakeSnapshot();
       if (!run) return std::nullopt;
+      MR_CHECK(run->end == partition->log().offsets().log_end, run->end.value());
       if (!run->index.empty()) EncodePartitionSnapshot(*run, note);
     }
   }
@@ -468,6 +475,7 @@ Result<void> Engine::State::Close() {
   auto metadata = components_.metadata->Close();
   {
     MutexLock lock(mutex_);
+    MR_CHECK(closing_ && !done_closing_ && !read_pool_);
     lock_.reset();
     done_closing_ = true;
     closing_changed_.NotifyAll();
@@ -479,8 +487,10 @@ Result<void> Engine::State::Close() {
 
 /// Nothing is appended any more: what is staged is synced, and every append is told.
 Result<void> Engine::State::CloseLogs() {
+  MR_CHECK(closed_.load());
   const WalPosition staged_end = wal_.StopStaging();  // nothing follows: what the partitions hold is all there is
   const auto note = CloseNote();
+  MR_DCHECK(wal_.StopStaging() == staged_end, staged_end.value());
   auto synced = note ? wal_.CloseWithNote(*note, staged_end) : wal_.Close();  // completes what is staged
   housekeeper_.StopForeground();
   while (appender_.async().CompleteOnce()) {

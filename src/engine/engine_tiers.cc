@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "engine/front_door.h"
 #include "tier/log_start.h"
@@ -56,6 +57,7 @@ Result<std::vector<SegmentDescription>> Engine::DescribeSegments(const TopicPart
                                 .timestamp_max_ms = row.timestamp_max_ms});
       }
       if (rows.size() < kSegmentsPage) return descriptions;
+      MR_DCHECK(rows.back().end > from, rows.back().end.value(), from.value());
       from = rows.back().end;
     }
   });
@@ -99,6 +101,7 @@ Result<Offset> Engine::DeleteRecords(const TopicPartition& partition, Offset bef
     if (before <= bounds.log_start) return bounds.log_start;
     MR_ASSIGN_OR_RETURN(const PartitionRow row,
                         AdvanceLogStart(*found, *state.components_.metadata, before, state.time_.WallMs()));
+    MR_DCHECK(row.log_start >= before, row.log_start.value(), before.value());
     state.CollectIfNear();
     return row.log_start;
   });

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/bugs.h"
+#include "base/check.h"
 #include "base/try.h"
 #include "engine/front_door.h"
 #include "engine/option_check.h"
@@ -139,6 +140,7 @@ Result<void> Engine::State::CreateTopicLocked(std::string_view name, const Topic
   const auto row = components_.metadata->CreateTopic(name, options, uuid, time_.WallMs());
   Result<void> done;
   if (row) {
+    MR_DCHECK(row->uuid == uuid && row->name == name, row->uuid, row->name);
     const auto loaded = LoadTopic(*row);
     if (loaded) {
       consumers_.OnTopic(name);  // one of that name was deleted, and a consumer still asks for it
@@ -193,6 +195,7 @@ Result<void> Engine::State::DeleteTopicLocked(std::string_view name) {
 
 /// No longer found, and its calls refused; EndDropped does the rest.
 void Engine::State::DropTopic(Topic& topic) {
+  MR_CHECK(std::ranges::find(dropped_, &topic) == dropped_.end(), topic.name());
   registry_.Remove(topic);
   const Error gone(ErrorCode::kNotFound, fmt::format("topic {} was deleted", topic.name()));
   for (Partition* partition : topic.partitions()) partition->Suspend(gone);
@@ -218,6 +221,7 @@ Result<Topic*> Engine::State::LoadTopic(const TopicRow& row) {
   auto topic = std::make_unique<Topic>(row);
   for (Partition* partition : topic->Grow(partitions, partition_context_)) MR_TRY(partition->Start());
   topic->Publish();
+  MR_DCHECK(topic->partition_count() == row.options.partitions, topic->partition_count(), row.options.partitions);
   return &registry_.Add(std::move(topic));
 }
 
@@ -227,6 +231,7 @@ Result<void> Engine::State::ApplyTopicRow(Topic& topic, const TopicOptions& opti
   for (Partition* partition : topic.Grow(partitions, partition_context_)) MR_TRY(partition->Start());
   topic.SetOptions(options);
   topic.Publish();
+  MR_DCHECK(topic.partition_count() >= options.partitions, topic.partition_count(), options.partitions);
   return {};
 }
 
@@ -268,6 +273,7 @@ Result<void> Engine::State::ReconcileTopicsLocked() {
       MR_TRY(ApplyTopicRow(*topic, row.options));
     for (Partition* partition : topic->partitions()) partition->Resume();
   }
+  MR_DCHECK(registry_.Topics().size() == rows.size(), registry_.Topics().size(), rows.size());
   topics_unsure_ = false;
   return {};
 }

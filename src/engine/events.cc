@@ -1,5 +1,7 @@
 #include "engine/events.h"
 
+#include "base/check.h"
+
 namespace millrace {
 namespace {
 
@@ -24,6 +26,7 @@ bool Events::MayPass(const Event& event) {
   }
   if (told_.size() >= kToldMax) std::erase_if(told_, [&](const auto& entry) { return now - entry.second >= kPause; });
   const auto [told, is_new] = told_.try_emplace(key(event.kind), now);
+  MR_DCHECK(told->second <= now, told->second.count(), now.count());
   if (!is_new && now - told->second < kPause) return false;
   told->second = now;
   return true;

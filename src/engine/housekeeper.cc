@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "env/start_thread.h"
 #include "millrace/request_scope.h"
@@ -20,6 +21,7 @@ constexpr std::chrono::hours kListEvery{24};        // for objects that metadata
 constexpr std::chrono::milliseconds kPressureLook{50};
 constexpr std::chrono::seconds kCollectMax{5};     // at a stretch; retention is looked at in between
 constexpr std::chrono::seconds kUploadTimeMin{1};  // left to Maintain, for it to send something far
+static_assert(kFirstLook <= kLookAtLeast && kLookWhenUnsure <= kLookAtLeast && kLookAtLeast <= kListEvery);
 
 }  // namespace
 
@@ -29,6 +31,7 @@ Housekeeper::~Housekeeper() {
 }
 
 Result<void> Housekeeper::StartLoop(std::vector<std::jthread>& threads, Loop loop) {
+  MR_CHECK(!stop_.stop_requested(), threads.size());  // it would end at once, and what it does would never be done
   MR_ASSIGN_OR_RETURN(auto thread, StartThread([this, loop](const std::stop_token& stop) {
                         const CallGate::OwnThread inside(&steps_.calls);
                         (this->*loop)(stop);
@@ -38,6 +41,7 @@ Result<void> Housekeeper::StartLoop(std::vector<std::jthread>& threads, Loop loo
 }
 
 Result<void> Housekeeper::Start() {
+  MR_CHECK(foreground_.empty() && background_.empty(), foreground_.size(), background_.size());
   MR_TRY(StartLoop(foreground_, &Housekeeper::CommitLoop));
   MR_TRY(StartLoop(foreground_, &Housekeeper::CompleteLoop));
   for (std::size_t i = 0; i < kUploaders; ++i) MR_TRY(StartLoop(background_, &Housekeeper::UploadLoop));
@@ -62,6 +66,7 @@ void Housekeeper::StopBackground() {
 }
 
 void Housekeeper::StopForeground() {
+  MR_CHECK(background_.empty(), background_.size());  // they append and upload, and wait for what these do
   for (auto& thread : foreground_) thread.request_stop();
   if (!foreground_.empty()) {
     steps_.wal.Wake();
@@ -282,6 +287,7 @@ Result<MaintenanceReport> Housekeeper::Maintain(const MaintenanceLimits& limits)
   }
   note(steps_.recycler.RecycleOnce(steps_.partitions, DiskWal::Seal::kKeepActive));
   report.finished = report.finished && !collected.more && !budget.over();
+  MR_CHECK(steps_.uploader.bytes() >= uploaded && steps_.collector.deleted() >= deleted, uploaded, deleted);
   report.uploaded_bytes = steps_.uploader.bytes() - uploaded;
   report.records_retired = steps_.retention.records_retired() - retired;
   report.objects_deleted = steps_.collector.deleted() - deleted;

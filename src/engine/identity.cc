@@ -5,6 +5,7 @@
 #include <array>
 #include <limits>
 
+#include "base/check.h"
 #include "base/crc32c.h"
 #include "base/try.h"
 #include "engine/data_layout.h"
@@ -56,6 +57,7 @@ Result<std::string> EstablishIdentity(FileSystem& file_system, const DataLayout&
   MR_ASSIGN_OR_RETURN(const auto topics, metadata.Topics());
   if (has_wal || !topics.empty()) return Disagree(layout, "", in_metadata);
   const std::string identity = in_metadata.empty() ? RandomHexId(random) : in_metadata;
+  MR_CHECK(!identity.empty());
   MR_TRY(metadata.SetIdentity(identity));
   MR_TRY(WriteEngineMarker(file_system, layout.marker, identity));
   return identity;

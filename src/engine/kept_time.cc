@@ -5,6 +5,7 @@
 #include <charconv>
 #include <string>
 
+#include "base/check.h"
 #include "base/crc32c.h"
 #include "base/try.h"
 #include "engine/small_file.h"
@@ -37,7 +38,9 @@ Result<std::optional<std::int64_t>> ReadKeptTime(FileSystem& file_system, const 
 
 Result<void> WriteKeptTime(FileSystem& file_system, const std::filesystem::path& path, std::int64_t time_ms) {
   // The first one must not get lost: nothing kept is no doubt.
-  return ReplaceSmallFile(file_system, path, TextOf(time_ms));
+  const std::string text = TextOf(time_ms);
+  MR_CHECK(text.size() <= kBytesMax, text.size());  // or it could not be read whole
+  return ReplaceSmallFile(file_system, path, text);
 }
 
 }  // namespace millrace

@@ -14,6 +14,7 @@ constexpr std::uint64_t kKiB = 1 << 10, kMiB = 1 << 20;
 constexpr std::uint64_t kRecordBytesCeiling = 1'023 * kMiB;
 constexpr std::uint64_t kBatchBytesCeiling = 1'023 * kMiB;  // with its frame, what the WAL takes at once
 constexpr std::uint64_t kBytesCeiling = std::uint64_t{1} << 50;
+static_assert(kRecordBytesCeiling <= kBatchBytesCeiling && kBatchBytesCeiling + kMiB <= kMiB * kKiB);
 constexpr std::int32_t kPartitionsCeiling = 100'000;
 constexpr std::size_t kTopicNameBytesMax = 249, kNameSpaceBytesMax = 1'000;
 

@@ -21,15 +21,22 @@ Partition::Partition(const TopicSettings& settings, TopicPartition name, const P
       lane_(*this),
       row_(row) {}
 
+Partition::~Partition() {
+  MutexLock lock(async_.mutex);
+  MR_DCHECK(async_.items.empty(), async_.items.size());  // every append was told
+}
+
 WalStream Partition::StreamOf(const PartitionKey& key) {
   // Topic ids are given once and never reused, so a re-created topic has streams of its own.
   MR_CHECK(key.topic.value() >= 0 && key.topic.value() < (std::int64_t{1} << 31), key.topic.value());
+  MR_CHECK(key.partition.value() >= 0, key.partition.value());
   return WalStream(static_cast<std::uint64_t>(key.topic.value()) << 32 |
                    static_cast<std::uint32_t>(key.partition.value()));
 }
 
 Result<void> Partition::Start() {
   auto finished = log_.FinishRecovery();  // a broken partition answers every call with this; the others open
+  MR_CHECK(finished.has_value() != log_.broken().has_value(), key().topic.value(), key().partition.value());
   if (!finished) broken_.emplace(finished.error());
   context_.uploads.Add(lane_);
   return finished;
@@ -63,7 +70,10 @@ Result<bool> Partition::ForgetConsumed(const std::function<Result<bool>(Offset u
   return context_.cursors.Reclaim(key(), forget);
 }
 
-void Partition::OnSegment(const SegmentRow& segment) { segments_.Add(segment); }
+void Partition::OnSegment(const SegmentRow& segment) {
+  MR_DCHECK(segment.partition == key() && segment.base < segment.end, segment.base.value(), segment.end.value());
+  segments_.Add(segment);
+}
 
 SegmentTotals Partition::totals() const {
   MutexLock lock(mutex_);
@@ -71,6 +81,7 @@ SegmentTotals Partition::totals() const {
 }
 
 void Partition::OnRow(const PartitionRow& row) {
+  MR_DCHECK(row.key == key() && row.log_start <= row.tiered_end, row.log_start.value(), row.tiered_end.value());
   {
     MutexLock lock(mutex_);
     // Each row is a moment of metadata, and both bounds only grow: the newer one is at least as far with both.
@@ -78,11 +89,18 @@ void Partition::OnRow(const PartitionRow& row) {
   }
   log_.AdvanceTieredEnd(row.tiered_end);
   log_.AdvanceLogStart(row.log_start);
+  MR_DCHECK(log_.offsets().tiered_end >= row.tiered_end && log_.offsets().log_start >= row.log_start,
+            row.tiered_end.value(), row.log_start.value());
   segments_.DropBelow(row.log_start);
   context_.uploads.OnTieredEnd(lane_, row.tiered_end);
 }
 
-OffsetBounds Partition::bounds() const { return {log_.offsets().log_start, log_.visible_end()}; }
+OffsetBounds Partition::bounds() const {
+  const Offset log_start = log_.offsets().log_start;
+  const Offset end = log_.visible_end();  // after it: both only grow
+  MR_CHECK(log_start <= end, log_start.value(), end.value());
+  return {log_start, end};
+}
 
 Result<ReadResult> Partition::Read(Offset begin, const ReadLimits& limits) {
   MR_TRY(CheckAlive());

@@ -64,6 +64,8 @@ class Partition final : public TieredPartition, public PartitionSource {
   /// Which WAL frames are this partition's.
   static WalStream StreamOf(const PartitionKey& key);
 
+  ~Partition() override;
+
   // The rest of recovery, and being seen by the uploader.
   Result<void> Start();
   /// Waits and later calls answer `error`; the partition itself stays until the engine is destroyed.

@@ -1,5 +1,6 @@
 #include "engine/partitioner.h"
 
+#include "base/check.h"
 #include "base/coding.h"
 
 namespace millrace {
@@ -23,6 +24,7 @@ std::uint32_t Murmur2(std::span<const std::byte> bytes) {
 }
 
 PartitionId PartitionOfKey(std::span<const std::byte> key, std::int32_t partitions) {
+  MR_CHECK(partitions > 0, partitions);
   return PartitionId(static_cast<std::int32_t>(Murmur2(key) & 0x7fffffffU) % partitions);
 }
 

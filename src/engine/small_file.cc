@@ -3,6 +3,7 @@
 #include <span>
 #include <utility>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "millrace/bytes.h"
 
@@ -22,6 +23,7 @@ Result<std::optional<std::string>> ReadSmallFile(FileSystem& file_system, const 
 }
 
 Result<void> ReplaceSmallFile(FileSystem& file_system, const std::filesystem::path& path, std::string_view text) {
+  MR_CHECK(path.has_filename(), path.string());
   const std::filesystem::path aside = path.string() + ".new";
   {
     MR_ASSIGN_OR_RETURN(const auto file, file_system.Open(aside, {.access = FileAccess::kReadWrite,

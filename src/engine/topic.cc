@@ -20,6 +20,7 @@ std::vector<Partition*> Topic::Grow(std::span<const PartitionRow> rows, Partitio
   std::vector<Partition*> added;
   for (std::size_t i = owned_.size(); i < rows.size(); ++i) {
     MR_CHECK(rows[i].key.partition.value() == static_cast<std::int32_t>(i), rows[i].key.partition.value(), i);
+    MR_DCHECK(rows[i].key.topic == row_.id, rows[i].key.topic.value(), row_.id.value());
     owned_.push_back(
         std::make_unique<Partition>(settings_, TopicPartition{row_.name, rows[i].key.partition}, rows[i], context));
     added.push_back(owned_.back().get());
@@ -31,13 +32,16 @@ void Topic::Publish() {
   MutexLock lock(mutex_);
   auto array = std::make_unique<Array>();
   for (const auto& partition : owned_) array->push_back(partition.get());
+  MR_CHECK(array->size() >= arrays_.back()->size(), array->size(), arrays_.back()->size());
   array_.store(array.get(), std::memory_order_release);
   arrays_.push_back(std::move(array));
 }
 
 PartitionId Topic::PartitionFor(std::optional<std::string_view> key) {
   if (!key) return NextInTurn();
-  return PartitionOfKey(AsBytes(*key), partition_count());
+  const PartitionId id = PartitionOfKey(AsBytes(*key), partition_count());
+  MR_DCHECK(Find(id) != nullptr, id.value(), partition_count());
+  return id;
 }
 
 }  // namespace millrace

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "engine/partition.h"
 #include "engine/topic_settings.h"
@@ -43,6 +44,7 @@ class Topic {
 
   /// For records without a key.
   [[nodiscard]] PartitionId NextInTurn() {
+    MR_DCHECK(partition_count() > 0, name());
     return PartitionId(static_cast<std::int32_t>(turn_.fetch_add(1, std::memory_order_relaxed) %
                                                  static_cast<std::uint64_t>(partition_count())));
   }

@@ -28,6 +28,7 @@ TopicRegistry::Node* TopicRegistry::FindNode(const Table& table, std::size_t has
 }
 
 void TopicRegistry::Insert(Table& table, std::size_t hash, std::string_view name, Topic* topic) {
+  MR_DCHECK(FindNode(table, hash, name) == nullptr, name);
   auto& bucket = table.buckets[hash & table.mask];
   table.nodes.push_back(std::make_unique<Node>(hash, name, topic, bucket.load()));
   bucket.store(table.nodes.back().get(), std::memory_order_release);
@@ -37,6 +38,7 @@ void TopicRegistry::Insert(Table& table, std::size_t hash, std::string_view name
 void TopicRegistry::Grow() {
   auto grown = std::make_unique<Table>(2 * (tables_.back()->mask + 1));
   for (Topic* topic : present_) Insert(*grown, std::hash<std::string_view>{}(topic->name()), topic->name(), topic);
+  MR_CHECK(grown->nodes.size() == present_.size(), grown->nodes.size(), present_.size());
   table_.store(grown.get(), std::memory_order_release);
   tables_.push_back(std::move(grown));
 }
@@ -55,6 +57,7 @@ Topic& TopicRegistry::Add(std::unique_ptr<Topic> topic) {
   }
   present_.push_back(&added);
   if (table.nodes.size() > table.mask) Grow();
+  MR_DCHECK(Find(std::string_view(added.name())) == &added && present_.size() <= owned_.size(), added.name());
   return added;
 }
 
@@ -63,7 +66,8 @@ void TopicRegistry::Remove(Topic& topic) {
   Node* node = FindNode(*tables_.back(), std::hash<std::string_view>{}(topic.name()), topic.name());
   MR_CHECK(node != nullptr && node->topic.load() == &topic, topic.name());
   node->topic.store(nullptr, std::memory_order_release);
-  std::erase(present_, &topic);
+  const std::size_t removed = std::erase(present_, &topic);
+  MR_CHECK(removed == 1, removed, topic.name());
 }
 
 std::vector<Topic*> TopicRegistry::Topics() const {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "engine/topic.h"
 #include "tier/tiered_partition.h"
@@ -56,7 +57,7 @@ class TopicRegistry final : public TieredPartitions {
     Node* next;
   };
   struct Table {
-    explicit Table(std::size_t size) : mask(size - 1), buckets(size) {}
+    explicit Table(std::size_t size) : mask(size - 1), buckets(size) { MR_CHECK((size & mask) == 0, size); }
     std::size_t mask;
     std::vector<std::atomic<Node*>> buckets;
     std::vector<std::unique_ptr<Node>> nodes;

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "millrace/options.h"
 
@@ -15,6 +16,7 @@ class TopicSettings {
 
   [[nodiscard]] TopicOptions options() const {
     MutexLock lock(mutex_);
+    MR_DCHECK(durability() == options_.durability, static_cast<int>(durability()));
     return options_;
   }
   void Set(const TopicOptions& options) {
