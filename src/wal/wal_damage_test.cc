@@ -221,6 +221,21 @@ TEST_F(WalDamageTest, StaleAndMisplacedFramesAreNotFrames) {
   EXPECT_EQ(wal.replay->payloads(), Without(3));
 }
 
+TEST_F(WalDamageTest, AFrameThatNamesNoFrameBeforeItAsTheOneBeforeIsNoFrame) {
+  Write(6);
+  Zero(At(2), 4096);  // what stands before it cannot tell
+  const auto bytes = disk_.Contents(kFirstFile);
+  WalFrameHeader header = *DecodeWalFrameHeader(std::span(bytes).subspan(At(3)));
+  header.previous = header.position;
+  std::array<std::byte, kWalFrameHeaderBytes> changed;
+  EncodeWalFrameHeader(header, changed);
+  disk_.Overwrite(kFirstFile, At(3), changed);
+  const auto wal = OpenWal(disk_, clock_);
+  auto expected = Without(3);
+  expected.erase(expected.begin() + 2);
+  EXPECT_EQ(wal.replay->payloads(), expected);
+}
+
 TEST_F(WalDamageTest, AMissingFileIsDamage) {
   Write(60);
   ASSERT_TRUE(disk_.Remove(std::filesystem::path(kWalDirectory) / "00000002.wal"));
