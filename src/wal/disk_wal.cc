@@ -72,7 +72,7 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
       if (!WalFileFactory::Reserve(*disk, chain_.TakeGeneration())) MR_TRY(factory_.Remove(*disk));
     }
     // Whatever was made just before a crash is listed; from here on it is listed for good.
-    if (!Planted(Bug::kWalSkipDirectorySync)) MR_TRY(file_system_.SyncDirectory(options_.directory));
+    MR_TRY(file_system_.SyncDirectory(options_.directory));
     for (const auto* free : {&log.reusable, &log.left_aside}) {
       for (const auto& disk : *free) chain_.AddRework(disk);
     }
