@@ -77,7 +77,7 @@ Result<void> DiskWal::Recover(WalReplay& replay) {
       }
     }
     // Whatever was made just before a crash is listed; from here on it is listed for good.
-    if (!Planted(Bug::kWalSkipDirectorySync)) MR_TRY(file_system_.SyncDirectory(options_.directory));
+    MR_TRY(file_system_.SyncDirectory(options_.directory));
     for (const auto& disk : log.reusable) chain_.AddRework(disk);
     for (RecoveredFile& recovered : log.files) {
       auto file = std::make_shared<WalFile>(std::move(recovered.disk), recovered.header);

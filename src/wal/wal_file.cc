@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/bugs.h"
 #include "base/check.h"
 #include "base/try.h"
 
@@ -85,11 +84,7 @@ Result<void> WalFile::Write(WalPosition position, std::span<const std::span<cons
 
 Result<void> WalFile::Sync() {
   if (failure_) return *failure_;
-  if (Planted(Bug::kWalAckBeforeSync)) return {};
-  if (auto synced = disk_->writer->Sync(); !synced) {
-    if (Planted(Bug::kWalRetryAfterFailedSync)) return disk_->writer->Sync();
-    return Failed(synced.error());
-  }
+  if (auto synced = disk_->writer->Sync(); !synced) return Failed(synced.error());
   dirty_ = false;
   if (begun_) header_synced_.store(true, std::memory_order_release);
   return {};

@@ -6,7 +6,6 @@
 #include <new>
 #include <utility>
 
-#include "base/bugs.h"
 #include "base/check.h"
 #include "base/try.h"
 #include "wal/wal_recovery.h"
@@ -102,9 +101,7 @@ Result<bool> WalFileFactory::Step(std::uint64_t bytes) {
 Result<std::shared_ptr<WalDiskFile>> WalFileFactory::Finish(std::uint64_t generation) {
   MR_CHECK(building_ && written_ == building_->bytes(), written_);
   if (auto reserved = Reserve(*building_, generation); !reserved) return Abandon(reserved.error());
-  if (!Planted(Bug::kWalSkipDirectorySync)) {
-    if (auto synced = open_files_.SyncDirectory(directory_); !synced) return Abandon(synced.error());
-  }
+  if (auto synced = open_files_.SyncDirectory(directory_); !synced) return Abandon(synced.error());
   return std::exchange(building_, nullptr);
 }
 

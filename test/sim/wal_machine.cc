@@ -44,6 +44,7 @@ WalMachine::WalMachine(std::uint64_t seed, const WalMachineOptions& options, Rep
       report_(report),
       random_(seed),
       files_(seed, options.traits),
+      disk_(files_),
       watched_(std::make_shared<std::multiset<WalPosition>>()) {
   report_.Event(fmt::format("file {} KiB{}{}{}", options.file_bytes >> 10, Name(options.traits.direct, " direct"),
                             Name(options.traits.allocate, " allocate"), Name(options.traits.map, " map")));
@@ -273,7 +274,7 @@ void WalMachine::CountVerdicts(const WalRecoveryReport& recovery) {
 bool WalMachine::Reopen(WalModel::After after) {
   last_death_ = after;
   RecoveredFrames found;
-  auto opened = DiskWal::Open(WalOptionsOf(options_), files_, clock_, found);
+  auto opened = DiskWal::Open(WalOptionsOf(options_), disk_, clock_, found);
   if (!opened) {
     Allowed(opened.error(), "Open");
     return false;

@@ -12,6 +12,7 @@
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
+#include "planted_file_system.h"
 #include "report.h"
 #include "wal/disk_wal.h"
 #include "wal_model.h"
@@ -74,6 +75,7 @@ class WalMachine {
   Report& report_;
   SeededRandom random_;
   SimFileSystem files_;
+  PlantedFileSystem disk_;  // what the WAL writes to
   SimClock clock_;
   WalModel model_;
   std::unique_ptr<DiskWal> wal_;
