@@ -184,6 +184,7 @@ void WireReader::Tags(const char* field, ReadKnown&& read_known) {
   for (std::uint32_t i = 0; i < count && !failed_; ++i) {
     const std::uint32_t tag = Varint(field);
     const std::uint32_t size = Varint(field);
+    if (failed_) return;
     if (size > remaining()) return Fail(field, "a tagged field is longer than the bytes that are left");
     end_ = at_ + size;
     if (!read_known(tag)) {

@@ -1,8 +1,5 @@
 // Writes the seeds of the corpora as the real code makes them: batches and segments of each codec, files of a WAL,
-// frames of the position log, what the note of a clean close says of a partition, chunks of the disk cache, messages of
-// Kafka.
-#include <fmt/format.h>
-
+// frames of the position log, what the note of a clean close says of a partition, chunks of the disk cache.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -13,7 +10,6 @@
 #include "cursor/position_log_format.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
-#include "kafka/message_fixture.h"
 #include "log/partition_snapshot.h"
 #include "record/compressor.h"
 #include "record/record_batch_builder.h"
@@ -111,22 +107,6 @@ std::vector<std::byte> PartitionSnapshotBytes() {
   return bytes;
 }
 
-/// Every message with all its fields, at the first and the last version of its table, in the target's form.
-void WriteKafkaMessages(const std::filesystem::path& folder) {
-  std::string name;
-  std::uint8_t index = 0;
-  kafka::ForEachMessage([&]<class Message>(const Message&, std::int16_t version) {
-    if (!name.empty() && name != Message::kName) ++index;
-    name = Message::kName;
-    if (version != Message::kVersions.first && version != Message::kVersions.last) return;
-    kafka::Arena arena;
-    std::vector<std::byte> bytes = kafka::Body(kafka::Filled<Message>(arena, version), version);
-    const auto chosen = {static_cast<std::byte>(index), static_cast<std::byte>(version - Message::kVersions.first)};
-    bytes.insert(bytes.begin(), chosen);
-    Write(folder / fmt::format("{}-v{}", name, version), bytes);
-  });
-}
-
 void WriteSeeds(const std::filesystem::path& corpus) {
   Write(corpus / "position_log" / "snapshot", PositionFrameBytesOf(PositionFrameKind::kSnapshot));
   Write(corpus / "position_log" / "update", PositionFrameBytesOf(PositionFrameKind::kUpdate));
@@ -158,7 +138,6 @@ void WriteSeeds(const std::filesystem::path& corpus) {
       bytes.insert(bytes.end(), piece.bytes().begin(), piece.bytes().end());
     Write(corpus / "segment" / segment_names[codec], bytes);
   }
-  WriteKafkaMessages(corpus / "kafka_message");
 }
 
 }  // namespace
