@@ -232,6 +232,7 @@ Result<void> Engine::State::ApplyTopicRow(Topic& topic, const TopicOptions& opti
   topic.SetOptions(options);
   topic.Publish();
   MR_DCHECK(topic.partition_count() >= options.partitions, topic.partition_count(), options.partitions);
+  registry_.NoteChange();
   return {};
 }
 

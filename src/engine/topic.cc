@@ -35,6 +35,7 @@ void Topic::Publish() {
   MR_CHECK(array->size() >= arrays_.back()->size(), array->size(), arrays_.back()->size());
   array_.store(array.get(), std::memory_order_release);
   arrays_.push_back(std::move(array));
+  changes_.fetch_add(1, std::memory_order_release);
 }
 
 PartitionId Topic::PartitionFor(std::optional<std::string_view> key) {

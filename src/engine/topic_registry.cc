@@ -58,6 +58,7 @@ Topic& TopicRegistry::Add(std::unique_ptr<Topic> topic) {
   present_.push_back(&added);
   if (table.nodes.size() > table.mask) Grow();
   MR_DCHECK(Find(std::string_view(added.name())) == &added && present_.size() <= owned_.size(), added.name());
+  NoteChange();
   return added;
 }
 
@@ -68,6 +69,7 @@ void TopicRegistry::Remove(Topic& topic) {
   node->topic.store(nullptr, std::memory_order_release);
   const std::size_t removed = std::erase(present_, &topic);
   MR_CHECK(removed == 1, removed, topic.name());
+  NoteChange();
 }
 
 std::vector<Topic*> TopicRegistry::Topics() const {
