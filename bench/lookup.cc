@@ -10,6 +10,7 @@
 #include "bench/harness/suite.h"
 #include "env/system_clock.h"
 #include "fetch/segment_map.h"
+#include "meta/catalog.h"
 #include "meta/memory_metadata_store.h"
 
 using namespace millrace;
@@ -23,7 +24,8 @@ constexpr std::size_t kLookups = 200'000;
 class FilledMap {
  public:
   FilledMap(std::size_t segments, std::uint64_t seed)
-      : partition_{OrDie(metadata_.CreateTopic("t", {}, std::string(32, '0'), 0), "topic").id, PartitionId(0)} {
+      : partition_{OrDie(Catalog(metadata_).CreateTopic("t", {}, std::string(32, '0'), 0), "topic").id,
+                   PartitionId(0)} {
     CommitManySegments(metadata_, partition_, segments);
     map_ = std::make_unique<SegmentMap>(metadata_, partition_, clock_);
     std::mt19937_64 random(seed);

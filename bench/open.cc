@@ -7,6 +7,7 @@
 #include "bench/harness/stopwatch.h"
 #include "bench/harness/suite.h"
 #include "env/posix_file_system.h"
+#include "meta/catalog.h"
 #include "meta/sqlite_metadata_store.h"
 
 using namespace millrace;
@@ -44,7 +45,7 @@ int main(int argc, char** argv) {
   {
     PosixFileSystem file_system;
     auto metadata = OrDie(SqliteMetadataStore::Open(database, file_system), "metadata");
-    const auto topics = OrDie(metadata->Topics(), "topics");
+    const auto topics = OrDie(Catalog(*metadata).Topics(), "topics");
     CommitManySegments(*metadata, {topics.at(0).id, PartitionId(0)}, 1'000'000);
     OrDie(metadata->Close(), "close");
   }

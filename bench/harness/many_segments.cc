@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "bench/harness/opened_engine.h"
+#include "meta/catalog.h"
 
 namespace millrace::bench {
 
 void CommitManySegments(MetadataStore& metadata, const PartitionKey& partition, std::size_t count) {
   constexpr std::size_t kSegmentsPerObject = 1000;
   constexpr std::uint64_t kSegmentBytes = 64u << 10;
-  const PartitionRow row = OrDie(metadata.AcquireEpoch(partition), "acquire");
+  const PartitionRow row = OrDie(Catalog(metadata).AcquireEpoch(partition), "acquire");
   Offset base = row.tiered_end;
   for (std::size_t done = 0; done < count;) {
     const std::size_t here = std::min(kSegmentsPerObject, count - done);
@@ -21,7 +22,7 @@ void CommitManySegments(MetadataStore& metadata, const PartitionKey& partition, 
     std::memcpy(object.id.data(), &number, sizeof number);
     object.key = "bench/" + std::to_string(number);
     object.size_bytes = here * kSegmentBytes;
-    OrDie(metadata.PrepareObject(object), "prepare");
+    OrDie(Catalog(metadata).PrepareObject(object), "prepare");
     std::vector<SegmentCommit> commits;
     for (std::size_t i = 0; i < here; ++i) {
       SegmentRow segment;
@@ -36,7 +37,7 @@ void CommitManySegments(MetadataStore& metadata, const PartitionKey& partition, 
       segment.timestamp_max_ms = segment.end.value();
       commits.push_back({segment, row.epoch});
     }
-    OrDie(metadata.CommitSegments(object, commits), "commit");
+    OrDie(Catalog(metadata).CommitSegments(object, commits), "commit");
     done += here;
   }
 }

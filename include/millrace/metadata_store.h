@@ -1,6 +1,10 @@
-// The seam of the metadata store: what exists and where. Topics, partitions, objects, segments, positions, identity.
-// Every call is one transaction: it happens whole or not at all. Rows carry a CRC; a row or a table that does not agree
-// with it is kCorruption.
+// The seam of the metadata store: what exists and where, as rows of a few tables. The store keeps rows and knows no
+// rule: what may follow what is decided above it, on rows that were read, and the only write says which rows the
+// decision rests on.
+//
+//   a rule: rows ──► (expected, writes) ──► Commit: are the expected rows still so? ──► all writes, or none
+//
+// The rules are in src/meta: TopicCatalog, SegmentCatalog, CommittedOffsets, Ownership.
 #pragma once
 
 #include <array>
@@ -8,14 +12,23 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "millrace/options.h"
 #include "millrace/result.h"
+#include "millrace/strong.h"
 #include "millrace/types.h"
 
 namespace millrace {
+
+/// A number and a text by name: "identity", "next_topic" (the topic id given last).
+struct StoreRow {
+  std::string name;
+  std::int64_t number = 0;
+  std::string text;
+  friend bool operator==(const StoreRow&, const StoreRow&) = default;
+};
 
 struct TopicRow {
   TopicId id;
@@ -53,6 +66,7 @@ struct ObjectRow {
   std::uint64_t size_bytes = 0;
   ObjectState state = ObjectState::kPrepared;
   std::int64_t changed_ms = 0;  // wall time of the last change of state
+  std::uint64_t segments = 0;   // rows of segments that lie in it
   friend bool operator==(const ObjectRow&, const ObjectRow&) = default;
 };
 
@@ -71,12 +85,6 @@ struct SegmentRow {
   friend bool operator==(const SegmentRow&, const SegmentRow&) = default;
 };
 
-/// A segment to make visible. It must begin at the partition's tiered_end, and the epoch must be the partition's.
-struct SegmentCommit {
-  SegmentRow segment;
-  LeaderEpoch epoch;
-};
-
 struct PositionKey {
   std::string group;
   PartitionKey partition;
@@ -89,70 +97,106 @@ struct PositionRow {
   friend bool operator==(const PositionRow&, const PositionRow&) = default;
 };
 
-/// Safe from any thread; calls block. Errors of every call: kUnavailable (locked, unreachable: retry), kCorruption,
-/// kOutOfSpace, kClosed.
+/// A topic that is gone and of which not all segments and positions are removed yet.
+struct RemovalRow {
+  TopicId topic;
+  std::int64_t removed_ms = 0;
+  friend bool operator==(const RemovalRow&, const RemovalRow&) = default;
+};
+
+// Keys of the tables. Rows of a table are ordered by key: its fields from the first on, numbers as numbers, texts and
+// ids by their bytes.
+struct StoreKey {
+  std::string name;
+  friend auto operator<=>(const StoreKey&, const StoreKey&) = default;
+};
+struct TopicKey {
+  TopicId id;
+  friend auto operator<=>(const TopicKey&, const TopicKey&) = default;
+};
+struct ObjectKey {
+  ObjectId id{};
+  friend auto operator<=>(const ObjectKey&, const ObjectKey&) = default;
+};
+/// Segments are keyed by their end, so that the one that covers an offset is the first with a greater end.
+struct SegmentEndKey {
+  PartitionKey partition;
+  Offset end;
+  friend auto operator<=>(const SegmentEndKey&, const SegmentEndKey&) = default;
+};
+struct RemovalKey {
+  TopicId topic;
+  friend auto operator<=>(const RemovalKey&, const RemovalKey&) = default;
+};
+/// The second order of topics; no two have the same name. For Get and Scan only.
+struct TopicNameKey {
+  std::string name;
+  friend auto operator<=>(const TopicNameKey&, const TopicNameKey&) = default;
+};
+/// The second order of objects. For Get and Scan only.
+struct ObjectAgeKey {
+  ObjectState state = ObjectState::kPrepared;
+  std::int64_t changed_ms = 0;
+  ObjectId id{};
+  friend auto operator<=>(const ObjectAgeKey&, const ObjectAgeKey&) = default;
+};
+/// Behind every key of a table. For the end of a Scan only.
+struct EndOfTable {
+  friend auto operator<=>(const EndOfTable&, const EndOfTable&) = default;
+};
+
+using MetadataRow = std::variant<StoreRow, TopicRow, PartitionRow, ObjectRow, SegmentRow, PositionRow, RemovalRow>;
+using MetadataKey = std::variant<StoreKey, TopicKey, PartitionKey, ObjectKey, SegmentEndKey, PositionKey, RemovalKey,
+                                 TopicNameKey, ObjectAgeKey, EndOfTable>;
+
+struct MetadataWrite {
+  enum class Kind {
+    kInsert,  // the key must be absent
+    kPut,     // whatever was there
+    kErase    // the row of this row's key; absent is as good
+  };
+  Kind kind = Kind::kPut;
+  MetadataRow row;
+};
+
+/// Numbers of changes, without holes, from 1 on.
+using ChangeNumber = Strong<struct ChangeNumberTag, std::int64_t>;
+
+/// One row was written or erased; which of it, a Get tells.
+struct MetadataChange {
+  ChangeNumber number;
+  MetadataKey key;
+  friend bool operator==(const MetadataChange&, const MetadataChange&) = default;
+};
+
+/// Six calls, each one transaction: whole or not at all. Safe from any thread; calls block. Errors of every call:
+/// kUnavailable (locked, unreachable: retry; of a Commit: its outcome is unknown), kCorruption (a row that fails its
+/// CRC), kOutOfSpace, kClosed, kInvalidArgument (a key that this call does not take).
 class MetadataStore {
  public:
   virtual ~MetadataStore() = default;
 
-  // Identity: one random id kept here, in the data directory and in the object store; "" until set. Set succeeds once,
-  // or with the same id.
-  virtual Result<std::string> Identity() = 0;
-  virtual Result<void> SetIdentity(std::string_view identity) = 0;
-
-  // Topics. Create also makes the partition rows (epoch 0, offsets 0); kAlreadyExists by name. Alter replaces the
-  // options; partitions may only grow.
-  virtual Result<TopicRow> CreateTopic(std::string_view name, const TopicOptions& options, std::string_view uuid,
-                                       std::int64_t now_ms) = 0;
-  virtual Result<void> AlterTopic(TopicId topic, const TopicOptions& options) = 0;
-  /// Removes the topic, its partitions, segments and positions; objects that lose their last segment become kDeleting.
-  /// The topic is gone at once and whole; of many segments the rest may go in further transactions, so that other
-  /// callers need not wait, and is taken up again after a crash. An error means that the topic is still there, or that
-  /// the outcome is unknown.
-  virtual Result<void> DeleteTopic(TopicId topic, std::int64_t now_ms) = 0;
-  virtual Result<std::vector<TopicRow>> Topics() = 0;
-  /// In partition order. kNotFound.
-  virtual Result<std::vector<PartitionRow>> Partitions(TopicId topic) = 0;
-
-  // Ownership: raises the epoch by one and returns the row; the owner by the old epoch is fenced from now on.
-  virtual Result<PartitionRow> AcquireEpoch(const PartitionKey& partition) = 0;
-  /// Moves log_start (and tiered_end, if log_start passes it) up to `log_start`; never down. Segments wholly below
-  /// disappear; objects left with none become kDeleting. kFenced. Over many segments it may go in several transactions,
-  /// each of which moves log_start over some of them.
-  virtual Result<PartitionRow> AdvanceLogStart(const PartitionKey& partition, LeaderEpoch epoch, Offset log_start,
-                                               std::int64_t now_ms) = 0;
-
-  // Two-step publication: prepare, put the object, commit. Prepare is idempotent by id.
-  virtual Result<void> PrepareObject(const ObjectRow& object) = 0;
-  /// All or nothing: every epoch and expected base is checked (kFenced, kOutOfRange with bounds), rows inserted,
-  /// tiered_end moved. Idempotent: a second commit of the same object id returns the first one's result. The rows
-  /// returned are the partitions' new ones, in the order given. kNotFound if the object was not prepared. Gaps may lie
-  /// among the segments; a commit of gaps alone names no object (all zeros), which then need not be prepared.
-  virtual Result<std::vector<PartitionRow>> CommitSegments(const ObjectRow& object,
-                                                           std::span<const SegmentCommit> segments) = 0;
-  // Two-step deletion: kCommitted → kDeleting (by the calls above), then, after the grace, the object is deleted in the
-  // store and forgotten here.
-  virtual Result<std::vector<ObjectRow>> ObjectsIn(ObjectState state, std::int64_t changed_before_ms,
-                                                   std::size_t max) = 0;
-  /// Prepared and never committed: becomes kDeleting, so that a late commit fails. kAlreadyExists if it was committed
-  /// meanwhile.
-  virtual Result<void> AbandonObject(const ObjectId& id, std::int64_t now_ms) = 0;
-  /// Forgets a kDeleting object; re-checks in the same transaction that no segment refers to it (kInternal if one
-  /// does).
-  virtual Result<void> ForgetObject(const ObjectId& id) = 0;
-  virtual Result<std::optional<ObjectRow>> FindObject(const ObjectId& id) = 0;
-
-  /// Segments with end > `from`, by base, at most `max`; contiguous from the first one on, or kCorruption.
-  virtual Result<std::vector<SegmentRow>> Segments(const PartitionKey& partition, Offset from, std::size_t max) = 0;
-
-  // Positions of groups. Commit is all or nothing.
-  virtual Result<void> CommitPositions(std::span<const PositionRow> positions) = 0;
-  virtual Result<std::vector<PositionRow>> Positions(std::string_view group) = 0;
-  virtual Result<std::vector<std::string>> Groups() = 0;
-  /// Success also if there was none.
-  virtual Result<void> DeleteGroup(std::string_view group) = 0;
-
+  /// The rows of `keys`, in their order, all of one moment; none where there is no row. Cost: one look-up a key.
+  virtual Result<std::vector<std::optional<MetadataRow>>> Get(std::span<const MetadataKey> keys) = 0;
+  /// Rows with `from` <= key < `to` of one table, in the order of these keys, the first `max` of them. Cost: one
+  /// look-up, and what it returns.
+  virtual Result<std::vector<MetadataRow>> Scan(const MetadataKey& from, const MetadataKey& to, std::size_t max) = 0;
+  /// The only write. All of `expected` are as given and no kInsert meets a row: all writes happen, in their order, and
+  /// the number of the last change is returned. Otherwise nothing happens, and it returns none. Positions are no
+  /// changes: a commit of them alone returns the last number as it was. Cost: one synced transaction.
+  virtual Result<std::optional<ChangeNumber>> Commit(std::span<const MetadataRow> expected,
+                                                     std::span<const MetadataWrite> writes) = 0;
+  /// Changes behind `after`, in the order of their commits, the first `max` of them; empty at the end. They are kept
+  /// for an hour and at most kChangesKept of them (some more for a moment). kOutOfRange: those behind `after` are not
+  /// all kept any more, or the store has never come so far; the caller reads what it needs anew.
+  virtual Result<std::vector<MetadataChange>> Changes(ChangeNumber after, std::size_t max) = 0;
+  /// The store's wall time, milliseconds since 1970.
+  virtual Result<std::int64_t> NowMs() = 0;
+  /// Every later call is kClosed. A second call does nothing.
   virtual Result<void> Close() = 0;
 };
+
+inline constexpr std::int64_t kChangesKept = 100'000;
+inline constexpr std::int64_t kChangesKeptMs = 3'600'000;
 
 }  // namespace millrace

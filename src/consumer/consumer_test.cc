@@ -17,6 +17,7 @@
 #include "consumer/position_store.h"
 #include "env/sim/sim_clock.h"
 #include "env/thread_pool.h"
+#include "meta/catalog.h"
 #include "meta/faulty_metadata_store.h"
 #include "meta/memory_metadata_store.h"
 
@@ -88,8 +89,8 @@ class ConsumerTest : public ::testing::Test {
 
   SimClock clock_;
   FaultyMetadataStore metadata_{std::make_shared<MemoryMetadataStore>(), 1};
-  TopicId topic_ = metadata_.CreateTopic("a", {}, std::string(32, 'a'), 0)->id;
-  TopicId other_ = metadata_.CreateTopic("b", {}, std::string(32, 'b'), 0)->id;
+  TopicId topic_ = Catalog(metadata_).CreateTopic("a", {}, std::string(32, 'a'), 0)->id;
+  TopicId other_ = Catalog(metadata_).CreateTopic("b", {}, std::string(32, 'b'), 0)->id;
   MetadataPositionStore positions_{metadata_};
   ListSource a_{topic_.value(), "a", 5}, b_{other_.value(), "b", 3};
   std::map<std::string, std::vector<PartitionSource*>, std::less<>> topics_{{"a", {&a_}}, {"b", {&b_}}};
@@ -250,7 +251,7 @@ TEST_F(ConsumerTest, AConsumerOutlivesItsTable) {
 TEST_F(ConsumerTest, ATopicThatIsGoneSpoilsNoCommit) {
   const auto consumer = Open({.group = "g"});
   ASSERT_TRUE(consumer->Poll(100));
-  ASSERT_TRUE(metadata_.DeleteTopic(other_, 0));
+  ASSERT_TRUE(Catalog(metadata_).DeleteTopic(other_, 0));
   b_.failure = Error(ErrorCode::kNotFound, "topic b was deleted");
   EXPECT_TRUE(consumer->Commit());
   const std::vector<PartitionPosition> kept = {{a_.key(), Offset(5)}};
@@ -259,14 +260,14 @@ TEST_F(ConsumerTest, ATopicThatIsGoneSpoilsNoCommit) {
   EXPECT_EQ(Shape(consumer->Poll(100)), "a5 a6 ");
   const auto calls = metadata_.calls();
   EXPECT_TRUE(consumer->Commit());
-  EXPECT_EQ(metadata_.calls(), calls + 1);  // what is gone is forgotten
+  EXPECT_EQ(metadata_.calls(), calls + 2);  // the topic and the commit: what is gone is forgotten
   EXPECT_EQ(positions_.Load("g")->at(0).position, Offset(7));
 }
 
 TEST_F(ConsumerTest, ACommitWhoseOutcomeIsUnknownIsLookedUp) {
   const auto consumer = Open({.group = "g"});
   ASSERT_TRUE(consumer->Poll(3));
-  metadata_.FailCall(1, MetadataFault::kAfter);
+  metadata_.FailCommit(1, MetadataFault::kAfter);
   EXPECT_TRUE(consumer->Commit());
   EXPECT_EQ(metadata_.fired(MetadataFault::kAfter), 1U);
   EXPECT_EQ(positions_.Load("g")->at(0).position, Offset(3));
@@ -335,15 +336,16 @@ TEST_F(ConsumerTest, APartitionAskedForByNameIsRefusedWhileAnotherOfTheGroupRead
   EXPECT_EQ(Shape((*own)->Poll(1)), "a0 ");
 }
 
-/// A metadata store whose first commit of positions stands still until the test lets it go.
+/// A metadata store that counts commits of positions by what each begins with, the look for their topics, and whose
+/// first one stands still until the test lets it go.
 class HeldCommits final : public MemoryMetadataStore {
  public:
-  Result<void> CommitPositions(std::span<const PositionRow> positions) override {
-    if (++commits == 1) {
+  Result<std::vector<std::optional<MetadataRow>>> Get(std::span<const MetadataKey> keys) override {
+    if (!keys.empty() && std::holds_alternative<TopicKey>(keys[0]) && ++commits == 1) {
       inside.count_down();
       go.wait();
     }
-    return MemoryMetadataStore::CommitPositions(positions);
+    return MemoryMetadataStore::Get(keys);
   }
   std::atomic<int> commits{0};
   std::latch inside{1}, go{1};
@@ -354,7 +356,7 @@ TEST(PositionStoreTest, CommitsThatWaitTogetherAreOneTransactionAndFailEachByIts
   constexpr int kWaiting = 8;
   for (const bool spoilt : {false, true}) {
     HeldCommits metadata;
-    const TopicId topic = metadata.CreateTopic("t", {.partitions = kWaiting + 1}, std::string(32, 't'), 0)->id;
+    const TopicId topic = Catalog(metadata).CreateTopic("t", {.partitions = kWaiting + 1}, std::string(32, 't'), 0)->id;
     MetadataPositionStore positions(metadata);
     const auto commit = [&](int i) {
       const PartitionKey key{i == 3 && spoilt ? TopicId(99) : topic, PartitionId(i)};
@@ -378,7 +380,7 @@ TEST(PositionStoreTest, CommitsThatWaitTogetherAreOneTransactionAndFailEachByIts
 
 TEST(PositionStoreTest, PositionsPastTheRecoveredEndAreMovedBackForGoodAndTold) {
   MemoryMetadataStore metadata;
-  const TopicId topic = metadata.CreateTopic("t", {.partitions = 3}, std::string(32, 't'), 0)->id;
+  const TopicId topic = Catalog(metadata).CreateTopic("t", {.partitions = 3}, std::string(32, 't'), 0)->id;
   const auto key = [&](std::int32_t partition) { return PartitionKey{topic, PartitionId(partition)}; };
   std::vector<std::string> told;
   MetadataPositionStore positions(metadata,

@@ -8,6 +8,7 @@
 
 #include "base/bugs.h"
 #include "base/try.h"
+#include "meta/committed_offsets.h"
 
 namespace millrace {
 namespace {
@@ -17,7 +18,7 @@ constexpr std::size_t kGroupNameBytesMax = 249;
 }  // namespace
 
 Result<std::vector<PartitionPosition>> MetadataPositionStore::Load(std::string_view group) {
-  MR_ASSIGN_OR_RETURN(const auto rows, metadata_.Positions(group));
+  MR_ASSIGN_OR_RETURN(const auto rows, CommittedOffsets(metadata_).Positions(group));
   std::vector<PartitionPosition> positions;
   positions.reserve(rows.size());
   for (const PositionRow& row : rows) positions.push_back({row.key.partition, row.position});
@@ -59,7 +60,7 @@ void MetadataPositionStore::StoreTogether(const std::vector<Waiting*>& waiting) 
   if (waiting.size() > 1) {
     std::vector<PositionRow> rows;
     for (const Waiting* each : waiting) rows.insert(rows.end(), each->rows.begin(), each->rows.end());
-    if (metadata_.CommitPositions(rows)) return;
+    if (CommittedOffsets(metadata_).CommitPositions(rows)) return;
   }
   // Alone, or one of them spoils it: each answers for its own.
   for (Waiting* each : waiting) each->result = StoreRows(each->rows);
@@ -67,9 +68,9 @@ void MetadataPositionStore::StoreTogether(const std::vector<Waiting*>& waiting) 
 
 /// An error of a commit says nothing of its effect: what is there decides.
 Result<void> MetadataPositionStore::StoreRows(std::span<const PositionRow> rows) {
-  auto committed = metadata_.CommitPositions(rows);
+  auto committed = CommittedOffsets(metadata_).CommitPositions(rows);
   if (committed) return committed;
-  const auto there = metadata_.Positions(rows.front().key.group);
+  const auto there = CommittedOffsets(metadata_).Positions(rows.front().key.group);
   const bool all = there && std::ranges::all_of(rows, [&](const PositionRow& row) {
                      return std::ranges::find(*there, row) != there->end();
                    });
@@ -82,10 +83,10 @@ Result<void> MetadataPositionStore::HoldTo(
   const auto is_damage = [](const Error& error) {
     return error.code() == ErrorCode::kCorruption || error.code() == ErrorCode::kUnsupported;
   };
-  const auto groups = metadata_.Groups();
+  const auto groups = CommittedOffsets(metadata_).Groups();
   if (!groups) return is_damage(groups.error()) ? Result<void>() : groups.error();
   for (const std::string& group : *groups) {
-    const auto rows = metadata_.Positions(group);
+    const auto rows = CommittedOffsets(metadata_).Positions(group);
     if (!rows && is_damage(rows.error())) continue;
     if (!rows) return rows.error();
     std::vector<PositionRow> held;
@@ -119,7 +120,9 @@ std::optional<Offset> MetadataPositionStore::CorrectedFrom(std::string_view grou
   return found->second;
 }
 
-Result<void> MetadataPositionStore::Remove(std::string_view group) { return metadata_.DeleteGroup(group); }
+Result<void> MetadataPositionStore::Remove(std::string_view group) {
+  return CommittedOffsets(metadata_).DeleteGroup(group);
+}
 
 Result<void> CheckGroupName(std::string_view group) {
   if (group.empty() || group.size() > kGroupNameBytesMax)

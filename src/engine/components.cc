@@ -31,7 +31,7 @@ Result<void> Components::CheckUrls(const EngineOptions& options) {
 Result<void> Components::OpenStores(const EngineOptions& options, const DataLayout& layout) {
   metadata = options.metadata;
   if (!metadata) {
-    MR_ASSIGN_OR_RETURN(metadata, OpenMetadataStore(options.metadata_store, layout.root, *file_system));
+    MR_ASSIGN_OR_RETURN(metadata, OpenMetadataStore(options.metadata_store, layout.root, *file_system, clock.get()));
   }
   objects = options.objects;
   if (!objects) {

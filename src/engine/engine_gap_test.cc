@@ -9,6 +9,7 @@
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
+#include "meta/catalog.h"
 #include "meta/faulty_metadata_store.h"
 #include "meta/open_metadata_store.h"
 #include "millrace/cursor.h"
@@ -73,11 +74,11 @@ class EngineGapTest : public EngineFixture {
     ASSERT_EQ(spoilt, 1);
   }
   [[nodiscard]] PartitionKey Key() const {
-    for (const TopicRow& topic : rows_->Topics().value())
+    for (const TopicRow& topic : Catalog(*rows_).Topics().value())
       if (topic.name == "t") return {topic.id, PartitionId(0)};
     return {};
   }
-  [[nodiscard]] std::vector<SegmentRow> Rows() const { return rows_->Segments(Key(), Offset(0), 100).value(); }
+  [[nodiscard]] std::vector<SegmentRow> Rows() const { return Catalog(*rows_).Segments(Key(), Offset(0), 100).value(); }
   /// With segments in them; the log's identity is one too.
   [[nodiscard]] std::int64_t Objects() const {
     const ObjectPage page = memory_->List("", "", 100).value();
@@ -160,7 +161,8 @@ TEST_F(EngineGapTest, AGapNeedsNoStoreAndIsCommittedOnceWhateverFails) {
   objects_->SetPlan(ObjectFaultPlan{}.Set(ObjectFault::kErrorBefore, 1'000'000));
   const auto engine = Start();
   engine.steps().uploader.schedule().SetPressure(true);
-  metadata_->SetPlan({.after_per_million = 1'000'000});
+  metadata_->SetPlan({.silent_once_fired = true});
+  metadata_->FailCommit(1, MetadataFault::kAfter);
   EXPECT_FALSE(engine.steps().uploader.UploadOnce());
   EXPECT_GT(metadata_->fired(MetadataFault::kAfter), 0U);
   EXPECT_EQ(engine->Offsets(At("t"))->tiered_end, Offset(0)) << "nobody knows yet";
@@ -172,7 +174,7 @@ TEST_F(EngineGapTest, AGapNeedsNoStoreAndIsCommittedOnceWhateverFails) {
   ASSERT_EQ(Rows().size(), 1U);
   EXPECT_TRUE(Rows()[0].is_gap());
   EXPECT_EQ(CodeOf(engine->Read(At("t"), Offset(0), {})), ErrorCode::kCorruption);
-  EXPECT_EQ(rows_->ObjectsIn(ObjectState::kCommitted, INT64_MAX, 10)->size(), 0U);
+  EXPECT_EQ(Catalog(*rows_).ObjectsIn(ObjectState::kCommitted, INT64_MAX, 10)->size(), 0U);
 }
 
 TEST_F(EngineGapTest, ALostAnswerToTheCommitOfAGapIsAskedForAgain) {
@@ -182,7 +184,7 @@ TEST_F(EngineGapTest, ALostAnswerToTheCommitOfAGapIsAskedForAgain) {
     const auto engine = Start();
     ASSERT_TRUE(engine->DeleteRecords(At("idle"), Offset(40)));  // t alone is left
     engine.steps().uploader.schedule().SetPressure(true);
-    metadata_->FailCall(1, fault);
+    metadata_->FailCommit(1, fault);
     const auto uploaded = engine.steps().uploader.UploadOnce();
     EXPECT_TRUE(uploaded) << Told(uploaded);
     EXPECT_EQ(metadata_->fired(fault), 1U);
@@ -194,7 +196,7 @@ TEST_F(EngineGapTest, ALostAnswerToTheCommitOfAGapIsAskedForAgain) {
 TEST_F(EngineGapTest, AnotherOwnersPartitionGetsNoGap) {
   MakeHole(0, 0);
   const auto engine = Start();
-  ASSERT_TRUE(rows_->AcquireEpoch(Key()));
+  ASSERT_TRUE(Catalog(*rows_).AcquireEpoch(Key()));
   engine.steps().uploader.schedule().SetPressure(true);
   (void)engine.steps().uploader.UploadOnce();
   EXPECT_TRUE(Rows().empty());
@@ -231,7 +233,7 @@ TEST_F(EngineGapTest, RetentionRetiresAGapAsItDoesSegmentsAndDeletesNoObjectForI
   EXPECT_TRUE(Rows().empty());
   EXPECT_EQ(engine->Offsets(At("t"))->log_start, Offset(11));
   // One of the two objects holds a segment of the other topic too, and stays.
-  EXPECT_EQ(rows_->ObjectsIn(ObjectState::kDeleting, INT64_MAX, 10)->size(), 1U);
+  EXPECT_EQ(Catalog(*rows_).ObjectsIn(ObjectState::kDeleting, INT64_MAX, 10)->size(), 1U);
   clock_->Advance(std::chrono::hours(1));
   EXPECT_EQ(engine.steps().collector.CollectStep().failure, std::nullopt);
   EXPECT_EQ(Objects(), 1);

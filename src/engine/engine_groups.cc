@@ -7,6 +7,7 @@
 #include "base/try.h"
 #include "consumer/consumer_table.h"
 #include "engine/front_door.h"
+#include "meta/committed_offsets.h"
 
 namespace millrace {
 
@@ -38,7 +39,7 @@ Result<std::unique_ptr<Consumer>> Engine::OpenConsumer(ConsumerOptions options) 
 }
 
 Result<std::vector<std::string>> Engine::ListGroups() noexcept {
-  return Inside(*state_, [](State& state) { return state.components_.metadata->Groups(); });
+  return Inside(*state_, [](State& state) { return CommittedOffsets(*state.components_.metadata).Groups(); });
 }
 
 Result<std::vector<GroupPosition>> Engine::DescribeGroup(std::string_view group) noexcept {

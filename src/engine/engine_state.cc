@@ -21,6 +21,7 @@
 #include "env/thread_pool.h"
 #include "fetch/chunk_fetch.h"
 #include "log/partition_snapshot.h"
+#include "meta/topic_catalog.h"
 #include "store/stopping_object_store.h"
 #include "wal/frame.h"
 
@@ -363,7 +364,7 @@ void Engine::State::TellRecovered() {
 Result<void> Engine::State::Recover() {
   MR_TRY(StartTime());
   uploader_.schedule().SetListener([this](const UploadLane& lane, const Error* error) { TellUpload(lane, error); });
-  MR_ASSIGN_OR_RETURN(const auto topics, components_.metadata->Topics());
+  MR_ASSIGN_OR_RETURN(const auto topics, TopicCatalog(*components_.metadata).Topics());
   for (const TopicRow& row : topics) MR_TRY(AddTopic(row));
   Replay replay(registry_);
   MR_TRY(wal_.Recover(replay));
@@ -390,7 +391,7 @@ Result<void> Engine::State::Recover() {
 
 /// Its partitions are found from now on; they still have to be started.
 Result<Topic*> Engine::State::AddTopic(const TopicRow& row) {
-  MR_ASSIGN_OR_RETURN(const auto partitions, components_.metadata->Partitions(row.id));
+  MR_ASSIGN_OR_RETURN(const auto partitions, TopicCatalog(*components_.metadata).Partitions(row.id));
   auto topic = std::make_unique<Topic>(row);
   topic->Grow(partitions, partition_context_);
   topic->Publish();

@@ -12,6 +12,7 @@
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
+#include "meta/catalog.h"
 #include "meta/faulty_metadata_store.h"
 #include "meta/memory_metadata_store.h"
 #include "store/faulty_object_store.h"
@@ -187,7 +188,7 @@ TEST_F(EngineTierTest, EveryCallThatFailsOnceIsOvercomeAndNothingIsLostOrToldToo
           if (engine->Offsets(At("t"))->tiered_end > tiered) {
             for (int partition = 0; partition < 2; ++partition) {
               // What counts as uploaded is what metadata says.
-              const auto rows = *world.rows->Partitions(TopicId(world.rows->Topics()->front().id));
+              const auto rows = *Catalog(*world.rows).Partitions(TopicId(Catalog(*world.rows).Topics()->front().id));
               EXPECT_EQ(engine->Offsets(At("t", partition))->tiered_end, rows[partition].tiered_end);
             }
           }
@@ -272,11 +273,11 @@ TEST_F(EngineTierTest, ASecondOwnerFencesTheFirst) {
   const auto engine = world.Open();
   ASSERT_TRUE(engine->CreateTopic("t", {.partitions = 2}));
   for (int partition = 0; partition < 2; ++partition) AppendOs(*engine, At("t", partition), 10);
-  const PartitionKey key{world.rows->Topics()->front().id, PartitionId(0)};
-  ASSERT_TRUE(world.rows->AcquireEpoch(key));
+  const PartitionKey key{Catalog(*world.rows).Topics()->front().id, PartitionId(0)};
+  ASSERT_TRUE(Catalog(*world.rows).AcquireEpoch(key));
   world.clock->Advance(std::chrono::minutes(2));
   (void)engine.steps().uploader.UploadOnce();
-  const auto rows = *world.rows->Partitions(key.topic);
+  const auto rows = *Catalog(*world.rows).Partitions(key.topic);
   EXPECT_EQ(rows[0].tiered_end, Offset(0));   // fenced: nothing of it was committed
   EXPECT_EQ(rows[1].tiered_end, Offset(10));  // its neighbour in the same object was
   const Record record = Value("zombie");

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/try.h"
 #include "engine/front_door.h"
+#include "meta/segment_catalog.h"
 #include "tier/log_start.h"
 
 namespace millrace {
@@ -34,13 +35,14 @@ Result<std::vector<SegmentDescription>> Engine::DescribeSegments(const TopicPart
     Offset from(0);
     while (true) {
       MR_TRY(state.CheckOpen());  // Close waits for this call
-      MR_ASSIGN_OR_RETURN(const auto rows, state.components_.metadata->Segments(found->key(), from, kSegmentsPage));
+      MR_ASSIGN_OR_RETURN(const auto rows,
+                          SegmentCatalog(*state.components_.metadata).Segments(found->key(), from, kSegmentsPage));
       for (const SegmentRow& row : rows) {
         if (row.is_gap()) {
           descriptions.push_back({.partition = partition, .base = row.base, .end = row.end, .object = {}});
           continue;
         }
-        MR_ASSIGN_OR_RETURN(const auto object, state.components_.metadata->FindObject(row.object));
+        MR_ASSIGN_OR_RETURN(const auto object, SegmentCatalog(*state.components_.metadata).FindObject(row.object));
         if (!object)
           return Error(ErrorCode::kCorruption,
                        fmt::format("metadata has a segment of {}/{} at offset {} and no object "

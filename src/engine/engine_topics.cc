@@ -11,6 +11,7 @@
 #include "engine/front_door.h"
 #include "engine/option_check.h"
 #include "env/random_id.h"
+#include "meta/topic_catalog.h"
 
 namespace millrace {
 namespace {
@@ -44,7 +45,7 @@ Result<std::vector<TopicDescription>> Engine::DescribeTopics() noexcept {
   return Inside(*state_, [&](State& state) -> Result<std::vector<TopicDescription>> {
     std::vector<TopicDescription> descriptions;
     for (Topic* topic : state.registry_.Topics()) {
-      auto rows = state.components_.metadata->Partitions(topic->id());
+      auto rows = TopicCatalog(*state.components_.metadata).Partitions(topic->id());
       if (!rows && rows.error().code() == ErrorCode::kNotFound) continue;  // deleted meanwhile
       if (!rows) return std::move(rows).error();
       TopicDescription description{.name = topic->name(), .id = topic->uuid(), .options = topic->options()};
@@ -137,7 +138,7 @@ Result<void> Engine::State::CreateTopicLocked(std::string_view name, const Topic
   if (registry_.Find(name) != nullptr)
     return Error(ErrorCode::kAlreadyExists, fmt::format("there is a topic {} already", name));
   const std::string uuid = RandomHexId(*components_.random);
-  const auto row = components_.metadata->CreateTopic(name, options, uuid, time_.WallMs());
+  const auto row = TopicCatalog(*components_.metadata).CreateTopic(name, options, uuid, time_.WallMs());
   Result<void> done;
   if (row) {
     MR_DCHECK(row->uuid == uuid && row->name == name, row->uuid, row->name);
@@ -165,7 +166,7 @@ Result<void> Engine::State::AlterTopicLocked(std::string_view name, const TopicO
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("topic {} has {} partitions, and they may only grow, not to {}", name,
                              topic->partition_count(), options.partitions));
-  auto altered = components_.metadata->AlterTopic(topic->id(), options);
+  auto altered = TopicCatalog(*components_.metadata).AlterTopic(topic->id(), options);
   if (altered) altered = ApplyTopicRow(*topic, options);
   if (!altered) {
     MR_TRY(KnowTopics(altered.error()));
@@ -178,7 +179,7 @@ Result<void> Engine::State::AlterTopicLocked(std::string_view name, const TopicO
 
 Result<void> Engine::State::DeleteTopicLocked(std::string_view name) {
   MR_ASSIGN_OR_RETURN(Topic * topic, FindTopic(name));
-  const auto deleted = components_.metadata->DeleteTopic(topic->id(), time_.WallMs());
+  const auto deleted = TopicCatalog(*components_.metadata).DeleteTopic(topic->id(), time_.WallMs());
   if (deleted) {
     DropTopic(*topic);
     return {};
@@ -217,7 +218,7 @@ void Engine::State::EndDropped() {
 
 /// From metadata into memory: its partitions are found and started.
 Result<Topic*> Engine::State::LoadTopic(const TopicRow& row) {
-  MR_ASSIGN_OR_RETURN(const auto partitions, components_.metadata->Partitions(row.id));
+  MR_ASSIGN_OR_RETURN(const auto partitions, TopicCatalog(*components_.metadata).Partitions(row.id));
   auto topic = std::make_unique<Topic>(row);
   for (Partition* partition : topic->Grow(partitions, partition_context_)) MR_TRY(partition->Start());
   topic->Publish();
@@ -227,7 +228,7 @@ Result<Topic*> Engine::State::LoadTopic(const TopicRow& row) {
 
 /// Options and partitions as metadata has them.
 Result<void> Engine::State::ApplyTopicRow(Topic& topic, const TopicOptions& options) {
-  MR_ASSIGN_OR_RETURN(const auto partitions, components_.metadata->Partitions(topic.id()));
+  MR_ASSIGN_OR_RETURN(const auto partitions, TopicCatalog(*components_.metadata).Partitions(topic.id()));
   for (Partition* partition : topic.Grow(partitions, partition_context_)) MR_TRY(partition->Start());
   topic.SetOptions(options);
   topic.Publish();
@@ -259,7 +260,7 @@ Result<void> Engine::State::ReconcileTopics() {
 
 Result<void> Engine::State::ReconcileTopicsLocked() {
   if (!topics_unsure_) return {};
-  MR_ASSIGN_OR_RETURN(const auto rows, components_.metadata->Topics());
+  MR_ASSIGN_OR_RETURN(const auto rows, TopicCatalog(*components_.metadata).Topics());
   std::set<TopicId> present;
   for (const TopicRow& row : rows) present.insert(row.id);
   for (Topic* topic : registry_.Topics())

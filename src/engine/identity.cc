@@ -11,6 +11,9 @@
 #include "engine/data_layout.h"
 #include "engine/engine_marker.h"
 #include "env/random_id.h"
+#include "meta/ownership.h"
+#include "meta/segment_catalog.h"
+#include "meta/topic_catalog.h"
 
 namespace millrace {
 namespace {
@@ -44,21 +47,21 @@ std::string IdentityText(std::string_view identity) {
 Result<std::string> EstablishIdentity(FileSystem& file_system, const DataLayout& layout, MetadataStore& metadata,
                                       Random& random) {
   MR_ASSIGN_OR_RETURN(const auto marked, ReadEngineMarker(file_system, layout.marker));
-  MR_ASSIGN_OR_RETURN(const std::string in_metadata, metadata.Identity());
+  MR_ASSIGN_OR_RETURN(const std::string in_metadata, Ownership(metadata).Identity());
   if (marked && *marked == in_metadata) return in_metadata;
   if (marked && !in_metadata.empty()) return Disagree(layout, *marked, in_metadata);
   if (marked) {  // metadata is new: it belongs here only if nothing was written yet
     MR_ASSIGN_OR_RETURN(const bool has_wal, HasFiles(file_system, layout.wal));
     if (has_wal) return Disagree(layout, *marked, in_metadata);
-    MR_TRY(metadata.SetIdentity(*marked));
+    MR_TRY(Ownership(metadata).SetIdentity(*marked));
     return *marked;
   }
   MR_ASSIGN_OR_RETURN(const bool has_wal, HasFiles(file_system, layout.wal));
-  MR_ASSIGN_OR_RETURN(const auto topics, metadata.Topics());
+  MR_ASSIGN_OR_RETURN(const auto topics, TopicCatalog(metadata).Topics());
   if (has_wal || !topics.empty()) return Disagree(layout, "", in_metadata);
   const std::string identity = in_metadata.empty() ? RandomHexId(random) : in_metadata;
   MR_CHECK(!identity.empty());
-  MR_TRY(metadata.SetIdentity(identity));
+  MR_TRY(Ownership(metadata).SetIdentity(identity));
   MR_TRY(WriteEngineMarker(file_system, layout.marker, identity));
   return identity;
 }
@@ -86,8 +89,8 @@ Result<void> IdentityCheckedObjectStore::Ask() {
                  std::string(kRemedy));
   }
   if (theirs.error().code() != ErrorCode::kNotFound) return theirs.error().WithContext("asking who the store is");
-  MR_ASSIGN_OR_RETURN(const auto objects,
-                      metadata_.ObjectsIn(ObjectState::kCommitted, std::numeric_limits<std::int64_t>::max(), 1));
+  MR_ASSIGN_OR_RETURN(const auto objects, SegmentCatalog(metadata_).ObjectsIn(
+                                              ObjectState::kCommitted, std::numeric_limits<std::int64_t>::max(), 1));
   if (!objects.empty())
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("{} has lost its data, or is another one: metadata knows objects in it, but it does not "

@@ -9,6 +9,7 @@
 #include "base/mutex.h"
 #include "base/try.h"
 #include "fetch/segment_table.h"
+#include "meta/segment_catalog.h"
 
 namespace millrace {
 
@@ -62,7 +63,7 @@ Result<void> SegmentMap::State::Load(bool again) {
     from = table.empty() ? dropped_below : table.end();
   }
   for (bool afresh = false;;) {
-    const Result<std::vector<SegmentRow>> page = metadata.Segments(partition, from, kPageRows);
+    const Result<std::vector<SegmentRow>> page = SegmentCatalog(metadata).Segments(partition, from, kPageRows);
     MutexLock lock(mutex);
     Result<void> result;
     if (!page) {
@@ -117,7 +118,7 @@ Result<std::optional<SegmentRow>> SegmentMap::FindByTime(std::int64_t timestamp_
 Result<void> SegmentMap::Refresh() { return state_->Load(true); }
 
 Result<std::string> SegmentMap::ObjectKey(const ObjectId& object) {
-  MR_ASSIGN_OR_RETURN(const std::optional<ObjectRow> row, state_->metadata.FindObject(object));
+  MR_ASSIGN_OR_RETURN(const std::optional<ObjectRow> row, SegmentCatalog(state_->metadata).FindObject(object));
   if (!row) return Error(ErrorCode::kNotFound, "metadata no longer has the segment's object");
   return row->key;
 }

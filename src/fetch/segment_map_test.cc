@@ -102,40 +102,31 @@ const Error kUnused(ErrorCode::kUnsupported, "not used here");
 /// Metadata that knows segments only, counts the queries for them, and can lose a row.
 class CountingStore final : public MetadataStore {
  public:
-  Result<std::string> Identity() override { return kUnused; }
-  Result<void> SetIdentity(std::string_view) override { return kUnused; }
-  Result<TopicRow> CreateTopic(std::string_view, const TopicOptions&, std::string_view, std::int64_t) override {
-    return kUnused;
+  /// The partition as the rows make it.
+  Result<std::vector<std::optional<MetadataRow>>> Get(std::span<const MetadataKey> keys) override {
+    if (keys.size() != 1 || !std::holds_alternative<PartitionKey>(keys[0])) return kUnused;
+    PartitionRow row;
+    row.key = std::get<PartitionKey>(keys[0]);
+    for (const SegmentRow& segment : rows) row.tiered_end = std::max(row.tiered_end, segment.end);
+    row.log_start = rows.empty() ? row.tiered_end : rows.front().base;
+    return std::vector<std::optional<MetadataRow>>{row};
   }
-  Result<void> AlterTopic(TopicId, const TopicOptions&) override { return kUnused; }
-  Result<void> DeleteTopic(TopicId, std::int64_t) override { return kUnused; }
-  Result<std::vector<TopicRow>> Topics() override { return kUnused; }
-  Result<std::vector<PartitionRow>> Partitions(TopicId) override { return kUnused; }
-  Result<PartitionRow> AcquireEpoch(const PartitionKey&) override { return kUnused; }
-  Result<PartitionRow> AdvanceLogStart(const PartitionKey&, LeaderEpoch, Offset, std::int64_t) override {
-    return kUnused;
-  }
-  Result<void> PrepareObject(const ObjectRow&) override { return kUnused; }
-  Result<std::vector<PartitionRow>> CommitSegments(const ObjectRow&, std::span<const SegmentCommit>) override {
-    return kUnused;
-  }
-  Result<std::vector<ObjectRow>> ObjectsIn(ObjectState, std::int64_t, std::size_t) override { return kUnused; }
-  Result<void> AbandonObject(const ObjectId&, std::int64_t) override { return kUnused; }
-  Result<void> ForgetObject(const ObjectId&) override { return kUnused; }
-  Result<std::optional<ObjectRow>> FindObject(const ObjectId&) override { return kUnused; }
-  Result<void> CommitPositions(std::span<const PositionRow>) override { return kUnused; }
-  Result<std::vector<PositionRow>> Positions(std::string_view) override { return kUnused; }
-  Result<std::vector<std::string>> Groups() override { return kUnused; }
-  Result<void> DeleteGroup(std::string_view) override { return kUnused; }
-  Result<void> Close() override { return {}; }
-  Result<std::vector<SegmentRow>> Segments(const PartitionKey& partition, Offset from, std::size_t max) override {
+  Result<std::vector<MetadataRow>> Scan(const MetadataKey& from, const MetadataKey& /*to*/, std::size_t max) override {
+    if (!std::holds_alternative<SegmentEndKey>(from)) return kUnused;
+    const auto& first = std::get<SegmentEndKey>(from);
     ++queries;
-    std::vector<SegmentRow> page;
+    std::vector<MetadataRow> page;
     for (const SegmentRow& row : rows)
-      if (row.end > from && page.size() < max && row.partition == partition) page.push_back(row);
+      if (row.end >= first.end && page.size() < max && row.partition == first.partition) page.emplace_back(row);
     if (after_query) std::exchange(after_query, nullptr)();
     return page;
   }
+  Result<std::optional<ChangeNumber>> Commit(std::span<const MetadataRow>, std::span<const MetadataWrite>) override {
+    return kUnused;
+  }
+  Result<std::vector<MetadataChange>> Changes(ChangeNumber, std::size_t) override { return kUnused; }
+  Result<std::int64_t> NowMs() override { return kUnused; }
+  Result<void> Close() override { return {}; }
   std::atomic<int> queries{0};
   std::vector<SegmentRow> rows;
   std::function<void()> after_query;  // once

@@ -1,10 +1,13 @@
-// Metadata in memory: for tests, for the simulator, and for engines that shall leave nothing behind.
+// Metadata in memory: for tests, for the simulator, and for engines that shall leave nothing behind. Rows are kept as
+// the bytes of row_codec.h, so that what is written is what is read.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <string>
 
 #include "base/mutex.h"
+#include "millrace/clock.h"
 #include "millrace/metadata_store.h"
 
 namespace millrace {
@@ -12,53 +15,40 @@ namespace millrace {
 /// Safe from any thread.
 class MemoryMetadataStore : public MetadataStore {
  public:
-  Result<std::string> Identity() override;
-  Result<void> SetIdentity(std::string_view identity) override;
-  Result<TopicRow> CreateTopic(std::string_view name, const TopicOptions& options, std::string_view uuid,
-                               std::int64_t now_ms) override;
-  Result<void> AlterTopic(TopicId topic, const TopicOptions& options) override;
-  Result<void> DeleteTopic(TopicId topic, std::int64_t now_ms) override;
-  Result<std::vector<TopicRow>> Topics() override;
-  Result<std::vector<PartitionRow>> Partitions(TopicId topic) override;
-  Result<PartitionRow> AcquireEpoch(const PartitionKey& partition) override;
-  Result<PartitionRow> AdvanceLogStart(const PartitionKey& partition, LeaderEpoch epoch, Offset log_start,
-                                       std::int64_t now_ms) override;
-  Result<void> PrepareObject(const ObjectRow& object) override;
-  Result<std::vector<PartitionRow>> CommitSegments(const ObjectRow& object,
-                                                   std::span<const SegmentCommit> segments) override;
-  Result<std::vector<ObjectRow>> ObjectsIn(ObjectState state, std::int64_t changed_before_ms, std::size_t max) override;
-  Result<void> AbandonObject(const ObjectId& id, std::int64_t now_ms) override;
-  Result<void> ForgetObject(const ObjectId& id) override;
-  Result<std::optional<ObjectRow>> FindObject(const ObjectId& id) override;
-  Result<std::vector<SegmentRow>> Segments(const PartitionKey& partition, Offset from, std::size_t max) override;
-  Result<void> CommitPositions(std::span<const PositionRow> positions) override;
-  Result<std::vector<PositionRow>> Positions(std::string_view group) override;
-  Result<std::vector<std::string>> Groups() override;
-  Result<void> DeleteGroup(std::string_view group) override;
+  /// `clock` outlives the store; none: that of the machine.
+  explicit MemoryMetadataStore(Clock* clock = nullptr) : clock_(clock) {}
+
+  Result<std::vector<std::optional<MetadataRow>>> Get(std::span<const MetadataKey> keys) override;
+  Result<std::vector<MetadataRow>> Scan(const MetadataKey& from, const MetadataKey& to, std::size_t max) override;
+  Result<std::optional<ChangeNumber>> Commit(std::span<const MetadataRow> expected,
+                                             std::span<const MetadataWrite> writes) override;
+  Result<std::vector<MetadataChange>> Changes(ChangeNumber after, std::size_t max) override;
+  Result<std::int64_t> NowMs() override;
   Result<void> Close() override;
 
+  /// For tests of damage: turns one bit of the row of `key`. False: there is none.
+  bool FlipBit(const MetadataKey& key, std::size_t byte, unsigned bit);
+
  private:
-  struct Partition {
-    PartitionRow row;
-    std::map<Offset, SegmentRow> segments;  // by base
-  };
-  struct Object {
-    ObjectRow row;
-    std::uint64_t references = 0;  // segments that lie in it
+  struct Change {
+    std::int64_t committed_ms;
+    MetadataKey key;
   };
   Result<void> CheckOpen() const MR_REQUIRES(mutex_);
-  void Release(const SegmentRow& segment, std::int64_t now_ms) MR_REQUIRES(mutex_);
-  [[nodiscard]] bool HasGap(const SegmentRow& gap) const MR_REQUIRES(mutex_);
-  std::vector<PartitionRow> RowsOf(std::span<const SegmentCommit> segments) const MR_REQUIRES(mutex_);
+  Result<std::optional<MetadataRow>> Find(const MetadataKey& key) const MR_REQUIRES(mutex_);
+  Result<bool> AsExpected(std::span<const MetadataRow> expected, std::span<const MetadataWrite> writes) const
+      MR_REQUIRES(mutex_);
+  void Erase(const std::string& key) MR_REQUIRES(mutex_);
+  void Note(const MetadataKey& key, std::int64_t now_ms) MR_REQUIRES(mutex_);
+  [[nodiscard]] std::int64_t WallMs() const;
 
+  Clock* const clock_;
   mutable Mutex mutex_;
   bool closed_ MR_GUARDED_BY(mutex_) = false;
-  std::string identity_ MR_GUARDED_BY(mutex_);
-  std::int64_t next_topic_ MR_GUARDED_BY(mutex_) = 1;
-  std::map<TopicId, TopicRow> topics_ MR_GUARDED_BY(mutex_);
-  std::map<PartitionKey, Partition> partitions_ MR_GUARDED_BY(mutex_);
-  std::map<ObjectId, Object> objects_ MR_GUARDED_BY(mutex_);
-  std::map<PositionKey, Offset> positions_ MR_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> rows_ MR_GUARDED_BY(mutex_);    // by EncodeKey
+  std::map<std::string, std::string> second_ MR_GUARDED_BY(mutex_);  // EncodeSecondKey to EncodeKey
+  std::deque<Change> changes_ MR_GUARDED_BY(mutex_);                 // the last of them is number `last_`
+  std::int64_t last_ MR_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace millrace

@@ -22,7 +22,7 @@ class MemoryBench final : public MetadataBench {
   MetadataStore& store() override { return store_; }
 
  private:
-  MemoryMetadataStore store_;
+  MemoryMetadataStore store_{&clock};
 };
 
 class FaultyBench final : public MetadataBench {
@@ -32,7 +32,7 @@ class FaultyBench final : public MetadataBench {
   MetadataStore& store() override { return store_; }
 
  private:
-  FaultyMetadataStore store_{std::make_shared<MemoryMetadataStore>(), 1};
+  FaultyMetadataStore store_{std::make_shared<MemoryMetadataStore>(&clock), 1};
 };
 
 class SqliteBench : public MetadataBench {
@@ -40,7 +40,7 @@ class SqliteBench : public MetadataBench {
   SqliteBench(std::unique_ptr<FileSystem> file_system, std::filesystem::path directory)
       : file_system_(std::move(file_system)), directory_(std::move(directory)) {}
   Result<void> Open() override {
-    auto opened = SqliteMetadataStore::Open(directory_ / "metadata.db", *file_system_);
+    auto opened = SqliteMetadataStore::Open(directory_ / "metadata.db", *file_system_, &clock);
     if (!opened) return opened.error();
     store_ = *std::move(opened);
     return {};

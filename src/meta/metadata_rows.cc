@@ -7,6 +7,8 @@
 
 #include "base/bugs.h"
 #include "base/try.h"
+#include "meta/row_codec.h"
+#include "millrace/bytes.h"
 
 namespace millrace {
 
@@ -39,6 +41,35 @@ Error PartitionNotFound(const PartitionKey& partition) {
 
 Error ObjectNotPrepared(const ObjectId& id, std::string_view why) {
   return {ErrorCode::kNotFound, fmt::format("metadata: object {} {}", ObjectIdText(id), why)};
+}
+
+Error KeyNotTaken(std::string_view call, const MetadataKey& key) {
+  return {ErrorCode::kInvalidArgument, fmt::format("metadata: {} takes no key like {}", call, KeyText(key))};
+}
+
+Result<void> CheckScan(const MetadataKey& from, const MetadataKey& to) {
+  if (std::holds_alternative<EndOfTable>(from)) return KeyNotTaken("Scan", from);
+  if (std::holds_alternative<EndOfTable>(to) || to.index() == from.index()) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("metadata: a scan from {} cannot end at {}", KeyText(from), KeyText(to)));
+}
+
+Result<void> CheckChangesAfter(ChangeNumber after, ChangeNumber first, ChangeNumber last) {
+  if (after.value() >= first.value() - 1 && after <= last) return {};
+  return Error(ErrorCode::kOutOfRange, fmt::format("metadata: changes {} to {} are kept, those behind {} are asked for",
+                                                   first.value(), last.value(), after.value()));
+}
+
+Result<void> AppendChanges(const CommitRow& commit, ChangeNumber after, std::size_t max,
+                           std::vector<MetadataChange>& to) {
+  std::span<const std::byte> keys = AsBytes(commit.keys);
+  for (std::int64_t number = commit.last.value() - commit.count + 1; number <= commit.last.value(); ++number) {
+    MR_ASSIGN_OR_RETURN(MetadataKey key, DecodeKey(keys));
+    if (number > after.value() && to.size() < max) to.push_back({ChangeNumber(number), std::move(key)});
+  }
+  if (keys.empty()) return {};
+  return Error(ErrorCode::kCorruption,
+               fmt::format("metadata: changes up to {}: more keys than changes", commit.last.value()));
 }
 
 Result<void> CheckTopicOptions(const TopicOptions& options, std::int32_t present) {

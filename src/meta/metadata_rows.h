@@ -1,14 +1,23 @@
-// What every metadata store checks and says alike, so that callers cannot tell one from another by its errors.
+// What every metadata store and every rule checks and says alike, so that callers cannot tell one store from another by
+// its errors.
 #pragma once
 
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "meta/table_spec.h"
 #include "millrace/metadata_store.h"
 #include "millrace/result.h"
 
 namespace millrace {
+
+/// A segment to make visible. It must begin at the partition's tiered_end, and the epoch must be the partition's.
+struct SegmentCommit {
+  SegmentRow segment;
+  LeaderEpoch epoch;
+};
 
 /// Lower-case hexadecimal digits.
 std::string ObjectIdText(const ObjectId& id);
@@ -18,6 +27,16 @@ std::string PartitionText(const PartitionKey& partition);
 Error TopicNotFound(TopicId topic);
 Error PartitionNotFound(const PartitionKey& partition);
 Error ObjectNotPrepared(const ObjectId& id, std::string_view why);
+/// kInvalidArgument: `call` of a store takes no such key.
+Error KeyNotTaken(std::string_view call, const MetadataKey& key);
+
+/// Both of one order; only `to` may be the end. kInvalidArgument.
+Result<void> CheckScan(const MetadataKey& from, const MetadataKey& to);
+/// kOutOfRange unless all changes behind `after` are kept: `first` to `last` are.
+Result<void> CheckChangesAfter(ChangeNumber after, ChangeNumber first, ChangeNumber last);
+/// The changes of a commit that lie behind `after`, until there are `max`. kCorruption.
+Result<void> AppendChanges(const CommitRow& commit, ChangeNumber after, std::size_t max,
+                           std::vector<MetadataChange>& to);
 
 /// kInvalidArgument: no partition, fewer than `present` partitions, negative retention.
 Result<void> CheckTopicOptions(const TopicOptions& options, std::int32_t present);

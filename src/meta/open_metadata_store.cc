@@ -29,12 +29,12 @@ Result<MetadataStoreKind> MetadataStoreKindOf(std::string_view url) {
 }
 
 Result<std::shared_ptr<MetadataStore>> OpenMetadataStore(std::string_view url, const std::filesystem::path& data_dir,
-                                                         FileSystem& file_system) {
+                                                         FileSystem& file_system, Clock* clock) {
   MR_ASSIGN_OR_RETURN(const MetadataStoreKind kind, MetadataStoreKindOf(url));
-  if (kind == MetadataStoreKind::kMemory) return std::make_shared<MemoryMetadataStore>();
+  if (kind == MetadataStoreKind::kMemory) return std::make_shared<MemoryMetadataStore>(clock);
   const auto path =
       url == "sqlite:" ? data_dir / "metadata.db" : std::filesystem::path(url.substr(kSqlitePrefix.size()));
-  MR_ASSIGN_OR_RETURN(std::shared_ptr<SqliteMetadataStore> store, SqliteMetadataStore::Open(path, file_system));
+  MR_ASSIGN_OR_RETURN(std::shared_ptr<SqliteMetadataStore> store, SqliteMetadataStore::Open(path, file_system, clock));
   return store;
 }
 

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "env/sim/sim_file_system.h"
+#include "meta/catalog.h"
 #include "meta/metadata_scenario.h"
 #include "meta/sqlite_metadata_store.h"
 
@@ -134,22 +135,22 @@ TEST(SqliteCrashTest, AfterAFailedSyncTheStoreReopensItselfAndGoesOn) {
   SimFileSystem disk(1);
   auto store = SqliteMetadataStore::Open(kDatabase, disk);
   ASSERT_TRUE(store);
-  ASSERT_TRUE((*store)->CreateTopic("before", {}, "", 1));
+  ASSERT_TRUE(Catalog(**store).CreateTopic("before", {}, "", 1));
   disk.SetFaultPlan([](SimOperation operation, const std::filesystem::path&, std::uint64_t) -> std::optional<SimFault> {
     if (operation != SimOperation::kSync) return std::nullopt;
     return SimFault{};
   });
-  auto failed = (*store)->CreateTopic("unknown", {}, "", 1);
+  auto failed = Catalog(**store).CreateTopic("unknown", {}, "", 1);
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code(), ErrorCode::kUnavailable);
-  EXPECT_FALSE((*store)->CreateTopic("still-failing", {}, "", 1));
+  EXPECT_FALSE(Catalog(**store).CreateTopic("still-failing", {}, "", 1));
   disk.SetFaultPlan({});
-  ASSERT_TRUE((*store)->CreateTopic("after", {}, "", 1));
+  ASSERT_TRUE(Catalog(**store).CreateTopic("after", {}, "", 1));
   disk.Crash();
   store = SqliteMetadataStore::Open(kDatabase, disk);
   ASSERT_TRUE(store) << store.error().ToString();
   std::vector<std::string> names;
-  for (const TopicRow& topic : *(*store)->Topics()) names.push_back(topic.name);
+  for (const TopicRow& topic : *Catalog(**store).Topics()) names.push_back(topic.name);
   EXPECT_EQ(names.front(), "before");
   EXPECT_EQ(names.back(), "after");
 }
@@ -160,16 +161,16 @@ TEST(SqliteCrashTest, AFullDiskStopsWritesAndNotReads) {
   ASSERT_TRUE(store);
   disk.SetCapacity(400'000);
   int created = 0;
-  Result<TopicRow> last = (*store)->CreateTopic("t", {}, "", 1);
-  while (last) last = (*store)->CreateTopic("t" + std::to_string(++created), {}, "", 1);
+  Result<TopicRow> last = Catalog(**store).CreateTopic("t", {}, "", 1);
+  while (last) last = Catalog(**store).CreateTopic("t" + std::to_string(++created), {}, "", 1);
   EXPECT_EQ(last.error().code(), ErrorCode::kOutOfSpace) << last.error().ToString();
-  EXPECT_EQ((*store)->Topics()->size(), static_cast<std::size_t>(created));
+  EXPECT_EQ(Catalog(**store).Topics()->size(), static_cast<std::size_t>(created));
   disk.KillProcess();
   store = SqliteMetadataStore::Open(kDatabase, disk);
   ASSERT_TRUE(store) << store.error().ToString();
-  EXPECT_EQ((*store)->Topics()->size(), static_cast<std::size_t>(created));
+  EXPECT_EQ(Catalog(**store).Topics()->size(), static_cast<std::size_t>(created));
   disk.SetCapacity(std::nullopt);
-  EXPECT_TRUE((*store)->CreateTopic("room again", {}, "", 1));
+  EXPECT_TRUE(Catalog(**store).CreateTopic("room again", {}, "", 1));
   EXPECT_TRUE((*store)->Close());
   EXPECT_FALSE(disk.Open("/data/metadata.db-wal", {}) && !disk.Contents("/data/metadata.db-wal").empty());
 }
@@ -178,7 +179,7 @@ TEST(SqliteCrashTest, OnAFullDiskCommitsGoOnFromTheReserve) {
   SimFileSystem disk(1);
   auto store = SqliteMetadataStore::Open(kDatabase, disk);
   ASSERT_TRUE(store);
-  auto topic = (*store)->CreateTopic("t", {}, "", 1);
+  auto topic = Catalog(**store).CreateTopic("t", {}, "", 1);
   ASSERT_TRUE(topic);
   std::uint64_t used = 0;
   for (const auto& file : disk.Files()) used += (disk.Contents(file).size() + 4095) / 4096 * 4096;
@@ -189,16 +190,16 @@ TEST(SqliteCrashTest, OnAFullDiskCommitsGoOnFromTheReserve) {
     object.id.fill(static_cast<std::uint8_t>(n));
     object.key = "k" + std::to_string(n);
     object.size_bytes = 100;
-    ASSERT_TRUE((*store)->PrepareObject(object)) << n;
+    ASSERT_TRUE(Catalog(**store).PrepareObject(object)) << n;
     const SegmentCommit commit{{{topic->id, PartitionId(0)}, Offset(n), Offset(n + 1), object.id, 0, 100, 1, 0, 0},
                                LeaderEpoch(0)};
-    ASSERT_TRUE((*store)->CommitSegments(object, std::span(&commit, 1))) << n;
+    ASSERT_TRUE(Catalog(**store).CommitSegments(object, std::span(&commit, 1))) << n;
   }
   disk.Crash();
   disk.SetCapacity(std::nullopt);
   store = SqliteMetadataStore::Open(kDatabase, disk);
   ASSERT_TRUE(store) << store.error().ToString();
-  EXPECT_EQ((*store)->Segments({topic->id, PartitionId(0)}, Offset(0), 1000)->size(),
+  EXPECT_EQ(Catalog(**store).Segments({topic->id, PartitionId(0)}, Offset(0), 1000)->size(),
             static_cast<std::size_t>(kCommits));
 }
 

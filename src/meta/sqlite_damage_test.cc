@@ -8,6 +8,7 @@
 #include <set>
 
 #include "env/sim/sim_file_system.h"
+#include "meta/catalog.h"
 #include "meta/metadata_scenario.h"
 #include "meta/sqlite_metadata_store.h"
 #include "millrace/bytes.h"
@@ -88,7 +89,7 @@ TEST(SqliteDamageTest, DamageMetWhileRunningIsAnError) {
   ASSERT_TRUE(store);
   // Every page but the first, which is in memory by now, is damaged.
   for (std::uint64_t at = 4096; at < disk.Contents(kDatabase).size(); at += 4096) disk.FlipBit(kDatabase, at + 2000, 3);
-  auto segments = (*store)->Segments({TopicId(1), PartitionId(0)}, Offset(0), 10);
+  auto segments = Catalog(**store).Segments({TopicId(1), PartitionId(0)}, Offset(0), 10);
   ASSERT_FALSE(segments);
   EXPECT_EQ(segments.error().code(), ErrorCode::kCorruption);
   ASSERT_NE(segments.error().damage(), nullptr);

@@ -147,8 +147,15 @@ void SqliteDatabase::CloseConnection() {
   open_ = false;
 }
 
-Result<void> SqliteDatabase::Heal() {
+Result<void> SqliteDatabase::CheckOpen() const {
   if (!open_) return Error(ErrorCode::kClosed, "metadata: the store is closed");
+  return {};
+}
+
+std::int64_t SqliteDatabase::RowsChanged() const { return sqlite3_changes64(connection_); }
+
+Result<void> SqliteDatabase::Heal() {
+  MR_TRY(CheckOpen());
   if (connection_ != nullptr && !vfs_.broken()) return {};
   CloseConnection();
   open_ = true;

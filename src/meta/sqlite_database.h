@@ -81,6 +81,13 @@ class SqliteDatabase {
   /// Checkpoints and closes; no -wal file remains. A second call does nothing.
   Result<void> Close();
 
+  /// kClosed after Close.
+  [[nodiscard]] Result<void> CheckOpen() const;
+  /// Before a read. After a failed sync nothing may be synced again through the same handles, and what a connection says
+  /// of a commit that failed is not what the next one finds: it is reopened, and from then on reads tell what stands.
+  Result<void> Heal();
+  /// By the statement that ran last.
+  [[nodiscard]] std::int64_t RowsChanged() const;
   /// The error of the SQLite call that just gave `code`.
   Error Failure(int code);
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
@@ -94,8 +101,6 @@ class SqliteDatabase {
   void TakeReserve();
   bool GiveUpReserve();
   void CloseConnection();
-  /// After a failed sync nothing may be synced again through the same handles.
-  Result<void> Heal();
   static int OnCommit(void* self, sqlite3* connection, const char* name, int frames);
 
   const std::filesystem::path path_;

@@ -5,6 +5,7 @@
 
 #include "env/posix_file_system.h"
 #include "env/temporary_directory.h"
+#include "meta/catalog.h"
 #include "meta/sqlite_metadata_store.h"
 
 namespace millrace {
@@ -24,7 +25,7 @@ void Fill(SqliteMetadataStore& store, const PartitionKey& key, std::int64_t begi
   for (std::int64_t i = begin; i < begin + count; ++i) {
     commits.push_back({{key, Offset(i * 10), Offset(i * 10 + 10), object.id, 0, 100, 10, 0, 0}, LeaderEpoch(0)});
   }
-  if (!store.PrepareObject(object) || !store.CommitSegments(object, commits)) std::abort();
+  if (!Catalog(store).PrepareObject(object) || !Catalog(store).CommitSegments(object, commits)) std::abort();
 }
 
 void BM_OpenWithSegments(benchmark::State& state) {
@@ -34,7 +35,7 @@ void BM_OpenWithSegments(benchmark::State& state) {
   PartitionKey key;
   {
     auto store = *SqliteMetadataStore::Open(path, file_system);
-    key = {store->CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
+    key = {Catalog(*store).CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
     for (std::int64_t n = 0; n < state.range(0); n += 10'000) Fill(*store, key, n, 10'000);
     if (!store->Close()) std::abort();
   }
@@ -42,7 +43,7 @@ void BM_OpenWithSegments(benchmark::State& state) {
     auto store = *SqliteMetadataStore::Open(path, file_system);
     std::size_t rows = 0;
     for (Offset from{0}; state.range(1) != 0;) {
-      auto page = *store->Segments(key, from, 10'000);
+      auto page = *Catalog(*store).Segments(key, from, 10'000);
       if (page.empty()) break;
       rows += page.size();
       from = page.back().end;
@@ -62,11 +63,11 @@ void BM_CommitPosition(benchmark::State& state) {
   const TemporaryDirectory scratch;
   PosixFileSystem file_system;
   auto store = *SqliteMetadataStore::Open(scratch.path() / "metadata.db", file_system);
-  const PartitionKey key{store->CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
+  const PartitionKey key{Catalog(*store).CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
   std::int64_t at = 0;
   for (auto _ : state) {
     const PositionRow row{{"group", key}, Offset(++at)};
-    if (!store->CommitPositions(std::span(&row, 1))) std::abort();
+    if (!Catalog(*store).CommitPositions(std::span(&row, 1))) std::abort();
   }
 }
 BENCHMARK(BM_CommitPosition)->Unit(benchmark::kMicrosecond);
@@ -75,11 +76,32 @@ void BM_PrepareAndCommitSegment(benchmark::State& state) {
   const TemporaryDirectory scratch;
   PosixFileSystem file_system;
   auto store = *SqliteMetadataStore::Open(scratch.path() / "metadata.db", file_system);
-  const PartitionKey key{store->CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
+  const PartitionKey key{Catalog(*store).CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
   std::int64_t n = 0;
   for (auto _ : state) Fill(*store, key, n++, 1);
 }
 BENCHMARK(BM_PrepareAndCommitSegment)->Unit(benchmark::kMicrosecond);
+
+/// What an upload does once its object is stored: an object of one segment in each of so many partitions.
+void BM_CommitObjectOfPartitions(benchmark::State& state) {
+  const TemporaryDirectory scratch;
+  PosixFileSystem file_system;
+  auto store = *SqliteMetadataStore::Open(scratch.path() / "metadata.db", file_system);
+  TopicOptions options;
+  options.partitions = static_cast<std::int32_t>(state.range(0));
+  const TopicId topic = Catalog(*store).CreateTopic("t", options, "", 1)->id;
+  std::int64_t n = 0;
+  for (auto _ : state) {
+    const ObjectRow object = Object(n);
+    std::vector<SegmentCommit> commits;
+    for (std::int32_t p = 0; p < options.partitions; ++p)
+      commits.push_back(
+          {{{topic, PartitionId(p)}, Offset(n), Offset(n + 1), object.id, 0, 100, 1, 0, 0}, LeaderEpoch(0)});
+    ++n;
+    if (!Catalog(*store).PrepareObject(object) || !Catalog(*store).CommitSegments(object, commits)) std::abort();
+  }
+}
+BENCHMARK(BM_CommitObjectOfPartitions)->Arg(1)->Arg(10)->Arg(100)->Unit(benchmark::kMicrosecond);
 
 void BM_CreateAndOpenEmpty(benchmark::State& state) {
   PosixFileSystem file_system;

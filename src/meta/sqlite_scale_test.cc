@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "env/sim/sim_file_system.h"
+#include "meta/catalog.h"
 #include "meta/sqlite_metadata_store.h"
 
 namespace millrace {
@@ -17,18 +18,18 @@ TEST(SqliteScaleTest, OpenAndOnePageReadAFewPagesOfManySegments) {
   SimFileSystem disk(1);
   auto store = SqliteMetadataStore::Open(kDatabase, disk);
   ASSERT_TRUE(store);
-  const PartitionKey key{(*store)->CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
+  const PartitionKey key{Catalog(**store).CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
   for (std::int64_t n = 0; n < kSegments; n += kPerObject) {
     ObjectRow object;
     object.id[0] = static_cast<std::uint8_t>(n / kPerObject);
     object.key = "k" + std::to_string(n);
     object.size_bytes = 1 << 30;
-    ASSERT_TRUE((*store)->PrepareObject(object));
+    ASSERT_TRUE(Catalog(**store).PrepareObject(object));
     std::vector<SegmentCommit> commits;
     for (std::int64_t i = n; i < n + kPerObject; ++i) {
       commits.push_back({{key, Offset(i * 10), Offset(i * 10 + 10), object.id, 0, 100, 10, 0, 0}, LeaderEpoch(0)});
     }
-    ASSERT_TRUE((*store)->CommitSegments(object, commits));
+    ASSERT_TRUE(Catalog(**store).CommitSegments(object, commits));
   }
   ASSERT_TRUE((*store)->Close());
   const std::uint64_t before_open = disk.calls(SimOperation::kRead);
@@ -38,7 +39,7 @@ TEST(SqliteScaleTest, OpenAndOnePageReadAFewPagesOfManySegments) {
   EXPECT_LE(opened - before_open, 20u);
   for (const std::int64_t from : {std::int64_t{0}, kSegments * 5, kSegments * 10 - 1000}) {
     const std::uint64_t before = disk.calls(SimOperation::kRead);
-    auto page = (*store)->Segments(key, Offset(from), 100);
+    auto page = Catalog(**store).Segments(key, Offset(from), 100);
     ASSERT_TRUE(page);
     EXPECT_EQ(page->size(), 100u);
     EXPECT_LE(disk.calls(SimOperation::kRead) - before, 15u) << from;

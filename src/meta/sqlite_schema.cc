@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/try.h"
+#include "meta/sqlite_tables.h"
 
 namespace millrace {
 namespace {
@@ -94,8 +95,75 @@ CREATE TABLE removals (
 ) STRICT;
 )sql";
 
-constexpr std::array<const char*, 3> kMigrations = {kVersion1, kVersion2, kVersion3};
+// Segments are keyed by their end; objects count their segments, so that no index over the object is needed; what was
+// committed is numbered.
+constexpr const char* kVersion4 = R"sql(
+ALTER TABLE objects ADD COLUMN segments INTEGER;
+
+CREATE TABLE segments_by_end (
+  topic INTEGER NOT NULL,
+  partition INTEGER NOT NULL,
+  base INTEGER NOT NULL,
+  end INTEGER NOT NULL,
+  object BLOB NOT NULL,
+  byte_begin INTEGER NOT NULL,
+  byte_size INTEGER NOT NULL,
+  records INTEGER NOT NULL,
+  timestamp_min_ms INTEGER NOT NULL,
+  timestamp_max_ms INTEGER NOT NULL,
+  committed_ms INTEGER,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (topic, partition, end)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO segments_by_end (topic, partition, base, end, object, byte_begin, byte_size, records, timestamp_min_ms,
+                             timestamp_max_ms, committed_ms, crc)
+  SELECT topic, partition, base, end, object, byte_begin, byte_size, records, timestamp_min_ms, timestamp_max_ms,
+         committed_ms, crc
+  FROM segments ORDER BY topic, partition, base;
+
+DROP TABLE segments;
+
+ALTER TABLE segments_by_end RENAME TO segments;
+
+CREATE TABLE changes (
+  last INTEGER NOT NULL PRIMARY KEY,
+  count INTEGER NOT NULL,
+  committed_ms INTEGER NOT NULL,
+  keys BLOB NOT NULL,
+  crc INTEGER NOT NULL
+) STRICT;
+)sql";
+constexpr std::int64_t kVersionThatCounts = 4;
+
+constexpr std::array<const char*, 4> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
 static_assert(kMigrations.size() == kSqliteSchemaVersion);
+
+/// Each object gets the number of its segments. One that is missing stays so: the caller that drops its segment is
+/// told.
+Result<void> CountSegmentsOfObjects(SqliteDatabase& database) {
+  MR_ASSIGN_OR_RETURN(SqliteStatement counts,
+                      database.Prepare("SELECT object, count(*) FROM segments WHERE byte_size <> 0 OR object <> "
+                                       "zeroblob(16) GROUP BY object"));
+  for (;;) {
+    MR_ASSIGN_OR_RETURN(const bool more, counts.Step());
+    if (!more) return {};
+    ObjectKey key;
+    SetCell(key.id, counts.Blob(0));
+    ObjectRow row;
+    {
+      MR_ASSIGN_OR_RETURN(SqliteStatement find, database.Prepare(SqlOf<KeySql<ObjectKey>>().get.c_str()));
+      BindKey(find, key);
+      MR_ASSIGN_OR_RETURN(const bool found, find.Step());
+      if (!found) continue;
+      MR_ASSIGN_OR_RETURN(row, ReadRow<ObjectRow>(database, find));
+    }
+    row.segments = static_cast<std::uint64_t>(counts.Integer(1));
+    MR_ASSIGN_OR_RETURN(SqliteStatement put, database.Prepare(SqlOf<WriteSql<ObjectRow>>().put.c_str()));
+    BindRow(put, row);
+    MR_TRY(put.Run());
+  }
+}
 
 }  // namespace
 
@@ -141,6 +209,7 @@ Result<void> MigrateSqlite(SqliteDatabase& database) {
   return database.Transact([&]() -> Result<void> {
     for (std::int64_t version = found; version < kSqliteSchemaVersion; ++version) {
       MR_TRY(database.Execute(kMigrations[static_cast<std::size_t>(version)]));
+      if (version + 1 == kVersionThatCounts) MR_TRY(CountSegmentsOfObjects(database));
     }
     return database.Execute(fmt::format("PRAGMA user_version={}", kSqliteSchemaVersion).c_str());
   });

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "env/sim/sim_file_system.h"
+#include "meta/catalog.h"
 #include "meta/sqlite_metadata_store.h"
 
 namespace millrace {
@@ -32,12 +33,12 @@ ObjectRow Object(int n) {
 std::shared_ptr<const SimFileSystem::Image> ManyObjects(PartitionKey* key) {
   SimFileSystem disk(1);
   auto store = *SqliteMetadataStore::Open(kDatabase, disk);
-  *key = {store->CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
+  *key = {Catalog(*store).CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
   for (int n = 0; n < kObjects; ++n) {
     const ObjectRow object = Object(n);
-    EXPECT_TRUE(store->PrepareObject(object));
+    EXPECT_TRUE(Catalog(*store).PrepareObject(object));
     const SegmentCommit commit{{*key, Offset(n), Offset(n + 1), object.id, 0, 100, 1, 0, 0}, LeaderEpoch(0)};
-    EXPECT_TRUE(store->CommitSegments(object, std::span(&commit, 1)));
+    EXPECT_TRUE(Catalog(*store).CommitSegments(object, std::span(&commit, 1)));
   }
   EXPECT_TRUE(store->Close());
   return disk.Snapshot();
@@ -61,20 +62,20 @@ TEST(SqliteStepTest, ATopicOfManySegmentsGoesAtOnceAndItsObjectsFollowWhateverFa
             fired_last = n;
             return SimFault{};
           });
-      (void)(*store)->DeleteTopic(key.topic, 7000);
+      (void)Catalog(**store).DeleteTopic(key.topic, 7000);
       if (fired_last == n) disk->Crash();
     }
     disk->SetFaultPlan({});
     auto store = SqliteMetadataStore::Open(kDatabase, *disk);
     ASSERT_TRUE(store) << store.error().ToString();
-    auto topics = (*store)->Topics();
+    auto topics = Catalog(**store).Topics();
     ASSERT_TRUE(topics);
     if (!topics->empty()) {
       ++kept;
-      EXPECT_EQ((*store)->Segments(key, Offset(0), 10'000)->size(), static_cast<std::size_t>(kObjects));
+      EXPECT_EQ(Catalog(**store).Segments(key, Offset(0), 10'000)->size(), static_cast<std::size_t>(kObjects));
       continue;
     }
-    const auto deleting = [&] { return (*store)->ObjectsIn(ObjectState::kDeleting, 8000, 10'000)->size(); };
+    const auto deleting = [&] { return Catalog(**store).ObjectsIn(ObjectState::kDeleting, 8000, 10'000)->size(); };
     std::size_t before = 0, now = deleting();
     resumed += now < kObjects ? 1 : 0;
     for (int looks = 0; looks < 10 && now < kObjects; ++looks) {
@@ -101,14 +102,15 @@ TEST(SqliteStepTest, TheLogStartMovesInStepsThatStandAlone) {
         if (operation != SimOperation::kSync || ++syncs < 3) return std::nullopt;
         return SimFault{};
       });
-  EXPECT_FALSE((*store)->AdvanceLogStart(key, LeaderEpoch(0), Offset(kObjects - 1), 7000));
+  EXPECT_FALSE(Catalog(**store).AdvanceLogStart(key, LeaderEpoch(0), Offset(kObjects - 1), 7000));
   ASSERT_GE(syncs, 3);
   disk->SetFaultPlan({});
-  const Offset start = (*store)->Partitions(key.topic)->at(0).log_start;
+  const Offset start = Catalog(**store).Partitions(key.topic)->at(0).log_start;
   EXPECT_GT(start, Offset(0));
   EXPECT_LT(start, Offset(kObjects - 1));
-  EXPECT_EQ((*store)->Segments(key, Offset(0), 10'000)->size(), static_cast<std::size_t>(Offset(kObjects) - start));
-  EXPECT_EQ((*store)->AdvanceLogStart(key, LeaderEpoch(0), Offset(kObjects - 1), 7000)->segments, 1u);
+  EXPECT_EQ(Catalog(**store).Segments(key, Offset(0), 10'000)->size(),
+            static_cast<std::size_t>(Offset(kObjects) - start));
+  EXPECT_EQ(Catalog(**store).AdvanceLogStart(key, LeaderEpoch(0), Offset(kObjects - 1), 7000)->segments, 1u);
 }
 
 TEST(SqliteStepTest, OthersAreServedWhileATopicGoes) {
@@ -122,13 +124,13 @@ TEST(SqliteStepTest, OthersAreServedWhileATopicGoes) {
   std::atomic<int> between = 0;
   std::thread other([&] {
     while (!gone) {
-      const auto last = (*store)->FindObject(Object(kObjects - 1).id);
-      const auto first = (*store)->FindObject(Object(0).id);
+      const auto last = Catalog(**store).FindObject(Object(kObjects - 1).id);
+      const auto first = Catalog(**store).FindObject(Object(0).id);
       ASSERT_TRUE(last && first);
       between += (*first)->state == ObjectState::kDeleting && (*last)->state == ObjectState::kCommitted ? 1 : 0;
     }
   });
-  ASSERT_TRUE((*store)->DeleteTopic(key.topic, 7000));
+  ASSERT_TRUE(Catalog(**store).DeleteTopic(key.topic, 7000));
   gone = true;
   other.join();
   EXPECT_GE(between, 1);
@@ -142,7 +144,7 @@ TEST(SqliteStepTest, AFailedWriteOfTheMarkLeavesWholeMetadataWhole) {
       SimFileSystem disk(1);
       auto store = SqliteMetadataStore::Open(kDatabase, disk);
       ASSERT_TRUE(store);
-      const PartitionKey key{(*store)->CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
+      const PartitionKey key{Catalog(**store).CreateTopic("t", {}, "", 1)->id, PartitionId(0)};
       int commits = 0;
       bool fired = false, checkpoint = false;
       // The database file is written at checkpoints only.
@@ -157,7 +159,7 @@ TEST(SqliteStepTest, AFailedWriteOfTheMarkLeavesWholeMetadataWhole) {
       const auto commit = [&] {
         const PositionRow row{{fmt::format("g{}", commits), key}, Offset(commits)};
         ++commits;
-        return (*store)->CommitPositions(std::span(&row, 1));
+        return Catalog(**store).CommitPositions(std::span(&row, 1));
       };
       while (!fired) {
         ASSERT_LT(commits, 3000);
@@ -167,7 +169,7 @@ TEST(SqliteStepTest, AFailedWriteOfTheMarkLeavesWholeMetadataWhole) {
       disk.KillProcess();
       store = SqliteMetadataStore::Open(kDatabase, disk);
       ASSERT_TRUE(store) << store.error().ToString();
-      EXPECT_EQ((*store)->Groups()->size(), static_cast<std::size_t>(commits));
+      EXPECT_EQ(Catalog(**store).Groups()->size(), static_cast<std::size_t>(commits));
     }
   }
 }

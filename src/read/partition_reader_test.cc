@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "meta/catalog.h"
 #include "read/read_fixture.h"
 
 namespace millrace {
@@ -304,7 +305,7 @@ TEST(PartitionReaderTest, RecreatedTopicNeverSeesOldBlocks) {
   f.Upload();
   f.Recycle();
   ASSERT_TRUE(f.partition.reader->Read(Offset(0), {}));
-  ASSERT_TRUE(f.metadata.DeleteTopic(f.partition.row.key.topic, 0));
+  ASSERT_TRUE(Catalog(f.metadata).DeleteTopic(f.partition.row.key.topic, 0));
   ReadablePartition again = f.Create("orders");
   f.Append(again, std::vector<Record>(10, Record{.timestamp_ms = 1, .value = "new"}));
   f.Upload(again, Offset(10));

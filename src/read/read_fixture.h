@@ -18,6 +18,7 @@
 #include "log/log_fixture.h"
 #include "log/partition_log.h"
 #include "log/tail_cache.h"
+#include "meta/catalog.h"
 #include "meta/memory_metadata_store.h"
 #include "millrace/bytes.h"
 #include "read/partition_reader.h"
@@ -53,9 +54,9 @@ struct ReadFixture {
   }
 
   ReadablePartition Create(const std::string& topic) {
-    const TopicRow created = metadata.CreateTopic(topic, {}, std::string(32, 'a'), 0).value();
+    const TopicRow created = Catalog(metadata).CreateTopic(topic, {}, std::string(32, 'a'), 0).value();
     ReadablePartition made;
-    made.row = metadata.AcquireEpoch({created.id, PartitionId(0)}).value();
+    made.row = Catalog(metadata).AcquireEpoch({created.id, PartitionId(0)}).value();
     const PartitionLog::Options log_options{.key = made.row.key,
                                             .name = {topic, PartitionId(0)},
                                             .stream = WalStream(static_cast<std::uint64_t>(created.id.value())),
@@ -97,7 +98,7 @@ struct ReadFixture {
     ObjectRow object{.key = "segments/" + std::to_string(++objects_made), .size_bytes = built.size_bytes};
     for (std::size_t i = 0; i < object.id.size(); ++i)
       object.id[i] = static_cast<std::uint8_t>(SeededRandom::Mix(objects_made * 100 + i));
-    (void)metadata.PrepareObject(object);
+    (void)Catalog(metadata).PrepareObject(object);
     (void)store.Put(object.key, built.pieces, PutMode::kIfAbsent);
     const SegmentCommit commit{.segment = {.partition = of.row.key,
                                            .base = of.log->offsets().tiered_end,
@@ -108,7 +109,7 @@ struct ReadFixture {
                                            .timestamp_min_ms = built.timestamp_min_ms,
                                            .timestamp_max_ms = built.timestamp_max_ms},
                                .epoch = of.row.epoch};
-    const auto committed = metadata.CommitSegments(object, {&commit, 1});
+    const auto committed = Catalog(metadata).CommitSegments(object, {&commit, 1});
     if (!committed) return {};
     of.segments->Add(commit.segment);
     of.log->AdvanceTieredEnd(hot.next);
@@ -123,7 +124,7 @@ struct ReadFixture {
     commit.segment.base = of.log->offsets().tiered_end;
     commit.segment.end = end;
     commit.epoch = of.row.epoch;
-    if (!metadata.CommitSegments({}, {&commit, 1})) return;
+    if (!Catalog(metadata).CommitSegments({}, {&commit, 1})) return;
     of.segments->Add(commit.segment);
     of.log->AdvanceTieredEnd(end);
   }
@@ -135,7 +136,7 @@ struct ReadFixture {
   void Recycle() { Recycle(partition); }
   void Trim(ReadablePartition& of, Offset log_start) {
     (void)of.log->Sync({});
-    (void)metadata.AdvanceLogStart(of.row.key, of.row.epoch, log_start, 0);
+    (void)Catalog(metadata).AdvanceLogStart(of.row.key, of.row.epoch, log_start, 0);
     of.log->AdvanceLogStart(log_start);
     of.segments->DropBelow(log_start);
   }

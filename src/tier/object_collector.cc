@@ -9,6 +9,7 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "base/try.h"
+#include "meta/segment_catalog.h"
 #include "millrace/request_scope.h"
 #include "tier/segment_uploader.h"
 #include "tier/step_budget.h"
@@ -39,12 +40,12 @@ ObjectCollector::Step ObjectCollector::CollectStep() {
   const auto note = [&](const Result<void>& result) {
     if (!result && !step.failure) step.failure = result.error();
   };
-  auto prepared = metadata_.ObjectsIn(ObjectState::kPrepared, before(options_.prepared_grace), kPage);
+  auto prepared = SegmentCatalog(metadata_).ObjectsIn(ObjectState::kPrepared, before(options_.prepared_grace), kPage);
   if (!prepared) return {.failure = std::move(prepared).error()};
   std::size_t abandoned = 0;
   for (const ObjectRow& object : *prepared) {
     if (budget.over()) return {.more = true, .failure = step.failure};
-    auto gone = metadata_.AbandonObject(object.id, now_ms);
+    auto gone = SegmentCatalog(metadata_).AbandonObject(object.id, now_ms);
     if (!gone && gone.error().code() != ErrorCode::kAlreadyExists) {
       note(gone);
     } else {
@@ -82,7 +83,7 @@ Result<bool> ObjectCollector::CollectOnce() {
 Result<std::vector<ObjectRow>> ObjectCollector::Deletable(std::int64_t changed_before_ms, bool& more) {
   const std::size_t size = kPage + refused();
   MR_ASSIGN_OR_RETURN(std::vector<ObjectRow> rows,
-                      metadata_.ObjectsIn(ObjectState::kDeleting, changed_before_ms, size));
+                      SegmentCatalog(metadata_).ObjectsIn(ObjectState::kDeleting, changed_before_ms, size));
   const bool all = rows.size() < size;
   MutexLock lock(mutex_);
   if (all) {
@@ -142,7 +143,7 @@ Result<void> ObjectCollector::Forget(const ObjectRow& object) {
     refused_.erase(object.id);
   }
   if (Planted(Bug::kTierRowsLeftBehind)) return {};
-  auto forgotten = metadata_.ForgetObject(object.id);
+  auto forgotten = SegmentCatalog(metadata_).ForgetObject(object.id);
   if (!forgotten && forgotten.error().code() == ErrorCode::kNotFound) return {};  // another collector did it meanwhile
   return forgotten;
 }
@@ -158,7 +159,7 @@ Result<void> ObjectCollector::ListPage(Listing& listing) {
       continue;
     }
     if (listed.modified_ms == 0 || listed.modified_ms > old_ms) continue;
-    MR_ASSIGN_OR_RETURN(const auto known, metadata_.FindObject(*id));
+    MR_ASSIGN_OR_RETURN(const auto known, SegmentCatalog(metadata_).FindObject(*id));
     if (known) continue;
     listing.proposals.push_back({.id = *id, .key = listed.key, .size_bytes = listed.size_bytes});
   }
@@ -170,7 +171,7 @@ Result<std::uint64_t> ObjectCollector::Propose(std::vector<ObjectRow> orphans) {
   for (ObjectRow& orphan : orphans) {
     MR_CHECK(orphan.state == ObjectState::kPrepared, orphan.key);
     orphan.changed_ms = clock_.WallMs();
-    MR_TRY(metadata_.PrepareObject(orphan));
+    MR_TRY(SegmentCatalog(metadata_).PrepareObject(orphan));
   }
   return orphans.size();
 }

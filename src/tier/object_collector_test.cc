@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "env/sim/sim_clock.h"
+#include "meta/catalog.h"
 #include "meta/faulty_metadata_store.h"
 #include "meta/memory_metadata_store.h"
 #include "millrace/request_scope.h"
@@ -61,10 +62,10 @@ class ObjectCollectorTest : public testing::Test {
     const SharedBytes bytes = SharedBytes::Copy(std::as_bytes(std::span("bytes")));
     ASSERT_TRUE(store_.Put(key, std::span(&bytes, 1), PutMode::kIfAbsent));
     ObjectRow row{.id = {number}, .key = key, .size_bytes = bytes.size(), .changed_ms = clock_.WallMs()};
-    ASSERT_TRUE(metadata_.PrepareObject(row));
+    ASSERT_TRUE(Catalog(metadata_).PrepareObject(row));
   }
   bool Stored(std::uint8_t number) { return store_.Head("objects/" + std::to_string(number)).has_value(); }
-  bool Known(std::uint8_t number) { return metadata_.FindObject({number})->has_value(); }
+  bool Known(std::uint8_t number) { return Catalog(metadata_).FindObject({number})->has_value(); }
 
   SimClock clock_;
   CountingStore store_;
@@ -114,7 +115,7 @@ TEST_F(ObjectCollectorTest, ARefusalIsForgottenOnceSomebodyElseHasRemovedTheObje
   clock_.Advance(kGrace);
   EXPECT_FALSE(collector_.CollectOnce());
   EXPECT_EQ(collector_.refused(), 1U);
-  ASSERT_TRUE(metadata_.ForgetObject({1}));
+  ASSERT_TRUE(Catalog(metadata_).ForgetObject({1}));
   ASSERT_TRUE(collector_.CollectOnce());
   EXPECT_EQ(collector_.refused(), 0U);
 }
@@ -125,13 +126,14 @@ TEST_F(ObjectCollectorTest, OneThatCannotBeGivenUpIsToldAndStopsNoOtherAndACommi
     FaultyMetadataStore metadata(rows, 1);
     ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, store_, metadata, clock_);
     for (std::uint8_t number = 1; number <= 2; ++number)
-      ASSERT_TRUE(rows->PrepareObject({.id = {number}, .key = std::to_string(number), .changed_ms = clock_.WallMs()}));
+      ASSERT_TRUE(
+          Catalog(*rows).PrepareObject({.id = {number}, .key = std::to_string(number), .changed_ms = clock_.WallMs()}));
     clock_.Advance(kGrace);
     metadata.SetPlan({.code = committed ? ErrorCode::kAlreadyExists : ErrorCode::kUnavailable});
     metadata.FailCall(2, MetadataFault::kBefore);  // the first one's
     EXPECT_EQ(collector.CollectStep().failure.has_value(), !committed);
-    EXPECT_EQ(rows->FindObject({1})->value().state, ObjectState::kPrepared);
-    EXPECT_EQ(rows->FindObject({2})->value().state, ObjectState::kDeleting);
+    EXPECT_EQ(Catalog(*rows).FindObject({1})->value().state, ObjectState::kPrepared);
+    EXPECT_EQ(Catalog(*rows).FindObject({2})->value().state, ObjectState::kDeleting);
   }
 }
 
@@ -204,7 +206,7 @@ TEST_F(ObjectCollectorTest, ACallerWithoutTimeDoesNothingMoreAndHearsThatThereIs
     const RequestScope scope({.stop = stop.get_token()});
     EXPECT_TRUE(collector_.CollectStep().more);
   }
-  EXPECT_EQ(metadata_.FindObject({1})->value().state, ObjectState::kPrepared);
+  EXPECT_EQ(Catalog(metadata_).FindObject({1})->value().state, ObjectState::kPrepared);
   ASSERT_TRUE(collector_.CollectOnce());
   clock_.Advance(kGrace);
   {
@@ -239,14 +241,14 @@ TEST_F(ObjectCollectorTest, WhatMetadataCannotForgetIsDeletedOnceMoreLater) {
   const auto rows = std::make_shared<MemoryMetadataStore>();
   FaultyMetadataStore metadata(rows, 1);
   ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, store_, metadata, clock_);
-  ASSERT_TRUE(rows->PrepareObject({.id = {1}, .key = "objects/1", .changed_ms = clock_.WallMs()}));
-  ASSERT_TRUE(rows->AbandonObject({1}, clock_.WallMs()));
+  ASSERT_TRUE(Catalog(*rows).PrepareObject({.id = {1}, .key = "objects/1", .changed_ms = clock_.WallMs()}));
+  ASSERT_TRUE(Catalog(*rows).AbandonObject({1}, clock_.WallMs()));
   clock_.Advance(kGrace);
-  metadata.FailCall(3, MetadataFault::kBefore);  // after the two looks
+  metadata.FailCall(4, MetadataFault::kBefore);  // after the two looks, one of them for removals too
   EXPECT_EQ(collector.CollectOnce().error().code(), ErrorCode::kUnavailable);
-  EXPECT_TRUE(rows->FindObject({1})->has_value());
+  EXPECT_TRUE(Catalog(*rows).FindObject({1})->has_value());
   ASSERT_TRUE(collector.CollectOnce());
-  EXPECT_FALSE(rows->FindObject({1})->has_value());
+  EXPECT_FALSE(Catalog(*rows).FindObject({1})->has_value());
   EXPECT_EQ(store_.requests, 2);
 }
 
@@ -261,8 +263,8 @@ class ObjectListingTest : public testing::Test {
     const SharedBytes bytes = SharedBytes::Copy(std::as_bytes(std::span("bytes")));
     ASSERT_TRUE(memory_->Put(key, std::span(&bytes, 1), PutMode::kIfAbsent));
   }
-  bool Known(int number) { return metadata_.FindObject(Id(number))->has_value(); }
-  std::size_t Prepared() { return metadata_.ObjectsIn(ObjectState::kPrepared, INT64_MAX, 10'000)->size(); }
+  bool Known(int number) { return Catalog(metadata_).FindObject(Id(number))->has_value(); }
+  std::size_t Prepared() { return Catalog(metadata_).ObjectsIn(ObjectState::kPrepared, INT64_MAX, 10'000)->size(); }
 
   SimClock clock_;
   std::shared_ptr<MemoryObjectStore> memory_ = std::make_shared<MemoryObjectStore>(&clock_);
@@ -274,7 +276,7 @@ class ObjectListingTest : public testing::Test {
 TEST_F(ObjectListingTest, UnknownObjectsOfOursPastTheGraceAreProposedAndNothingElse) {
   Put(1);
   Put(2);
-  ASSERT_TRUE(metadata_.PrepareObject({.id = Id(2), .key = ObjectKeyOf("ns/", Id(2), LeaderEpoch(1))}));
+  ASSERT_TRUE(Catalog(metadata_).PrepareObject({.id = Id(2), .key = ObjectKeyOf("ns/", Id(2), LeaderEpoch(1))}));
   PutKey("ns/somebody-elses");
   PutKey(ObjectKeyOf("other/", Id(3), LeaderEpoch(1)));
   clock_.Advance(std::chrono::milliseconds(1));
@@ -282,7 +284,7 @@ TEST_F(ObjectListingTest, UnknownObjectsOfOursPastTheGraceAreProposedAndNothingE
   clock_.Advance(kGrace - std::chrono::milliseconds(1));
   EXPECT_EQ(*collector_.ProposeOrphans(), 1U);
   ASSERT_TRUE(Known(1));
-  const ObjectRow row = **metadata_.FindObject(Id(1));
+  const ObjectRow row = **Catalog(metadata_).FindObject(Id(1));
   EXPECT_EQ(row.state, ObjectState::kPrepared);
   EXPECT_EQ(row.key, ObjectKeyOf("ns/", Id(1), LeaderEpoch(1)));
   EXPECT_EQ(row.changed_ms, clock_.WallMs());  // a whole grace more

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/try.h"
+#include "meta/segment_catalog.h"
 #include "tier/forget_consumed.h"
 #include "tier/log_start.h"
 #include "tier/segment_commit.h"
@@ -138,7 +139,8 @@ Result<RetentionPolicy::Due> RetentionPolicy::FindDue(TieredPartition& partition
   for (const std::size_t page : {kFirstPage, kPage}) {
     due = {.keep_from = log_start};
     std::uint64_t bytes = partition.totals().bytes + partition.log().pending().bytes;
-    MR_ASSIGN_OR_RETURN(const auto segments, metadata_.Segments(partition.log().key(), log_start, page));
+    MR_ASSIGN_OR_RETURN(const auto segments,
+                        SegmentCatalog(metadata_).Segments(partition.log().key(), log_start, page));
     const std::vector<std::int64_t> from = AgesFrom(segments, now_ms);
     for (std::size_t i = 0; i < segments.size() && !due.oldest; ++i) {
       const Oldest oldest{.log_start = due.keep_from, .aged_from_ms = from[i], .bytes = segments[i].byte_size};

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "meta/catalog.h"
 #include "millrace/request_scope.h"
 #include "tier/tier_fixture.h"
 
@@ -23,7 +24,7 @@ struct RetentionFixture : TierFixture {
     TierPartition& partition = *partitions[static_cast<std::size_t>(i)];
     const AppendedBatch appended = Append(i);
     const ObjectRow object{.id = {++objects_made}, .key = std::to_string(objects_made), .size_bytes = bytes};
-    ASSERT_TRUE(memory_rows->PrepareObject(object));
+    ASSERT_TRUE(Catalog(*memory_rows).PrepareObject(object));
     const SegmentCommit commit{.segment = {.partition = Key(i),
                                            .base = appended.base,
                                            .end = appended.end,
@@ -32,7 +33,7 @@ struct RetentionFixture : TierFixture {
                                            .records = 1,
                                            .timestamp_max_ms = timestamp_max_ms,
                                            .committed_ms = committed_ms}};
-    const auto rows = memory_rows->CommitSegments(object, {&commit, 1});
+    const auto rows = Catalog(*memory_rows).CommitSegments(object, {&commit, 1});
     ASSERT_TRUE(rows) << rows.error().ToString();
     partition.OnRow(rows->front());
   }
@@ -129,14 +130,14 @@ TEST(RetentionPolicyTest, MetadataIsAskedOnceUntilSomethingIsDue) {
   RetentionFixture f;
   f.options(0).retention_time = hours(1);
   f.SegmentOfNow(0);
-  EXPECT_EQ(f.CallsOfALook(), 1U);
+  EXPECT_EQ(f.CallsOfALook(), 2U);  // the partition and the rows
   EXPECT_EQ(f.CallsOfALook(), 0U);
   f.clock.Advance(hours(2));
   f.SegmentOfNow(0);
-  EXPECT_EQ(f.CallsOfALook(), 2U);  // the rows, and the move
-  EXPECT_EQ(f.CallsOfALook(), 0U);  // what stays was among the rows
+  EXPECT_EQ(f.CallsOfALook(), 2U + 4U);  // the rows, and the move
+  EXPECT_EQ(f.CallsOfALook(), 0U);       // what stays was among the rows
   f.clock.Advance(hours(2));
-  EXPECT_EQ(f.CallsOfALook(), 2U);
+  EXPECT_EQ(f.CallsOfALook(), 2U + 4U);
   EXPECT_EQ(f.CallsOfALook(), 0U);  // nothing is left
 }
 
@@ -145,20 +146,26 @@ TEST(RetentionPolicyTest, ASegmentStampedAheadThatDoesNotKnowItsCommitIsLookedAt
     RetentionFixture f;
     f.options(0).retention_time = hours(1);
     f.Segment(0, 60, 0, f.clock.WallMs() + (ahead ? 1'000'000 : -1'000));
-    EXPECT_EQ(f.CallsOfALook(), 1U);
-    EXPECT_EQ(f.CallsOfALook(), ahead ? 1U : 0U);
+    EXPECT_EQ(f.CallsOfALook(), 2U);
+    EXPECT_EQ(f.CallsOfALook(), ahead ? 2U : 0U);
   }
 }
 
 TEST(RetentionPolicyTest, AMoveNobodyKnowsTheOutcomeOfIsMadeAgainBeforeAnythingElse) {
   class Rows final : public MemoryMetadataStore {
    public:
-    Result<PartitionRow> AdvanceLogStart(const PartitionKey& partition, LeaderEpoch epoch, Offset log_start,
-                                         std::int64_t now_ms) override {
-      auto row = MemoryMetadataStore::AdvanceLogStart(partition, epoch, log_start, now_ms);
-      if (lost) return Error(ErrorCode::kUnavailable, "the answer was lost");
-      return row;
+    Result<std::optional<ChangeNumber>> Commit(std::span<const MetadataRow> expected,
+                                               std::span<const MetadataWrite> writes) override {
+      auto committed = MemoryMetadataStore::Commit(expected, writes);
+      if (!lost) return committed;
+      silent = 2;  // the look-up, and the move made once more
+      return Error(ErrorCode::kUnavailable, "the answer was lost");
     }
+    Result<std::vector<std::optional<MetadataRow>>> Get(std::span<const MetadataKey> keys) override {
+      if (silent > 0 && silent-- > 0) return Error(ErrorCode::kUnavailable, "and so were those after it");
+      return MemoryMetadataStore::Get(keys);
+    }
+    int silent = 0;
     bool lost = false;
   };
   for (const bool heard : {false, true}) {  // of the move, in another way, before it is made again
@@ -187,7 +194,7 @@ TEST(RetentionPolicyTest, WhatIsKnownOfTheOldestSegmentHoldsOnlyWhileItIsTheOlde
   f.SegmentOfNow(0);
   f.Segment(0, 60, f.clock.WallMs(), f.clock.WallMs() - milliseconds(hours(2)).count());
   EXPECT_FALSE(*f.policy.RetainOnce(f));  // the first one is not due, so the second stays
-  f.partitions[0]->OnRow(*f.memory_rows->AdvanceLogStart(f.Key(0), LeaderEpoch(0), Offset(1), 1));
+  f.partitions[0]->OnRow(*Catalog(*f.memory_rows).AdvanceLogStart(f.Key(0), LeaderEpoch(0), Offset(1), 1));
   EXPECT_TRUE(*f.policy.RetainOnce(f));
   EXPECT_EQ(f.LogStart(0), Offset(2));
 }
@@ -198,7 +205,7 @@ TEST(RetentionPolicyTest, OnePartitionThatFailsStopsNoOtherAndIsTold) {
     f.options(i).retention_bytes = 0;
     f.SegmentOfNow(i);
   }
-  ASSERT_TRUE(f.memory_rows->AcquireEpoch(f.Key(0)));  // another owner's now
+  ASSERT_TRUE(Catalog(*f.memory_rows).AcquireEpoch(f.Key(0)));  // another owner's now
   for (int round = 0; round < 2; ++round) {
     const auto retained = f.policy.RetainOnce(f);
     ASSERT_FALSE(retained);
@@ -247,7 +254,7 @@ TEST(RetentionPolicyTest, WhatIsConsumedGoesWhereTheTopicSaysSoAndNoFurtherThanI
   EXPECT_EQ(f.LogStart(0), Offset(3));
   f.options(1).cleanup = Cleanup::kConsumed;
   f.partitions[0]->consumed = Offset(3);
-  ASSERT_TRUE(f.memory_rows->AcquireEpoch(f.Key(1)));
+  ASSERT_TRUE(Catalog(*f.memory_rows).AcquireEpoch(f.Key(1)));
   EXPECT_EQ(f.policy.ForgetConsumedOnce(f).error().code(), ErrorCode::kFenced);
 }
 

@@ -1,6 +1,7 @@
 #include "tier/segment_commit.h"
 
 #include "base/check.h"
+#include "meta/segment_catalog.h"
 
 namespace millrace {
 
@@ -19,16 +20,17 @@ bool CommitIsKnown(const Error& error) {
 Result<std::vector<PartitionRow>> CommitAndKnow(MetadataStore& metadata, const ObjectRow& object,
                                                 std::span<const SegmentCommit> segments) {
   MR_CHECK(!segments.empty(), object.key);
-  auto rows = metadata.CommitSegments(object, segments);
+  auto rows = SegmentCatalog(metadata).CommitSegments(object, segments);
   if (rows || CommitIsKnown(rows.error())) return rows;
-  if (object.id == ObjectId{}) return metadata.CommitSegments(object, segments);  // gaps: their rows tell
-  const auto found = metadata.FindObject(object.id);
+  if (object.id == ObjectId{})
+    return SegmentCatalog(metadata).CommitSegments(object, segments);  // gaps: their rows tell
+  const auto found = SegmentCatalog(metadata).FindObject(object.id);
   if (!found) return rows;  // still unknown
   if (!*found || (*found)->state == ObjectState::kDeleting)
     return Error(ErrorCode::kNotFound, "the object was given up before its segments were committed");
   // Committed: the same call returns what it returned then. Prepared: the first try did not happen, or is on its way
   // and this one decides with it; either way once.
-  return metadata.CommitSegments(object, segments);
+  return SegmentCatalog(metadata).CommitSegments(object, segments);
 }
 
 }  // namespace millrace

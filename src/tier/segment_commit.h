@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "meta/metadata_rows.h"
 #include "millrace/metadata_store.h"
 #include "millrace/result.h"
 

@@ -12,7 +12,7 @@ namespace {
 class SegmentCommitTest : public ::testing::Test {
  protected:
   SegmentCommitTest() {
-    (void)f_.memory_rows->PrepareObject(object_);
+    (void)Catalog(*f_.memory_rows).PrepareObject(object_);
     commit_.segment.partition = gap_.segment.partition = f_.Key(0);
   }
   Result<std::vector<PartitionRow>> Commit() { return CommitAndKnow(f_.metadata, object_, {&commit_, 1}); }
@@ -28,16 +28,16 @@ TEST_F(SegmentCommitTest, AnAnswerThatCameIsTheOutcomeAndNothingIsAskedAgain) {
   const auto rows = Commit();
   ASSERT_TRUE(rows);
   EXPECT_EQ(rows->front().tiered_end, Offset(5));
-  EXPECT_EQ(f_.metadata.calls(), 1U);
+  EXPECT_EQ(f_.metadata.calls(), 2U);  // the rows, and the commit
   commit_.epoch = LeaderEpoch(3);
   object_.id = commit_.segment.object = {8};
-  ASSERT_TRUE(f_.memory_rows->PrepareObject(object_));
+  ASSERT_TRUE(Catalog(*f_.memory_rows).PrepareObject(object_));
   EXPECT_EQ(Commit().error().code(), ErrorCode::kFenced);
-  EXPECT_EQ(f_.metadata.calls(), 2U);
+  EXPECT_EQ(f_.metadata.calls(), 3U);
 }
 
 TEST_F(SegmentCommitTest, OneThatHappenedBeforeItsAnswerWasLostIsASuccess) {
-  f_.metadata.FailCall(1, MetadataFault::kAfter);
+  f_.metadata.FailCommit(1, MetadataFault::kAfter);
   const auto rows = Commit();
   ASSERT_TRUE(rows) << rows.error().ToString();
   EXPECT_EQ(rows->front(), f_.Row(0));
@@ -45,22 +45,23 @@ TEST_F(SegmentCommitTest, OneThatHappenedBeforeItsAnswerWasLostIsASuccess) {
 }
 
 TEST_F(SegmentCommitTest, OneThatDidNotHappenIsMadeAgain) {
-  f_.metadata.FailCall(1, MetadataFault::kBefore);
+  f_.metadata.FailCommit(1, MetadataFault::kBefore);
   ASSERT_TRUE(Commit());
   EXPECT_EQ(f_.Row(0).tiered_end, Offset(5));
 }
 
 TEST_F(SegmentCommitTest, WhileNobodyCanBeAskedTheFirstErrorStandsAndSaysNothing) {
-  f_.metadata.SetPlan({.after_per_million = 1'000'000});
+  f_.metadata.SetPlan({.silent_once_fired = true});
+  f_.metadata.FailCommit(1, MetadataFault::kAfter);
   const auto rows = Commit();
   ASSERT_FALSE(rows);
   EXPECT_EQ(rows.error().code(), ErrorCode::kUnavailable);
   EXPECT_FALSE(CommitIsKnown(rows.error()));
-  EXPECT_EQ(f_.metadata.calls(), 2U);  // the commit and the look-up; no further try in the dark
+  EXPECT_EQ(f_.metadata.calls(), 4U);  // the rows, the commit and two look-ups; no further try in the dark
 }
 
 TEST_F(SegmentCommitTest, AnObjectThatWasGivenUpMeanwhileIsKnownNeverToBeCommitted) {
-  ASSERT_TRUE(f_.memory_rows->AbandonObject(object_.id, 1));
+  ASSERT_TRUE(Catalog(*f_.memory_rows).AbandonObject(object_.id, 1));
   for (int round = 0; round < 2; ++round) {  // being deleted; then forgotten
     f_.metadata.FailCall(1, MetadataFault::kBefore);
     const std::uint64_t calls = f_.metadata.calls();
@@ -69,16 +70,16 @@ TEST_F(SegmentCommitTest, AnObjectThatWasGivenUpMeanwhileIsKnownNeverToBeCommitt
     EXPECT_EQ(rows.error().code(), ErrorCode::kNotFound);
     EXPECT_TRUE(CommitIsKnown(rows.error()));
     EXPECT_EQ(f_.metadata.calls(), calls + 2);
-    ASSERT_TRUE(f_.memory_rows->ForgetObject(object_.id));
+    ASSERT_TRUE(Catalog(*f_.memory_rows).ForgetObject(object_.id));
   }
 }
 
 TEST_F(SegmentCommitTest, GapsHaveNoObjectAndAreToldByTheirRows) {
-  f_.metadata.FailCall(1, MetadataFault::kAfter);
+  f_.metadata.FailCommit(1, MetadataFault::kAfter);
   const auto rows = CommitGap();
   ASSERT_TRUE(rows) << rows.error().ToString();
   EXPECT_EQ(rows->front().tiered_end, Offset(5));
-  EXPECT_EQ(f_.metadata.calls(), 2U);
+  EXPECT_EQ(f_.metadata.calls(), 3U);  // the rows, the commit, and what it wrote
   EXPECT_EQ(f_.Row(0).segments, 1U);
 }
 

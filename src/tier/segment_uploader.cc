@@ -12,6 +12,8 @@
 #include "base/hex.h"
 #include "base/try.h"
 #include "env/random_id.h"
+#include "meta/segment_catalog.h"
+#include "meta/topic_catalog.h"
 #include "tier/forget_consumed.h"
 #include "tier/segment_commit.h"
 #include "tier/tiered_partition.h"
@@ -138,7 +140,7 @@ Result<void> SegmentUploader::Resync(UploadClaim& claim, RowsOfTopics& known) {
   const auto row = std::ranges::lower_bound(*rows, key, {}, &PartitionRow::key);
   if (row == rows->end() || row->key != key)
     return Error(ErrorCode::kNotFound, "the partition is not in metadata any more");
-  MR_ASSIGN_OR_RETURN(const auto segments, metadata_.Segments(key, claim.begin, kSegmentsPage));
+  MR_ASSIGN_OR_RETURN(const auto segments, SegmentCatalog(metadata_).Segments(key, claim.begin, kSegmentsPage));
   for (const SegmentRow& segment : segments)
     if (segment.base >= claim.begin) partition.OnSegment(segment);
   partition.OnRow(*row);
@@ -148,7 +150,7 @@ Result<void> SegmentUploader::Resync(UploadClaim& claim, RowsOfTopics& known) {
 
 Result<const std::vector<PartitionRow>*> SegmentUploader::RowsOf(TopicId topic, RowsOfTopics& rows) {
   if (const auto found = rows.find(topic); found != rows.end()) return &found->second;
-  MR_ASSIGN_OR_RETURN(auto read, metadata_.Partitions(topic));
+  MR_ASSIGN_OR_RETURN(auto read, TopicCatalog(metadata_).Partitions(topic));
   return &rows.emplace(topic, std::move(read)).first->second;
 }
 
@@ -165,7 +167,7 @@ Result<void> SegmentUploader::Publish(std::vector<Part> parts) {
   for (const Part& part : parts) object.size_bytes += part.cut.segment.size_bytes;
   MR_DCHECK(object.size_bytes > 0 && ObjectIdIn(options_.key_prefix, object.key) == object.id, object.key);
   object.changed_ms = NowMs();
-  if (auto prepared = metadata_.PrepareObject(object); !prepared) {
+  if (auto prepared = SegmentCatalog(metadata_).PrepareObject(object); !prepared) {
     FailAll(parts, prepared.error(), kKnown);
     return prepared.error().WithContext("preparing an upload");
   }
@@ -186,7 +188,7 @@ Result<void> SegmentUploader::Publish(std::vector<Part> parts) {
 
 /// If this fails, ObjectCollector does it later. Gaps have no object.
 void SegmentUploader::Abandon(const ObjectRow& object) {
-  if (object.id != ObjectId{}) (void)metadata_.AbandonObject(object.id, NowMs());
+  if (object.id != ObjectId{}) (void)SegmentCatalog(metadata_).AbandonObject(object.id, NowMs());
 }
 
 Result<void> SegmentUploader::Put(const ObjectRow& object, const std::vector<Part>& parts) {
@@ -250,7 +252,7 @@ Result<void> SegmentUploader::Commit(const ObjectRow& object, std::vector<Part>&
     std::vector<SegmentCommit> commits = Commits(object, parts, begins);
     if (Planted(Bug::kTierNoEpochInCommit))
       for (SegmentCommit& commit : commits)
-        if (auto now = metadata_.Partitions(commit.segment.partition.topic))
+        if (auto now = TopicCatalog(metadata_).Partitions(commit.segment.partition.topic))
           commit.epoch = (*now)[static_cast<std::size_t>(commit.segment.partition.partition.value())].epoch;
     auto rows = CommitAndKnow(metadata_, object, commits);
     if (rows) {
@@ -291,7 +293,7 @@ std::vector<UploadLane*> SegmentUploader::DropFenced(const std::vector<Part>& pa
   std::vector<UploadLane*> fenced;
   for (const Part& part : parts) {
     PartitionLog& log = part.claim.lane->partition().log();
-    const auto rows = metadata_.Partitions(log.key().topic);
+    const auto rows = TopicCatalog(metadata_).Partitions(log.key().topic);
     if (!rows && rows.error().code() != ErrorCode::kNotFound) continue;
     const bool ours = rows && std::ranges::any_of(*rows, [&](const PartitionRow& row) {
                         return row.key == log.key() && row.epoch == part.epoch;

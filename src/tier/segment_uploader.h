@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "env/random.h"
+#include "meta/metadata_rows.h"
 #include "millrace/clock.h"
 #include "millrace/metadata_store.h"
 #include "millrace/object_store.h"

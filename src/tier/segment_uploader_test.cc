@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "meta/catalog.h"
 #include "tier/tier_fixture.h"
 
 namespace millrace {
@@ -170,8 +171,9 @@ TEST(SegmentUploaderTest, WhatTheStoreWouldSayAgainIsARefusalAndWhatMayPassIsNot
 TEST(SegmentUploaderTest, AnObjectThatWasNotPreparedIsNotPut) {
   UploaderFixture f;
   f.Append(0);
-  f.metadata.FailCall(1, MetadataFault::kBefore);
+  f.metadata.SetPlan({.before_per_million = 1'000'000});
   EXPECT_EQ(f.Upload().error().code(), ErrorCode::kUnavailable);
+  f.metadata.SetPlan({});
   EXPECT_EQ(f.objects.requests(), 0U);
   EXPECT_EQ(f.State(0).failures_ever, 1U);
   ASSERT_TRUE(f.Upload());
@@ -182,7 +184,10 @@ TEST(SegmentUploaderTest, AfterACommitNobodyKnowsOfMetadataIsAskedBeforeAnything
   for (const bool more : {false, true}) {
     UploaderFixture f;
     f.Append(0);
-    f.DuringPut([&] { f.metadata.SetPlan({.after_per_million = 1'000'000}); });  // commit and look-up
+    f.DuringPut([&] {
+      f.metadata.SetPlan({.silent_once_fired = true});
+      f.metadata.FailCommit(1, MetadataFault::kAfter);  // and the look-up
+    });
     EXPECT_EQ(f.Upload().error().code(), ErrorCode::kUnavailable);
     EXPECT_EQ(f.Ranges(0), (Ranges{{0, 1}}));
     EXPECT_EQ(f.State(0).committed_end, Offset(0));
@@ -205,7 +210,7 @@ TEST(SegmentUploaderTest, AfterACommitNobodyKnowsOfMetadataIsAskedBeforeAnything
 TEST(SegmentUploaderTest, APartitionWithAnotherOwnerEndsAndTheOthersAreCommitted) {
   UploaderFixture f(3);
   for (int i = 0; i < 3; ++i) f.Append(i);
-  ASSERT_TRUE(f.memory_rows->AcquireEpoch(f.Key(1)));
+  ASSERT_TRUE(Catalog(*f.memory_rows).AcquireEpoch(f.Key(1)));
   const auto did = f.Upload();
   ASSERT_TRUE(did) << did.error().ToString();
   EXPECT_TRUE(f.Segments(1).empty());
@@ -229,7 +234,7 @@ TEST(SegmentUploaderTest, WhileNobodyCanSayWhoseAPartitionIsItsUploadFailsAndIts
   UploaderFixture f;
   f.Append(0);
   f.DuringPut([&] {
-    ASSERT_TRUE(f.memory_rows->AcquireEpoch(f.Key(0)));
+    ASSERT_TRUE(Catalog(*f.memory_rows).AcquireEpoch(f.Key(0)));
     f.metadata.FailCall(2, MetadataFault::kBefore);  // behind the commit: who owns it?
   });
   EXPECT_EQ(f.Upload().error().code(), ErrorCode::kFenced);
@@ -245,7 +250,7 @@ TEST(SegmentUploaderTest, WhileNobodyCanSayWhoseAPartitionIsItsUploadFailsAndIts
 TEST(SegmentUploaderTest, AnObjectThatNobodyWantsAnyMoreIsGivenUp) {
   UploaderFixture f;
   f.Append(0);
-  f.DuringPut([&] { ASSERT_TRUE(f.memory_rows->DeleteTopic(f.topic, 1)); });
+  f.DuringPut([&] { ASSERT_TRUE(Catalog(*f.memory_rows).DeleteTopic(f.topic, 1)); });
   EXPECT_EQ(f.Upload().error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(f.ObjectsIn(ObjectState::kDeleting), 1U);
   f.schedule().EndLane(f.lane(0), Error(ErrorCode::kNotFound, "deleted"));

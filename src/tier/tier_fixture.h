@@ -14,6 +14,7 @@
 #include "env/sim/sim_clock.h"
 #include "log/fake_wal.h"
 #include "log/log_fixture.h"
+#include "meta/catalog.h"
 #include "meta/faulty_metadata_store.h"
 #include "meta/memory_metadata_store.h"
 #include "store/faulty_object_store.h"
@@ -68,8 +69,8 @@ struct TierFixture : TieredPartitions {
   /// `rows_in`: a memory store with a will of its own; none: a usual one.
   explicit TierFixture(int count = 1, std::shared_ptr<MemoryMetadataStore> rows_in = {})
       : memory_rows(rows_in != nullptr ? std::move(rows_in) : std::make_shared<MemoryMetadataStore>()) {
-    topic = memory_rows->CreateTopic("orders", {.partitions = count}, "", clock.WallMs())->id;
-    const auto rows = *memory_rows->Partitions(topic);
+    topic = Catalog(*memory_rows).CreateTopic("orders", {.partitions = count}, "", clock.WallMs())->id;
+    const auto rows = *Catalog(*memory_rows).Partitions(topic);
     for (const PartitionRow& row : rows)
       partitions.push_back(std::make_unique<TierPartition>(row, wal, tail_cache, clock));
   }
@@ -77,8 +78,8 @@ struct TierFixture : TieredPartitions {
     for (const auto& partition : partitions) visit(*partition);
   }
   PartitionKey Key(int i) { return partitions[static_cast<std::size_t>(i)]->log().key(); }
-  PartitionRow Row(int i) { return (*memory_rows->Partitions(topic))[static_cast<std::size_t>(i)]; }
-  std::vector<SegmentRow> Segments(int i) { return *memory_rows->Segments(Key(i), Offset(0), 1'000); }
+  PartitionRow Row(int i) { return (*Catalog(*memory_rows).Partitions(topic))[static_cast<std::size_t>(i)]; }
+  std::vector<SegmentRow> Segments(int i) { return *Catalog(*memory_rows).Segments(Key(i), Offset(0), 1'000); }
   /// One batch of one record, durable; where it lies.
   AppendedBatch Append(int i, std::size_t bytes = 100) {
     TierPartition& partition = *partitions[static_cast<std::size_t>(i)];
@@ -89,7 +90,7 @@ struct TierFixture : TieredPartitions {
     return appended;
   }
   std::size_t Stored() { return memory_objects->List("", "", 1'000)->objects.size(); }
-  std::size_t ObjectsIn(ObjectState state) { return memory_rows->ObjectsIn(state, INT64_MAX, 1'000)->size(); }
+  std::size_t ObjectsIn(ObjectState state) { return Catalog(*memory_rows).ObjectsIn(state, INT64_MAX, 1'000)->size(); }
 
   SimClock clock;
   SeededRandom random{1};

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cursor_world.h"
+#include "meta/catalog.h"
 #include "meta/memory_metadata_store.h"
 #include "store/memory_object_store.h"
 
@@ -233,13 +234,13 @@ void CursorWorld::DieSoon() { calls_until_death_ = 1 + random_.Below(12); }
 
 /// Rot in the object store: some bytes of some object that is referred to.
 void CursorWorld::ChangeBytesOfAnObject() {
-  const auto topics = truth_.metadata->Topics();
+  const auto topics = Catalog(*truth_.metadata).Topics();
   if (!topics || topics->empty()) return;
   const TopicRow& topic = (*topics)[random_.Below(topics->size())];
-  const auto segments = truth_.metadata->Segments({topic.id, PartitionId(0)}, Offset(0), 100);
+  const auto segments = Catalog(*truth_.metadata).Segments({topic.id, PartitionId(0)}, Offset(0), 100);
   if (!segments || segments->empty()) return;
   const SegmentRow& segment = (*segments)[random_.Below(segments->size())];
-  const auto object = truth_.metadata->FindObject(segment.object);
+  const auto object = Catalog(*truth_.metadata).FindObject(segment.object);
   if (!object || !*object) return;
   const auto whole = truth_.objects->Get((*object)->key, {0, (*object)->size_bytes});
   if (!whole || whole->bytes().empty()) return;
@@ -249,7 +250,7 @@ void CursorWorld::ChangeBytesOfAnObject() {
   if (!truth_.objects->Put((*object)->key, {&changed, 1}, PutMode::kOverwrite)) return;
   // It may hold segments of others too.
   for (const TopicRow& each_topic : *topics) {
-    const auto all = truth_.metadata->Segments({each_topic.id, PartitionId(0)}, Offset(0), 100);
+    const auto all = Catalog(*truth_.metadata).Segments({each_topic.id, PartitionId(0)}, Offset(0), 100);
     const auto log = logs_.find(each_topic.name);
     if (!all || log == logs_.end()) continue;
     for (const SegmentRow& each : *all)

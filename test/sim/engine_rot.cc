@@ -13,6 +13,7 @@
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
+#include "meta/catalog.h"
 #include "meta/memory_metadata_store.h"
 #include "process_stores.h"
 #include "store/memory_object_store.h"
@@ -199,10 +200,10 @@ void RottenEngine::OlderMetadata() {
     Must(engine_->Recycle(), "Recycle");
   }
   Kill();
-  const auto identity = right_.metadata->Identity();
+  const auto identity = Catalog(*right_.metadata).Identity();
   if (!identity) return;
-  Must(other_.metadata->SetIdentity(*identity), "SetIdentity");
-  if (!other_.metadata->CreateTopic("t", {}, "older", 0)) return;
+  Must(Catalog(*other_.metadata).SetIdentity(*identity), "SetIdentity");
+  if (!Catalog(*other_.metadata).CreateTopic("t", {}, "older", 0)) return;
   Start(other_);
   if (!engine_) return;
   std::optional<Error> error;

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "meta/catalog.h"
 #include "store/forwarding_object_store.h"
 #include "wal_model.h"
 
@@ -51,7 +52,7 @@ class ProcessObjects final : public ForwardingObjectStore {
   void JudgeDeletion(std::string_view key) {
     report_.Fired("object-deleted");
     report_.Expect(!truth_.Refers(key), "referenced-object-deleted", key);
-    const auto deleting = truth_.metadata->ObjectsIn(ObjectState::kDeleting, INT64_MAX, kRowsMax);
+    const auto deleting = Catalog(*truth_.metadata).ObjectsIn(ObjectState::kDeleting, INT64_MAX, kRowsMax);
     const ObjectRow* row = nullptr;
     for (const ObjectRow& candidate : deleting ? *deleting : std::vector<ObjectRow>()) {
       if (candidate.key == key) row = &candidate;
@@ -76,81 +77,35 @@ class ProcessMetadata final : public MetadataStore {
                   Report& report)
       : below_(std::move(below)), truth_(truth), life_(std::move(life)), report_(report) {}
 
-  Result<std::string> Identity() override {
-    return Pass([&] { return below_->Identity(); });
+  Result<std::vector<std::optional<MetadataRow>>> Get(std::span<const MetadataKey> keys) override {
+    return Pass([&] { return below_->Get(keys); });
   }
-  Result<void> SetIdentity(std::string_view identity) override {
-    return Pass([&] { return below_->SetIdentity(identity); });
+  Result<std::vector<MetadataRow>> Scan(const MetadataKey& from, const MetadataKey& to, std::size_t max) override {
+    return Pass([&] { return below_->Scan(from, to, max); });
   }
-  Result<TopicRow> CreateTopic(std::string_view name, const TopicOptions& options, std::string_view uuid,
-                               std::int64_t now_ms) override {
-    return Pass([&] { return below_->CreateTopic(name, options, uuid, now_ms); });
-  }
-  Result<void> AlterTopic(TopicId topic, const TopicOptions& options) override {
-    return Pass([&] { return below_->AlterTopic(topic, options); });
-  }
-  Result<void> DeleteTopic(TopicId topic, std::int64_t now_ms) override {
-    return Pass([&] { return below_->DeleteTopic(topic, now_ms); });
-  }
-  Result<std::vector<TopicRow>> Topics() override {
-    return Pass([&] { return below_->Topics(); });
-  }
-  Result<std::vector<PartitionRow>> Partitions(TopicId topic) override {
-    return Pass([&] { return below_->Partitions(topic); });
-  }
-  Result<PartitionRow> AcquireEpoch(const PartitionKey& partition) override {
-    return Pass([&] { return below_->AcquireEpoch(partition); });
-  }
-  Result<PartitionRow> AdvanceLogStart(const PartitionKey& partition, LeaderEpoch epoch, Offset log_start,
-                                       std::int64_t now_ms) override {
-    const auto before = truth_.RowOf(partition);
-    auto row = Pass([&] { return below_->AdvanceLogStart(partition, epoch, log_start, now_ms); });
-    JudgeOwner(partition, before);
-    JudgeRow(partition);
-    return row;
-  }
-  Result<void> PrepareObject(const ObjectRow& object) override {
-    return Pass([&] { return below_->PrepareObject(object); });
-  }
-  Result<std::vector<PartitionRow>> CommitSegments(const ObjectRow& object,
-                                                   std::span<const SegmentCommit> segments) override {
-    std::vector<std::optional<PartitionRow>> before;
-    for (const SegmentCommit& commit : segments) before.push_back(truth_.RowOf(commit.segment.partition));
-    auto rows = Pass([&] { return below_->CommitSegments(object, segments); });
-    for (std::size_t i = 0; i < segments.size(); ++i) {
-      JudgeOwner(segments[i].segment.partition, before[i]);
-      JudgeRow(segments[i].segment.partition);
+  Result<std::optional<ChangeNumber>> Commit(std::span<const MetadataRow> expected,
+                                             std::span<const MetadataWrite> writes) override {
+    std::vector<std::pair<PartitionKey, std::optional<PartitionRow>>> before;
+    std::size_t segments = 0;
+    for (const MetadataWrite& write : writes) {
+      if (write.kind == MetadataWrite::Kind::kErase) continue;
+      if (const auto* row = std::get_if<PartitionRow>(&write.row))
+        before.emplace_back(row->key, truth_.RowOf(row->key));
+      segments += std::holds_alternative<SegmentRow>(write.row) ? 1 : 0;
     }
-    if (rows) report_.Fired("segment-committed", segments.size());
-    return rows;
+    auto committed = Pass([&] { return below_->Commit(expected, writes); });
+    for (const auto& [key, row] : before) {
+      JudgeOwner(key, row);
+      JudgeRow(key);
+    }
+    if (segments > 0 && committed && *committed) report_.Fired("segment-committed", segments);
+    return committed;
   }
-  Result<std::vector<ObjectRow>> ObjectsIn(ObjectState state, std::int64_t changed_before_ms,
-                                           std::size_t max) override {
-    return Pass([&] { return below_->ObjectsIn(state, changed_before_ms, max); });
+  Result<std::vector<MetadataChange>> Changes(ChangeNumber after, std::size_t max) override {
+    return Pass([&] { return below_->Changes(after, max); });
   }
-  Result<void> AbandonObject(const ObjectId& id, std::int64_t now_ms) override {
-    return Pass([&] { return below_->AbandonObject(id, now_ms); });
-  }
-  Result<void> ForgetObject(const ObjectId& id) override {
-    return Pass([&] { return below_->ForgetObject(id); });
-  }
-  Result<std::optional<ObjectRow>> FindObject(const ObjectId& id) override {
-    return Pass([&] { return below_->FindObject(id); });
-  }
-  Result<std::vector<SegmentRow>> Segments(const PartitionKey& partition, Offset from, std::size_t max) override {
-    return Pass([&] { return below_->Segments(partition, from, max); });
-  }
-  Result<void> CommitPositions(std::span<const PositionRow> positions) override {
-    return Pass([&] { return below_->CommitPositions(positions); });
-  }
-  Result<std::vector<PositionRow>> Positions(std::string_view group) override {
-    return Pass([&] { return below_->Positions(group); });
-  }
-  Result<std::vector<std::string>> Groups() override {
-    return Pass([&] { return below_->Groups(); });
-  }
-  Result<void> DeleteGroup(std::string_view group) override {
-    return Pass([&] { return below_->DeleteGroup(group); });
+  Result<std::int64_t> NowMs() override {
+    return Pass([&] { return below_->NowMs(); });
   }
   /// The process lets go of it; the database stays.
   Result<void> Close() override { return {}; }
@@ -192,7 +147,7 @@ class ProcessMetadata final : public MetadataStore {
 }  // namespace
 
 std::optional<PartitionRow> SharedTruth::RowOf(const PartitionKey& partition) const {
-  const auto rows = metadata->Partitions(partition.topic);
+  const auto rows = Catalog(*metadata).Partitions(partition.topic);
   if (!rows) return std::nullopt;
   for (const PartitionRow& row : *rows) {
     if (row.key == partition) return row;
@@ -213,12 +168,12 @@ std::chrono::milliseconds SharedTruth::LatestTrusted() {
 }
 
 bool SharedTruth::Refers(std::string_view key) const {
-  const auto topics = metadata->Topics();
+  const auto topics = Catalog(*metadata).Topics();
   for (const TopicRow& topic : topics ? *topics : std::vector<TopicRow>()) {
     for (std::int32_t partition = 0; partition < topic.options.partitions; ++partition) {
-      const auto segments = metadata->Segments({topic.id, PartitionId(partition)}, Offset(0), kRowsMax);
+      const auto segments = Catalog(*metadata).Segments({topic.id, PartitionId(partition)}, Offset(0), kRowsMax);
       for (const SegmentRow& segment : segments ? *segments : std::vector<SegmentRow>()) {
-        const auto object = metadata->FindObject(segment.object);
+        const auto object = Catalog(*metadata).FindObject(segment.object);
         if (object && *object && (*object)->key == key) return true;
       }
     }

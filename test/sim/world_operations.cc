@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "meta/catalog.h"
 #include "world.h"
 
 namespace millrace::sim {
@@ -408,11 +409,11 @@ void World::JudgeOffsets() {
 
 /// Nothing below log_start is left in metadata.
 void World::JudgeRows() {
-  const auto topics = truth_.metadata->Topics();
+  const auto topics = Catalog(*truth_.metadata).Topics();
   for (const TopicRow& topic : topics ? *topics : std::vector<TopicRow>()) {
-    const auto partitions = truth_.metadata->Partitions(topic.id);
+    const auto partitions = Catalog(*truth_.metadata).Partitions(topic.id);
     for (const PartitionRow& row : partitions ? *partitions : std::vector<PartitionRow>()) {
-      const auto segments = truth_.metadata->Segments(row.key, Offset(-1), 1);
+      const auto segments = Catalog(*truth_.metadata).Segments(row.key, Offset(-1), 1);
       report_.Expect(segments && (segments->empty() || segments->front().end > row.log_start), "rows-left",
                      fmt::format("partition {} of {} has a segment below log_start {}", row.key.partition.value(),
                                  topic.name, row.log_start.value()));
@@ -488,8 +489,8 @@ void World::HealAndJudge() {
       const auto offsets = engine_->Offsets(partition);
       if (!offsets || offsets->tiered_end < model.end()) return true;
     }
-    const auto prepared = truth_.metadata->ObjectsIn(ObjectState::kPrepared, INT64_MAX, 10);
-    const auto deleting = truth_.metadata->ObjectsIn(ObjectState::kDeleting, INT64_MAX, 10);
+    const auto prepared = Catalog(*truth_.metadata).ObjectsIn(ObjectState::kPrepared, INT64_MAX, 10);
+    const auto deleting = Catalog(*truth_.metadata).ObjectsIn(ObjectState::kDeleting, INT64_MAX, 10);
     return !prepared || !prepared->empty() || !deleting || !deleting->empty();
   };
   int round = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "env/random.h"
+#include "meta/catalog.h"
 #include "meta/memory_metadata_store.h"
 #include "store/memory_object_store.h"
 #include "world.h"
@@ -163,7 +164,7 @@ void World::BeginTopic(std::string_view name) {
 }
 
 std::optional<TopicId> World::TopicInMetadata(std::string_view name) const {
-  const auto topics = truth_.metadata->Topics();
+  const auto topics = Catalog(*truth_.metadata).Topics();
   for (const TopicRow& row : topics ? *topics : std::vector<TopicRow>())
     if (row.name == name) return row.id;
   return std::nullopt;
@@ -219,12 +220,12 @@ void World::RecreateTopic() {
 /// Another owner takes a partition in metadata: what this process still commits there must fail. Then it dies, as it
 /// should.
 void World::TakeOver() {
-  const auto topics = truth_.metadata->Topics();
+  const auto topics = Catalog(*truth_.metadata).Topics();
   if (!topics || topics->empty()) return;
   report_.Event("taken over");
   for (const TopicRow& topic : *topics) {
     for (std::int32_t i = 0; i < topic.options.partitions; ++i) {
-      (void)truth_.metadata->AcquireEpoch({topic.id, PartitionId(i)});
+      (void)Catalog(*truth_.metadata).AcquireEpoch({topic.id, PartitionId(i)});
     }
   }
   fenced_ = life_->fenced = true;
