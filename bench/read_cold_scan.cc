@@ -98,6 +98,47 @@ InFlight MeasureInFlight(const StoredTopic& topic, ObjectStore& raw) {
   return {static_cast<double>(peak) / kMebibyte, bandwidth * delay / kMebibyte};
 }
 
+/// What a second stream of a warm engine delivers in its first half second, and what it does after that, in MB/s.
+struct Start {
+  double first = 0, after = 0;
+};
+
+Start MeasureStart(const StoredTopic& topic) {
+  constexpr double kFirstSeconds = 0.5;
+  const auto engine = topic.OpenCold();
+  const auto offset = [&](std::int64_t percent) { return Offset(topic.records() / 100 * percent); };
+  Scan(**engine, OpenedEngine::Partition(0), Offset(0), offset(25));
+  const Stopwatch watch;
+  std::uint64_t bytes = 0, first_bytes = 0;
+  double first_seconds = 0;
+  for (Offset at = offset(40); at < Offset(topic.records());) {
+    const ReadResult result = OrDie((*engine)->Read(OpenedEngine::Partition(0), at, {.bytes_max = 1 << 20}), "read");
+    for (const RecordView& record : result.records) bytes += record.value->size();
+    at = result.next;
+    if (first_seconds != 0 || watch.seconds() < kFirstSeconds) continue;
+    first_seconds = watch.seconds();
+    first_bytes = bytes;
+  }
+  return {MegabytesPerSecond(first_bytes, first_seconds),
+          MegabytesPerSecond(bytes - first_bytes, watch.seconds() - first_seconds)};
+}
+
+/// A quarter of the topic by a fresh engine. `cached`: about half of it is on disk already.
+double QuarterScan(const StoredTopic& topic, bool cached) {
+  const Offset end(topic.records() / 4);
+  if (cached) {
+    const auto engine = topic.OpenCold();
+    for (const SegmentDescription& segment : topic.segments()) {
+      if (segment.base >= end) break;
+      const Offset half(segment.base.value() + (segment.end.value() - segment.base.value()) / 2);
+      Scan(**engine, OpenedEngine::Partition(0), segment.base, half);
+    }
+  }
+  const auto engine = cached ? topic.Reopen(topic.Options()) : topic.OpenCold();
+  const Scanned scan = Scan(**engine, OpenedEngine::Partition(0), Offset(0), end);
+  return MegabytesPerSecond(scan.bytes, scan.seconds);
+}
+
 void MeasureDelayed(Suite& suite) {
   const Row rate{"cold scan, 30 ms and 80 MB/s a connection",
                  "MB/s",
@@ -114,7 +155,18 @@ void MeasureDelayed(Suite& suite) {
                    Better::kLower,
                    {{1, 1.5}},
                    Rounds::kOne};
-  if (!suite.Wants(rate) && !suite.Wants(memory)) return;
+  const Row start{"cold scan, first 500 ms, engine warm",
+                  "MB/s",
+                  "a second stream of the same engine, after one that read a quarter of the topic; beside it: what it "
+                  "reaches after its first 500 ms",
+                  Better::kHigher,
+                  {{1, 0.6}}};
+  const Row part{"scan, half of it on disk",
+                 "MB/s",
+                 "a quarter of the topic by a fresh engine, after half of each segment was read and the engine closed",
+                 Better::kHigher,
+                 {{1, 1}}};
+  if (!suite.Wants(rate) && !suite.Wants(memory) && !suite.Wants(start) && !suite.Wants(part)) return;
   const Payloads payloads(suite.seed(), Sizes::kOneKibibyte);
   FarStore store(suite.seed());
   const StoredTopic topic(store, suite.FreshDirectory("topic"), {.segments = kSegments},
@@ -127,6 +179,18 @@ void MeasureDelayed(Suite& suite) {
   suite.Compare(rate, {{"millrace Engine::Read", [&] { return ColdScan(topic, topic.Options()); }},
                        {"raw parallel GETs", [&] { return RawScan(*raw, topic.segments(), 0); }},
                        {"millrace, disk cache off", [&] { return ColdScan(topic, no_disk_cache); }}});
+  Start started;
+  suite.Compare(start, {{"millrace, first 500 ms",
+                         [&] {
+                           started = MeasureStart(topic);
+                           return started.first;
+                         }},
+                        {"millrace, after that", [&] {
+                           if (started.after == 0) started = MeasureStart(topic);
+                           return started.after;
+                         }}});
+  suite.Compare(part, {{"millrace Engine::Read, half on disk", [&] { return QuarterScan(topic, true); }},
+                       {"millrace Engine::Read, cold", [&] { return QuarterScan(topic, false); }}});
   InFlight last;
   suite.Compare(memory, {{"millrace Engine::Read",
                           [&] {
