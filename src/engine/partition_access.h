@@ -1,0 +1,164 @@
+// The door for a server: batches as they are on the wire, no records; answers that do not wait, or say so. Beside it
+// stand CommitTurn (appends that are told) and PartitionWatches (fetches that wait).
+//
+//   frame ─► CheckBatch ─► TakeBatch ─► CommitTurn::Stage ─► … ─► CommitTurn::Commit ─► replies
+//                                              │ NeedsRoom
+//                                              └─► OnRoom ─► Stage again
+//   fetch ─► ReadTail ─► here: reply      elsewhere: Read, on a pool of the server's own      nothing yet:
+//   PartitionWatches
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "engine/metadata_image.h"
+#include "log/partition_log.h"
+#include "millrace/bytes.h"
+#include "millrace/engine.h"
+#include "millrace/offsets.h"
+#include "millrace/options.h"
+#include "millrace/read.h"
+#include "millrace/result.h"
+#include "millrace/types.h"
+#include "read/timed_offset.h"
+#include "wal/wal.h"
+
+namespace millrace {
+
+class AppendLadder;
+class CallGate;
+class Clock;
+
+/// What a batch was given that is in the log, in the operating system and not further yet.
+struct StagedBatch {
+  Offset base, end;
+  std::int64_t timestamp_ms = 0;  // its maximum timestamp, as stamped
+  WalPosition wal_end;            // synced once the WAL's durable_end is there
+};
+
+/// What is in memory at an offset.
+struct TailRead {
+  enum class State {
+    kHere,        // `batches` has at least one, unless the limits let none in: see `full`
+    kNothingYet,  // `begin` is the visible end
+    kElsewhere,   // it exists, and reading it may block: Read
+  };
+  State state = State::kNothingYet;
+  std::vector<SharedBytes> batches;  // whole, contiguous, from the one that holds `begin`; slices, no copies
+  Offset next;                       // where to go on
+  Offset high_watermark, log_start;
+  bool full = false;  // the next batch did not fit bytes_max
+};
+
+/// Whether the first batch comes even if it alone is larger than the limit.
+enum class Overshoot { kFirstBatch, kNever };
+
+/// All marks of a partition at one moment.
+struct PartitionMarks {
+  PartitionOffsets offsets;  // log_start (ListOffsets -2), hot_start (-4), tiered_end (-6, and -5: less one)
+  Offset visible_end;        // the high watermark (-1)
+};
+
+/// What OffsetForLeaderEpoch answers: the largest epoch at or below the one asked for, and where it ended.
+struct EpochEnd {
+  LeaderEpoch epoch;
+  Offset end;
+};
+
+/// The one door for a server in this process. The engine outlives it; several may stand open. Safe from any thread.
+/// Every call counts as in flight against Engine::Close and answers kClosed after it; kNotFound for a topic that was
+/// deleted, the partition's own error where recovery found it broken. No call holds a lock while it calls back.
+class PartitionAccess {
+ public:
+  explicit PartitionAccess(Engine& engine);
+  /// Ends what waits in OnRoom with kClosed, untold after this returns. CommitTurns and PartitionWatches go first.
+  ~PartitionAccess();
+  PartitionAccess(const PartitionAccess&) = delete;
+  PartitionAccess& operator=(const PartitionAccess&) = delete;
+
+  // Topics.
+  /// As of now: a change that returned before this call is in it. Never null; after Close the last one. Cost: no SQL; a
+  /// counted copy, and after a change of topics one pass over their names, made by the first who asks.
+  [[nodiscard]] std::shared_ptr<const MetadataImage> image();
+  /// Whether `image` is still what image() gives. Cost: one atomic load, so that a loop keeps its image.
+  [[nodiscard]] bool IsCurrent(const MetadataImage& image) const;
+  /// None: there is no such topic, or no such partition. Cost: one hash; no lock.
+  [[nodiscard]] PartitionHandle Find(std::string_view topic, PartitionId partition) const;
+  /// By uuid: through image(), at its cost.
+  [[nodiscard]] PartitionHandle Find(const TopicUuid& topic, PartitionId partition);
+  /// An error if calls on the partition answer with it at present: kNotFound, kClosed, kCorruption (broken).
+  [[nodiscard]] Result<void> CheckAlive(PartitionHandle partition) const;
+  /// What acks=all gets from this topic.
+  [[nodiscard]] Durability durability(PartitionHandle partition) const;
+
+  // Appending. Never waits.
+  /// Stamps base offset and epoch into `batch` (checked by CheckBatch) and stages it: kOs. Takes `batch`, or leaves it
+  /// for another try. Errors: NeedsRoom(error): nothing happened, call OnRoom and repeat; else as the log's own:
+  /// kNotFound, kClosed, kPermissionDenied, kCorruption, kInvalidArgument (larger than any WAL frame), kUnavailable
+  /// (the log is poisoned). Prefer CommitTurn, which tells about the sync.
+  Result<StagedBatch> TryAppend(PartitionHandle partition, Buffer& batch);
+  /// The same; the caller passes `effects` to Run, soon and under no lock: readers wait for it.
+  Result<StagedBatch> TryAppend(PartitionHandle partition, Buffer& batch, PartitionLog::Effects& effects);
+  void Run(PartitionHandle partition, PartitionLog::Effects effects);
+  /// Whether an append that failed with `error` is worth another try once OnRoom has called.
+  [[nodiscard]] static bool NeedsRoom(const Error& error);
+  /// Calls `done` once, on a thread of this object and under no lock, when there is room for a batch of `bytes` (which
+  /// another appender may take first: try, and ask again), or with the reason why there is none: kOutOfSpace after
+  /// EngineOptions::append_wait_max, kTimeout (the disk does not answer), kClosed, the poison. `done` must not block:
+  /// the next one waits for it. In the order of the calls; inline, with kClosed, only if nothing can wait any more.
+  void OnRoom(std::uint64_t bytes, std::move_only_function<void(const Result<void>&)> done);
+
+  // Reading.
+  /// What is in memory from `begin` on, up to `bytes_max`. Never waits and makes no I/O. Errors: kOutOfRange with
+  /// bounds, kNotFound, kClosed, kCorruption (broken).
+  Result<TailRead> ReadTail(PartitionHandle partition, Offset begin, std::uint64_t bytes_max,
+                            Overshoot overshoot = Overshoot::kFirstBatch);
+  /// From wherever it is, as Engine::ReadBatches; blocks for disk, object store and, at the end of the log, for the
+  /// sync of what was acknowledged. For a pool of the server's own. Under kNever without a batch: `next` is `begin`.
+  Result<BatchReadResult> Read(PartitionHandle partition, Offset begin, const ReadLimits& limits,
+                               Overshoot overshoot = Overshoot::kFirstBatch);
+  /// Cost: the partition's lock.
+  Result<PartitionMarks> Marks(PartitionHandle partition);
+  /// Whether at least `enough` bytes of batches lie in [begin, visible end): what fetch.min.bytes asks; how many, up to
+  /// about `enough`. Counted from what is in memory; below it the log is taken for long enough. 0 at the visible end,
+  /// past it and below log_start. Cost: one step a batch, until `enough`.
+  Result<std::uint64_t> VisibleBytes(PartitionHandle partition, Offset begin, std::uint64_t enough);
+
+  // Times. These block, as Read does.
+  /// The first record at or past `timestamp_ms`: offset and its own timestamp, also inside a compressed batch. None: no
+  /// visible record is that late. Errors: as Read. Cost: below tiered_end one segment's time index and a block; what is
+  /// not in a segment yet is read and walked, since a batch may have been let in by its header and its maximum
+  /// timestamp is what its producer claims.
+  Result<std::optional<TimedOffset>> LookupTime(PartitionHandle partition, std::int64_t timestamp_ms);
+  /// The record with the greatest timestamp, the first of several (ListOffsets -3). None: nothing is in the log. Errors
+  /// and cost: as LookupTime.
+  Result<std::optional<TimedOffset>> LookupMaxTimestamp(PartitionHandle partition);
+
+  // Leader epochs. There is one epoch a partition yet, the one in metadata, and it does not rise: what is stamped into
+  // batches, and what image(), EpochAt and EndOfEpoch say alike. They stand here for the day when it does.
+  Result<LeaderEpoch> Epoch(PartitionHandle partition);
+  /// The epoch under which the record at `offset`, or the next one to come there, was appended.
+  Result<LeaderEpoch> EpochAt(PartitionHandle partition, Offset offset);
+  /// None: `epoch` is below the first one known, or above the present one.
+  Result<std::optional<EpochEnd>> EndOfEpoch(PartitionHandle partition, LeaderEpoch epoch);
+
+  [[nodiscard]] Clock& clock() const;
+
+ private:
+  friend class CommitTurn;
+  friend class PartitionWatches;
+  class RoomQueue;
+  [[nodiscard]] AppendLadder& ladder() const;
+  [[nodiscard]] Wal& wal() const;
+  [[nodiscard]] CallGate& calls() const;
+
+  Engine::State& state_;
+  const std::unique_ptr<RoomQueue> room_;
+};
+
+}  // namespace millrace
