@@ -68,6 +68,7 @@ std::size_t NextVerb(std::span<const std::string> words, std::size_t from) {
 
 std::span<const Command> Commands() {
   static const std::vector<Command> kCommands{
+      ServeCommand(),       DevCommand(),
       ProduceCommand(),     ConsumeCommand(),       TailCommand(),          TopicCreateCommand(),
       TopicListCommand(),   TopicDescribeCommand(), TopicAlterCommand(),    TopicAddPartitionsCommand(),
       TopicTrimCommand(),   TopicRemoveCommand(),   GroupListCommand(),     GroupDescribeCommand(),

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "millrace/request_scope.h"
+
 namespace millrace {
 
 Broker::Broker(const Parts& parts, BrokerSettings settings, Tell tell)
@@ -16,10 +18,20 @@ std::shared_ptr<const MetadataImage> Broker::image() {
   return image_;
 }
 
+bool Broker::Commit() {
+  if (!std::exchange(staged_, false)) return false;
+  turn_.Commit();
+  return true;
+}
+
 void Broker::Submit(Pool pool, std::move_only_function<void()> task) {
   ThreadPool& threads = pool == Pool::kAdmin ? parts_.admin : parts_.cold;
   // Its queue has a place for every connection, and a connection submits one thing at a time.
-  [[maybe_unused]] const auto closed = threads.TrySubmit([task = std::move(task)](const std::stop_token&) mutable { task(); });
+  [[maybe_unused]] const auto closed = threads.TrySubmit([task = std::move(task)](const std::stop_token& stop) mutable {
+    // A wait for the store ends when the server does.
+    const RequestScope scope({.stop = stop});
+    task();
+  });
 }
 
 std::string_view Keep(kafka::Arena& arena, std::string_view text) {

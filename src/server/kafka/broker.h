@@ -55,6 +55,10 @@ class Broker {
   [[nodiscard]] PartitionAccess& log() const { return parts_.log; }
   [[nodiscard]] TurnLoop& loop() const { return parts_.loop; }
   [[nodiscard]] CommitTurn& turn() { return turn_; }
+  /// A handler staged something: the turn is to be committed at its end.
+  void NoteStaged() { staged_ = true; }
+  /// Commits what was staged since the last time. False: nothing was.
+  bool Commit();
   [[nodiscard]] ByteBudget& cold_bytes() const { return parts_.cold_bytes; }
   [[nodiscard]] const BrokerSettings& settings() const { return settings_; }
   [[nodiscard]] const Tell& tell() const { return tell_; }
@@ -80,6 +84,7 @@ class Broker {
   const BrokerSettings settings_;
   const Tell tell_;
   CommitTurn turn_;
+  bool staged_ = false;
   std::shared_ptr<const MetadataImage> image_;
 };
 

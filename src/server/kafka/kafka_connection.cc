@@ -117,6 +117,7 @@ void KafkaConnection::Abandon() {
   const std::vector<std::shared_ptr<KafkaRequest>> waiting(requests_.begin(), requests_.end());
   for (const auto& request : waiting) request->EndWait(WaitEnd::kPeerGone);
   outbound_.Clear();
+  fetch_state_.reset();
 }
 
 }  // namespace millrace

@@ -107,6 +107,7 @@ class ProduceCall : public std::enable_shared_from_this<ProduceCall> {
       const auto staged = broker_.turn().Stage(part.partition, part.staged, Asked(part), done);
       if (staged) {
         ++untold_;
+        broker_.NoteStaged();
       } else if (PartitionAccess::NeedsRoom(staged.error())) {
         return AwaitRoom(index);
       } else {
