@@ -262,9 +262,9 @@ class BrokerFixture : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
-  FakeTurnLoop loop_;
   FramePool frames_{8 << 20};
   ByteBudget in_flight_{64 << 20}, cold_bytes_{64 << 20};
+  FakeTurnLoop loop_;  // what was posted and not run gives bytes back
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<PartitionAccess> log_;
   std::unique_ptr<ThreadPool> admin_, cold_;

@@ -60,9 +60,12 @@ bool KafkaConnection::SendFirst() {
   const std::shared_ptr<KafkaRequest> request = std::move(requests_.front());
   requests_.pop_front();
   bytes_.Give(request->frame().bytes.size());
-  // Replies of requests behind one that closed the connection are not sent.
-  if (closing_ && !why_closed_.empty()) return true;
-  if (request->end() == KafkaRequest::End::kClose) Close(request->why_closed());
+  if (cut_) return true;
+  if (request->end() == KafkaRequest::End::kClose) {
+    // Replies of the requests behind it are not sent.
+    cut_ = true;
+    Close(request->why_closed());
+  }
   for (SharedBytes& slice : request->TakeReply()) outbound_.Add(std::move(slice));
   return true;
 }
@@ -80,8 +83,7 @@ bool KafkaConnection::HandleNext() {
     auto frame = frames_.Next();
     if (!frame) {
       // What came before it is still answered.
-      closing_ = true;
-      if (requests_.empty()) Close(std::string(frame.error().message()));
+      Close(std::string(frame.error().message()));
       return false;
     }
     awaits_budget_ = frames_.shortage() == ConnectionBytes::Outcome::kBudgetShort;
@@ -100,7 +102,7 @@ bool KafkaConnection::HandleNext() {
 
 void KafkaConnection::Close(std::string why) {
   closing_ = true;
-  why_closed_ = std::move(why);
+  if (why_closed_.empty()) why_closed_ = std::move(why);
 }
 
 void KafkaConnection::Drain() {
@@ -112,7 +114,7 @@ void KafkaConnection::Drain() {
 }
 
 void KafkaConnection::Abandon() {
-  closing_ = true;
+  closing_ = cut_ = true;
   changed_ = nullptr;
   const std::vector<std::shared_ptr<KafkaRequest>> waiting(requests_.begin(), requests_.end());
   for (const auto& request : waiting) request->EndWait(WaitEnd::kPeerGone);

@@ -98,7 +98,10 @@ class KafkaConnection final : public RequestOwner, public std::enable_shared_fro
   std::function<void()> changed_;
   std::uint64_t requests_taken_ = 0;
   std::string why_closed_;
-  bool advancing_ = false, closing_ = false, draining_ = false, awaits_budget_ = false;
+  bool advancing_ = false;
+  bool closing_ = false;  // handles nothing more
+  bool cut_ = false;      // and sends nothing more
+  bool draining_ = false, awaits_budget_ = false;
 };
 
 }  // namespace millrace
