@@ -27,6 +27,7 @@ KEPT = {
     "CollectOnce": "tests take all steps of a collection in one",
     "SqliteMigrations": "tests begin at each version",
     "bytes_peak": "tests measure what was held at most",
+    "kept_bytes": "tests measure what the pool of frames holds",
 }
 
 

@@ -1,5 +1,5 @@
-// Bytes of requests in flight, counted before their memory is had: one budget for the whole server, and a share of it for
-// each connection. Where one is short, that socket is not read until bytes come back.
+// Bytes of requests in flight, counted before their memory is had: one budget for the whole server, and a share of it
+// for each connection. Where one is short, that socket is not read until bytes come back.
 #pragma once
 
 #include <atomic>

@@ -44,7 +44,8 @@ Result<void> CheckNumbers(const ServerOptions& options) {
     return Wrong("server.cold_bytes_max is at least server.fetch_bytes_max");
   if (options.topic_defaults.partitions < 1) return Wrong("server.partitions_default is at least 1");
   for (const auto time : {options.idle_timeout, options.handshake_timeout, options.progress_timeout}) {
-    if (time.count() < 1 || time > std::chrono::hours(24 * 365)) return Wrong("a timeout of the server is 1 ms to a year");
+    if (time.count() < 1 || time > std::chrono::hours(24 * 365))
+      return Wrong("a timeout of the server is 1 ms to a year");
   }
   return {};
 }
@@ -174,7 +175,9 @@ Result<void> Server::State::StartLoops() {
       .counts = counts,
       .broker = std::move(broker),
       .connection = {.request_bytes_max = options.request_bytes_max, .bytes_max = options.connection_bytes_max},
-      .timeouts = {.handshake = options.handshake_timeout, .progress = options.progress_timeout, .idle = options.idle_timeout},
+      .timeouts = {.handshake = options.handshake_timeout,
+                   .progress = options.progress_timeout,
+                   .idle = options.idle_timeout},
       .tell = [this](std::string_view line) { Tell(line); }});
   for (std::uint32_t i = 0; i < options.loops; ++i) {
     MR_ASSIGN_OR_RETURN(std::unique_ptr<ServerLoop> loop, ServerLoop::Start(*shared));
@@ -190,9 +193,10 @@ void Server::State::Accept(int socket, const SocketAddress& peer) {
   const auto outcome = counts.Enter(host);
   if (outcome != ConnectionCounts::Outcome::kEntered) {
     ::close(socket);
-    Tell(fmt::format("turned {} away: {} connections {}", peer.Text(),
-                     outcome == ConnectionCounts::Outcome::kFull ? options.connections_max : options.connections_per_address_max,
-                     outcome == ConnectionCounts::Outcome::kFull ? "are served already" : "come from its address already"));
+    Tell(fmt::format(
+        "turned {} away: {} connections {}", peer.Text(),
+        outcome == ConnectionCounts::Outcome::kFull ? options.connections_max : options.connections_per_address_max,
+        outcome == ConnectionCounts::Outcome::kFull ? "are served already" : "come from its address already"));
     return;
   }
   next_loop = (next_loop + 1) % loops.size();

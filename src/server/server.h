@@ -24,8 +24,8 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   /// Takes nobody in any more, answers fetches that wait with what there is, finishes what is in flight (for
-  /// ServerOptions::stop_grace at most), and closes. What was acknowledged is where its acknowledgement says; the engine
-  /// stays open. Again: nothing.
+  /// ServerOptions::stop_grace at most), and closes. What was acknowledged is where its acknowledgement says; the
+  /// engine stays open. Again: nothing.
   void Stop();
   /// Where it listens, ports that were chosen included.
   [[nodiscard]] const std::vector<ServerAddress>& addresses() const;

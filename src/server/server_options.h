@@ -39,10 +39,10 @@ struct ServerOptions {
   TopicOptions topic_defaults{.retention_time = std::chrono::hours(7 * 24)};
   std::uint64_t batch_bytes_max = (1 << 20) + 12;
   std::uint32_t request_bytes_max = 100 << 20;
-  std::uint64_t fetch_bytes_max = 55 << 20;        // of one reply
-  std::uint64_t in_flight_bytes_max = 512 << 20;   // of all requests; when it is short, sockets are not read
-  std::uint64_t connection_bytes_max = 16 << 20;   // of one connection's requests, unless one is larger alone
-  std::uint64_t cold_bytes_max = 256 << 20;        // read for clients and not taken by them yet
+  std::uint64_t fetch_bytes_max = 55 << 20;       // of one reply
+  std::uint64_t in_flight_bytes_max = 512 << 20;  // of all requests; when it is short, sockets are not read
+  std::uint64_t connection_bytes_max = 16 << 20;  // of one connection's requests, unless one is larger alone
+  std::uint64_t cold_bytes_max = 256 << 20;       // read for clients and not taken by them yet
   std::uint32_t connections_max = 10'000;
   std::uint32_t connections_per_address_max = 1'000;
   std::chrono::milliseconds idle_timeout{600'000};

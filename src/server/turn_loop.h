@@ -7,7 +7,8 @@
 
 namespace millrace {
 
-/// Of the loop's own thread, unless a call says otherwise. What was posted or started runs on that thread, under no lock.
+/// Of the loop's own thread, unless a call says otherwise. What was posted or started runs on that thread, under no
+/// lock.
 class TurnLoop {
  public:
   using Time = std::chrono::nanoseconds;  // as Clock::Monotonic

@@ -1,5 +1,5 @@
-// Any bytes to a connection without a socket, over a log in memory: it answers or closes, holds no more than its budget,
-// and gives all of it back. The first byte says how the stream is cut.
+// Any bytes to a connection without a socket, over a log in memory: it answers or closes, holds no more than its
+// budget, and gives all of it back. The first byte says how the stream is cut.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -34,13 +34,10 @@ struct World {
     log = std::make_unique<PartitionAccess>(*engine);
     admin = *ThreadPool::Start({.threads = 1, .queue_max = 1'000});
     cold = *ThreadPool::Start({.threads = 1, .queue_max = 1'000});
-    broker = std::make_unique<Broker>(Broker::Parts{.engine = *engine,
-                                                    .log = *log,
-                                                    .loop = loop,
-                                                    .admin = *admin,
-                                                    .cold = *cold,
-                                                    .cold_bytes = cold_bytes},
-                                      BrokerSettings{}, [](std::string_view) {});
+    broker = std::make_unique<Broker>(
+        Broker::Parts{
+            .engine = *engine, .log = *log, .loop = loop, .admin = *admin, .cold = *cold, .cold_bytes = cold_bytes},
+        BrokerSettings{}, [](std::string_view) {});
   }
 
   FakeTurnLoop loop;

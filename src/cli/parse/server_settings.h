@@ -1,5 +1,5 @@
-// Every setting of `serve` under one name, as the configuration file, the environment and --set spell it: server.listen,
-// server.loops, topic_defaults.partitions.
+// Every setting of `serve` under one name, as the configuration file, the environment and --set spell it:
+// server.listen, server.loops, topic_defaults.partitions.
 #pragma once
 
 #include <span>

@@ -91,8 +91,7 @@ Result<void> TakeServingFlags(const Arguments& arguments, Configuration& configu
   if (arguments.Has("--listen")) server.listen.clear();
   for (const std::string& text : arguments.All("--listen")) {
     const auto address = ServerAddress::Parse(text);
-    if (!address)
-      return Error(ErrorCode::kInvalidArgument, fmt::format("--listen takes HOST:PORT, not \"{}\"", text));
+    if (!address) return Error(ErrorCode::kInvalidArgument, fmt::format("--listen takes HOST:PORT, not \"{}\"", text));
     server.listen.push_back(*address);
   }
   if (const auto text = arguments.Text("--advertise")) {

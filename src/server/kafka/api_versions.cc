@@ -1,7 +1,8 @@
+#include "kafka/messages/api_versions.h"
+
 #include <algorithm>
 
 #include "kafka/api_ranges.h"
-#include "kafka/messages/api_versions.h"
 #include "server/kafka/handlers.h"
 #include "server/kafka/reply_code.h"
 

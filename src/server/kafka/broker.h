@@ -42,8 +42,8 @@ class Broker {
     Engine& engine;
     PartitionAccess& log;
     TurnLoop& loop;
-    ThreadPool& admin;      // what changes topics
-    ThreadPool& cold;       // what reads from disk and object store
+    ThreadPool& admin;       // what changes topics
+    ThreadPool& cold;        // what reads from disk and object store
     ByteBudget& cold_bytes;  // of what it read and clients have not taken yet
   };
   /// A line for the operator, from any thread.

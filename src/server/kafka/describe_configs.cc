@@ -18,7 +18,7 @@ namespace {
 using kafka::DescribeConfigsRequest;
 using kafka::DescribeConfigsResponse;
 
-constexpr std::int8_t kTopic = 2, kBroker = 4;                             // kinds of resources
+constexpr std::int8_t kTopic = 2, kBroker = 4;  // kinds of resources
 constexpr std::int8_t kTopicSource = 1, kStaticBrokerSource = 4, kDefaultSource = 5;
 constexpr std::int8_t kBoolean = 1, kString = 2, kInt = 3, kLong = 5, kList = 7;  // types of values
 
@@ -46,7 +46,10 @@ std::vector<Shown> OfTopic(const BrokerSettings& settings, const TopicImage& top
                      .type = TypeOf(values[i].first)});
   }
   // What holds for every topic, under the names that clients look for.
-  shown.push_back({.name = "max.message.bytes", .value = fmt::format("{}", settings.batch_bytes_max), .type = kInt, .read_only = true});
+  shown.push_back({.name = "max.message.bytes",
+                   .value = fmt::format("{}", settings.batch_bytes_max),
+                   .type = kInt,
+                   .read_only = true});
   shown.push_back({.name = "min.insync.replicas", .value = "1", .type = kInt, .read_only = true});
   shown.push_back({.name = "compression.type", .value = "producer", .read_only = true});
   shown.push_back({.name = "message.timestamp.type", .value = "CreateTime", .read_only = true});
@@ -68,8 +71,14 @@ std::vector<Shown> OfBroker(const BrokerSettings& settings) {
        .source = kStaticBrokerSource,
        .type = kInt},
       {.name = "default.replication.factor", .value = "1", .type = kInt},
-      {.name = "message.max.bytes", .value = fmt::format("{}", settings.batch_bytes_max), .source = kStaticBrokerSource, .type = kInt},
-      {.name = "fetch.max.bytes", .value = fmt::format("{}", settings.fetch_bytes_max), .source = kStaticBrokerSource, .type = kInt},
+      {.name = "message.max.bytes",
+       .value = fmt::format("{}", settings.batch_bytes_max),
+       .source = kStaticBrokerSource,
+       .type = kInt},
+      {.name = "fetch.max.bytes",
+       .value = fmt::format("{}", settings.fetch_bytes_max),
+       .source = kStaticBrokerSource,
+       .type = kInt},
   };
   for (Shown& one : shown) one.read_only = true;
   return shown;

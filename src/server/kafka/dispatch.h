@@ -6,8 +6,8 @@
 
 namespace millrace {
 
-/// An API or a version that is not served closes the connection, as Kafka does; but for ApiVersions, which then says what
-/// is.
+/// An API or a version that is not served closes the connection, as Kafka does; but for ApiVersions, which then says
+/// what is.
 void HandleRequest(Broker& broker, const RequestRef& request);
 
 }  // namespace millrace

@@ -22,7 +22,7 @@ namespace {
 using kafka::FetchRequest;
 using kafka::FetchResponse;
 
-constexpr std::size_t kColdReadsMax = 16;  // of one fetch at a time
+constexpr std::size_t kColdReadsMax = 16;          // of one fetch at a time
 constexpr std::chrono::seconds kColdReadTime{20};  // less than a client waits for its answer
 constexpr std::int32_t kNewSession = 0, kNoSession = -1;
 
@@ -270,8 +270,8 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
 
   Broker& broker_;
   TurnLoop& loop_;
-  RequestRef request_;        // none: it was answered
-  const FetchRequest body_;   // views into the request: used while there is one
+  RequestRef request_;       // none: it was answered
+  const FetchRequest body_;  // views into the request: used while there is one
   const std::uint64_t bytes_max_;
   const TurnLoop::Time deadline_;
   std::vector<FetchPart> parts_;  // in the order of the request

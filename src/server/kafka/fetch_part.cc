@@ -25,7 +25,7 @@ void FetchPart::CheckEpochs(PartitionAccess& log, const kafka::FetchRequest::Par
     if (!epoch) return Fail(log, epoch.error());
     if (asked.current_leader_epoch != epoch->value()) {
       code = asked.current_leader_epoch < epoch->value() ? reply_code::kFencedLeaderEpoch
-                                                          : reply_code::kUnknownLeaderEpoch;
+                                                         : reply_code::kUnknownLeaderEpoch;
       return;
     }
   }

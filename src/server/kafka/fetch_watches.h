@@ -1,5 +1,5 @@
-// What the fetches of one connection wait on. A partition is added when a fetch first waits for it and stays, so that the
-// next poll over the same partitions adds and removes nothing.
+// What the fetches of one connection wait on. A partition is added when a fetch first waits for it and stays, so that
+// the next poll over the same partitions adds and removes nothing.
 #pragma once
 
 #include <cstddef>

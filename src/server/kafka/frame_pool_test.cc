@@ -10,7 +10,8 @@ namespace {
 
 TEST(FramePoolTest, EverySizeGetsAsManyBytesAsItAskedFor) {
   FramePool pool(64 << 20);
-  for (std::size_t size : {1, 4095, 4096, 4097, 5120, 5121, 65'535, 65'536, 65'537, 1 << 20, (4 << 20) - 1, 4 << 20, 5 << 20}) {
+  for (std::size_t size :
+       {1, 4095, 4096, 4097, 5120, 5121, 65'535, 65'536, 65'537, 1 << 20, (4 << 20) - 1, 4 << 20, 5 << 20}) {
     const FrameMemory memory = pool.Take(size);
     ASSERT_EQ(memory.bytes.size(), size);
     std::ranges::fill(memory.bytes, std::byte{7});  // AddressSanitizer sees what is too short

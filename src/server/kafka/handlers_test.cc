@@ -1,5 +1,5 @@
-// Goal: what clients ask of topics, offsets and the server itself is answered as Kafka does. Method: a connection without
-// a socket over a real log.
+// Goal: what clients ask of topics, offsets and the server itself is answered as Kafka does. Method: a connection
+// without a socket over a real log.
 #include <set>
 
 #include "kafka/messages/api_versions.h"
@@ -33,7 +33,8 @@ class HandlersTest : public BrokerFixture {
     request.topics = std::nullopt;
     return client_.Call<kafka::MetadataResponse>(request, version);
   }
-  kafka::ListOffsetsResponse::Partition List(std::int64_t time, std::int16_t version = 10, std::string_view topic = "t") {
+  kafka::ListOffsetsResponse::Partition List(std::int64_t time, std::int16_t version = 10,
+                                             std::string_view topic = "t") {
     const kafka::ListOffsetsRequest::Partition partition{.timestamp = time};
     const kafka::ListOffsetsRequest::Topic one{.name = topic, .partitions = {&partition, 1}};
     kafka::ListOffsetsRequest request;
@@ -60,7 +61,8 @@ TEST_F(HandlersTest, ApiVersionsShowsWhatIsServedAndProduceFromZero) {
   std::set<std::int16_t> keys;
   for (const auto& row : response.api_keys) {
     keys.insert(row.api_key);
-    if (row.api_key == 0) EXPECT_EQ(std::pair(row.min_version, row.max_version), std::pair(std::int16_t{0}, std::int16_t{11}));
+    if (row.api_key == 0)
+      EXPECT_EQ(std::pair(row.min_version, row.max_version), std::pair(std::int16_t{0}, std::int16_t{11}));
   }
   EXPECT_EQ(keys, (std::set<std::int16_t>{0, 1, 2, 3, 18, 19, 20, 23, 32, 37, 60}));
   EXPECT_EQ(client_.connection().client().software, "kcat 1");
@@ -101,7 +103,8 @@ TEST_F(HandlersTest, WhatIsNotServedClosesTheConnection) {
 }
 
 TEST_F(HandlersTest, GarbageClosesTheConnection) {
-  for (const std::string& bytes : {std::string("GET / HTTP/1.1\r\n\r\n"), std::string(4, '\0'), std::string("\0\0\0\2\0\3", 6)}) {
+  for (const std::string& bytes :
+       {std::string("GET / HTTP/1.1\r\n\r\n"), std::string(4, '\0'), std::string("\0\0\0\2\0\3", 6)}) {
     TestClient& client = Connect();
     (void)client.SendBytes(bytes);
     EXPECT_TRUE(client.connection().over());
@@ -149,7 +152,8 @@ TEST_F(HandlersTest, ATopicIsFoundByItsIdFromVersionTwelveOn) {
   EXPECT_EQ(*response.topics[0].name, "a");
   kafka::Uuid other = id;
   other.bytes[0] ^= std::byte{1};
-  EXPECT_EQ(Describe({{.topic_id = other, .name = std::nullopt}}, 12).topics[0].error_code, reply_code::kUnknownTopicId);
+  EXPECT_EQ(Describe({{.topic_id = other, .name = std::nullopt}}, 12).topics[0].error_code,
+            reply_code::kUnknownTopicId);
 }
 
 class AutoCreateTest : public HandlersTest {
@@ -191,7 +195,8 @@ TEST_F(HandlersTest, CreateTopicsRefusesWithKafkasCodesAndChangesNothing) {
   EXPECT_EQ(Create({.name = "c", .num_partitions = 0, .replication_factor = 1}), reply_code::kInvalidPartitions);
   EXPECT_EQ(Create({.name = "c", .num_partitions = 1, .replication_factor = 0}), reply_code::kInvalidReplicationFactor);
   const kafka::CreateTopicsRequest::Config config{.name = "no.such.setting", .value = "1"};
-  EXPECT_EQ(Create({.name = "c", .num_partitions = 1, .replication_factor = 1, .configs = {&config, 1}}), reply_code::kInvalidConfig);
+  EXPECT_EQ(Create({.name = "c", .num_partitions = 1, .replication_factor = 1, .configs = {&config, 1}}),
+            reply_code::kInvalidConfig);
   EXPECT_EQ(Create({.name = "c", .num_partitions = 1, .replication_factor = 1}, true), 0);
   EXPECT_EQ(log_->image()->topics().size(), 1U);
 }
@@ -221,7 +226,8 @@ TEST_F(HandlersTest, PartitionsGrowAndNeverShrink) {
   kafka::CreatePartitionsRequest::Topic topic{.name = "a", .count = 2};
   kafka::CreatePartitionsRequest request;
   request.topics = {&topic, 1};
-  EXPECT_EQ(client_.Call<kafka::CreatePartitionsResponse>(request, 3).results[0].error_code, reply_code::kInvalidPartitions);
+  EXPECT_EQ(client_.Call<kafka::CreatePartitionsResponse>(request, 3).results[0].error_code,
+            reply_code::kInvalidPartitions);
   topic.count = 5;
   EXPECT_EQ(client_.Call<kafka::CreatePartitionsResponse>(request, 3).results[0].error_code, 0);
   EXPECT_EQ(Describe({{.name = "a"}}).topics[0].partitions.size(), 5U);
@@ -229,7 +235,8 @@ TEST_F(HandlersTest, PartitionsGrowAndNeverShrink) {
 
 TEST_F(HandlersTest, ConfigsAreToldInKafkasSpelling) {
   CreateTopic("a");
-  kafka::DescribeConfigsRequest::Resource resource{.resource_type = 2, .resource_name = "a", .configuration_keys = std::nullopt};
+  kafka::DescribeConfigsRequest::Resource resource{
+      .resource_type = 2, .resource_name = "a", .configuration_keys = std::nullopt};
   kafka::DescribeConfigsRequest request;
   request.resources = {&resource, 1};
   const auto response = client_.Call<kafka::DescribeConfigsResponse>(request, 4);
@@ -252,7 +259,8 @@ TEST_F(HandlersTest, TheClusterIsThisNode) {
 class ListOffsetsTest : public HandlersTest {
  protected:
   ListOffsetsTest() { CreateTopic("t"); }
-  void Append(const std::vector<std::string>& values, std::int64_t first_ms, Compression compression = Compression::kNone) {
+  void Append(const std::vector<std::string>& values, std::int64_t first_ms,
+              Compression compression = Compression::kNone) {
     ASSERT_EQ(ProduceOne(client_, {"t", 0, Batch(values, compression, first_ms)}).first, 0);
   }
 };
@@ -276,8 +284,12 @@ TEST_F(ListOffsetsTest, MarksOfAnEmptyLogAndOfOneWithRecords) {
 TEST_F(ListOffsetsTest, ATimeIsLookedUpByRecordAlsoInsideACompressedBatch) {
   Append({"a", "b", "c"}, 1'000, Compression::kLz4);
   Append({"d", "e"}, 2'000, Compression::kZstd);
-  for (const auto& [time, offset, found] : std::vector<std::array<std::int64_t, 3>>{
-           {0, 0, 1'000}, {1'000, 0, 1'000}, {1'001, 1, 1'001}, {1'002, 2, 1'002}, {1'003, 3, 2'000}, {2'001, 4, 2'001}}) {
+  for (const auto& [time, offset, found] : std::vector<std::array<std::int64_t, 3>>{{0, 0, 1'000},
+                                                                                    {1'000, 0, 1'000},
+                                                                                    {1'001, 1, 1'001},
+                                                                                    {1'002, 2, 1'002},
+                                                                                    {1'003, 3, 2'000},
+                                                                                    {2'001, 4, 2'001}}) {
     EXPECT_EQ(List(time).offset, offset) << time;
     EXPECT_EQ(List(time).timestamp, found) << time;
   }

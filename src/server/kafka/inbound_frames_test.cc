@@ -1,5 +1,5 @@
-// Goal: frames come out whole and in order however the stream is cut; a length that lies costs no memory; what is held is
-// counted, and nothing stays counted.
+// Goal: frames come out whole and in order however the stream is cut; a length that lies costs no memory; what is held
+// is counted, and nothing stays counted.
 #include "server/kafka/inbound_frames.h"
 
 #include <gtest/gtest.h>
@@ -75,7 +75,8 @@ TEST_F(InboundFramesTest, FramesOfEverySizeComeOutHoweverTheStreamIsCut) {
 }
 
 TEST_F(InboundFramesTest, ALengthBeyondTheLimitOrBelowZeroIsRefusedBeforeMemoryIsHad) {
-  for (const std::string& head : {std::string("\x7f\xff\xff\xff"), std::string("\xff\xff\xff\xff"), std::string("\x00\x20\x00\x01", 4)}) {
+  for (const std::string& head :
+       {std::string("\x7f\xff\xff\xff"), std::string("\xff\xff\xff\xff"), std::string("\x00\x20\x00\x01", 4)}) {
     FramePool pool(1 << 20);
     ConnectionBytes bytes(budget_, 1 << 20);
     InboundFrames frames(pool, bytes, 2 << 20);

@@ -42,9 +42,7 @@ class KafkaConnection final : public RequestOwner, public std::enable_shared_fro
                   RequestHandler handler, std::string peer);
 
   /// Whether bytes would help: memory is had only once they are there to be read.
-  [[nodiscard]] bool wants_bytes() const {
-    return !closing_ && !draining_ && !next_ && !frames_.has_whole_frame();
-  }
+  [[nodiscard]] bool wants_bytes() const { return !closing_ && !draining_ && !next_ && !frames_.has_whole_frame(); }
   /// Where the next bytes go. Empty: nothing is read for now (awaits_budget() tells if a budget is to blame; else a
   /// request must end or a reply leave first).
   [[nodiscard]] std::span<std::byte> Room();

@@ -1,5 +1,6 @@
-// Goal: replies leave in the order of the requests whatever order they end in; what may not overlap does not; a connection
-// that is done with gives all its bytes back. Method: a handler that only notes requests; the test ends them.
+// Goal: replies leave in the order of the requests whatever order they end in; what may not overlap does not; a
+// connection that is done with gives all its bytes back. Method: a handler that only notes requests; the test ends
+// them.
 #include "server/kafka/kafka_connection.h"
 
 #include <gtest/gtest.h>
@@ -179,8 +180,8 @@ TEST_F(KafkaConnectionTest, AnEndAfterTheSocketIsGoneIsOfNoEffect) {
   EXPECT_EQ(Out(), "");
   handled_.clear();
   connection_.reset();
-  connection_ = std::make_shared<KafkaConnection>(loop_, frames_, budget_, ConnectionLimits{},
-                                                  [](const std::shared_ptr<KafkaRequest>&) {}, "peer");
+  connection_ = std::make_shared<KafkaConnection>(
+      loop_, frames_, budget_, ConnectionLimits{}, [](const std::shared_ptr<KafkaRequest>&) {}, "peer");
   EXPECT_EQ(budget_.taken(), 0U);
 }
 

@@ -41,7 +41,8 @@ enum class WaitEnd { kServerStops, kPeerGone };
 /// Of the loop's thread; what works for it elsewhere hands it back by `loop().Post`. Ends exactly once.
 class KafkaRequest {
  public:
-  KafkaRequest(std::shared_ptr<RequestOwner> owner, FrameMemory frame) : frame_(std::move(frame)), owner_(std::move(owner)) {}
+  KafkaRequest(std::shared_ptr<RequestOwner> owner, FrameMemory frame)
+      : frame_(std::move(frame)), owner_(std::move(owner)) {}
   KafkaRequest(const KafkaRequest&) = delete;
   KafkaRequest& operator=(const KafkaRequest&) = delete;
 

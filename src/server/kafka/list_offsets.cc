@@ -1,4 +1,5 @@
-// ListOffsets: marks of a partition are answered at once; what needs a look at records is read on the pool for cold reads.
+// ListOffsets: marks of a partition are answered at once; what needs a look at records is read on the pool for cold
+// reads.
 #include "kafka/messages/list_offsets.h"
 
 #include <algorithm>
@@ -85,7 +86,7 @@ void Look(Broker& broker, const KafkaRequest& request, const ListOffsetsRequest:
     if (!epoch) return Failed(question, epoch.error());
     if (asked.current_leader_epoch != epoch->value()) {
       question.answer.error_code = asked.current_leader_epoch < epoch->value() ? reply_code::kFencedLeaderEpoch
-                                                                                : reply_code::kUnknownLeaderEpoch;
+                                                                               : reply_code::kUnknownLeaderEpoch;
       return;
     }
   }

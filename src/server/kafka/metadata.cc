@@ -24,15 +24,15 @@ bool WantsAll(const KafkaRequest& request, const MetadataRequest& body) {
 
 class Answer {
  public:
-  Answer(Broker& broker, KafkaRequest& request) : image_(broker.image()), settings_(broker.settings()), request_(request) {
+  Answer(Broker& broker, KafkaRequest& request)
+      : image_(broker.image()), settings_(broker.settings()), request_(request) {
     node_ = request.arena.New<std::int32_t>(1);
     node_[0] = settings_.node_id;
   }
 
   void Send(const MetadataRequest& body) {
     MetadataResponse response;
-    const MetadataResponse::Broker broker{
-        .node_id = settings_.node_id, .host = settings_.host, .port = settings_.port};
+    const MetadataResponse::Broker broker{.node_id = settings_.node_id, .host = settings_.host, .port = settings_.port};
     response.brokers = {&broker, 1};
     response.cluster_id = settings_.cluster_id;
     response.controller_id = settings_.node_id;

@@ -24,8 +24,8 @@ OffsetForLeaderEpochResponse::Partition Answer(PartitionAccess& log, std::string
     return answer;
   }
   if (asked.current_leader_epoch >= 0 && asked.current_leader_epoch != epoch->value()) {
-    answer.error_code = asked.current_leader_epoch < epoch->value() ? reply_code::kFencedLeaderEpoch
-                                                                     : reply_code::kUnknownLeaderEpoch;
+    answer.error_code =
+        asked.current_leader_epoch < epoch->value() ? reply_code::kFencedLeaderEpoch : reply_code::kUnknownLeaderEpoch;
     return answer;
   }
   const auto end = log.EndOfEpoch(partition, LeaderEpoch(asked.leader_epoch));
@@ -47,7 +47,8 @@ void HandleOffsetForLeaderEpoch(Broker& broker, const RequestRef& request) {
   for (std::size_t t = 0; t < topics.size(); ++t) {
     const OffsetForLeaderEpochRequest::Topic& asked = body->topics[t];
     const auto partitions = request->arena.New<OffsetForLeaderEpochResponse::Partition>(asked.partitions.size());
-    for (std::size_t p = 0; p < partitions.size(); ++p) partitions[p] = Answer(broker.log(), asked.topic, asked.partitions[p]);
+    for (std::size_t p = 0; p < partitions.size(); ++p)
+      partitions[p] = Answer(broker.log(), asked.topic, asked.partitions[p]);
     topics[t].topic = asked.topic;
     topics[t].partitions = partitions;
   }

@@ -18,7 +18,8 @@ void OutboundBytes::Add(SharedBytes slice) {
     pieces_.push_back({.slice = std::move(slice)});
     return;
   }
-  const bool goes_on = !pieces_.empty() && pieces_.back().slice.empty() && pieces_.back().copied.size() < kCopiedTogether;
+  const bool goes_on =
+      !pieces_.empty() && pieces_.back().slice.empty() && pieces_.back().copied.size() < kCopiedTogether;
   if (!goes_on) pieces_.emplace_back();
   std::vector<std::byte>& to = pieces_.back().copied;
   to.insert(to.end(), slice.bytes().begin(), slice.bytes().end());

@@ -1,5 +1,5 @@
-// Replies on their way out: slices for one gathered write. What is smaller than 4 KiB is copied together, so that a write
-// of many small replies is one long slice; larger slices are only referred to.
+// Replies on their way out: slices for one gathered write. What is smaller than 4 KiB is copied together, so that a
+// write of many small replies is one long slice; larger slices are only referred to.
 #pragma once
 
 #include <sys/uio.h>

@@ -1,4 +1,5 @@
-// Goal: bytes leave in the order they were added, however a write is cut; small slices travel together, large ones uncopied.
+// Goal: bytes leave in the order they were added, however a write is cut; small slices travel together, large ones
+// uncopied.
 #include "server/kafka/outbound_bytes.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// Produce: each batch is checked, stamped and staged in the turn of the loop; the reply goes when the last of them is where
-// `acks` wants it.
+// Produce: each batch is checked, stamped and staged in the turn of the loop; the reply goes when the last of them is
+// where `acks` wants it.
 //
 //   checked ─► staged ─► committed ─► reply            no room: OnRoom, then staged again, with what stands behind it
 #include "kafka/messages/produce.h"
@@ -103,7 +103,9 @@ class ProduceCall : public std::enable_shared_from_this<ProduceCall> {
       Part& part = parts_[index];
       if (part.code != reply_code::kNone) continue;
       if (part.staged.size() == 0) part.staged = TakeBatch(frame, part.batch);
-      CommitTurn::Done done = [self = shared_from_this(), index](const CommitOutcome& outcome) { self->Told(index, outcome); };
+      CommitTurn::Done done = [self = shared_from_this(), index](const CommitOutcome& outcome) {
+        self->Told(index, outcome);
+      };
       const auto staged = broker_.turn().Stage(part.partition, part.staged, Asked(part), done);
       if (staged) {
         ++untold_;
@@ -125,12 +127,13 @@ class ProduceCall : public std::enable_shared_from_this<ProduceCall> {
   /// Until there is room, what stands behind this request waits too: order is kept, and the client is held back.
   void AwaitRoom(std::size_t index) {
     TurnLoop& loop = loop_;
-    broker_.log().OnRoom(parts_[index].batch.size(), [self = shared_from_this(), &loop, index](const Result<void>& room) mutable {
-      loop.Post([self = std::move(self), index, room] {
-        if (!room) self->Fail(self->parts_[index], room.error());
-        self->StageFrom(index);
-      });
-    });
+    broker_.log().OnRoom(parts_[index].batch.size(),
+                         [self = shared_from_this(), &loop, index](const Result<void>& room) mutable {
+                           loop.Post([self = std::move(self), index, room] {
+                             if (!room) self->Fail(self->parts_[index], room.error());
+                             self->StageFrom(index);
+                           });
+                         });
   }
 
   static void Fail(Part& part, const Error& error) {
@@ -198,7 +201,8 @@ class ProduceCall : public std::enable_shared_from_this<ProduceCall> {
     answer.error_code = part.code;
     answer.base_offset = part.code == reply_code::kNone ? part.base_offset : -1;
     if (part.code == reply_code::kNone) {
-      if (const auto marks = broker_.log().Marks(part.partition)) answer.log_start_offset = marks->offsets.log_start.value();
+      if (const auto marks = broker_.log().Marks(part.partition))
+        answer.log_start_offset = marks->offsets.log_start.value();
       return answer;
     }
     if (!part.message.empty()) answer.error_message = part.message;

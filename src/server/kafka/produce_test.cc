@@ -44,7 +44,8 @@ TEST_F(ProduceTest, PipelinedRequestsShareACommitAndAreAnsweredInOrder) {
 
 TEST_F(ProduceTest, EachPartitionHasItsOwnAnswerInTheOrderOfTheRequest) {
   TestClient& client = Connect();
-  const std::vector<Sent> sent{{"t", 2, Batch({"a"})}, {"none", 0, Batch({"a"})}, {"t", 9, Batch({"a"})}, {"t", 0, Batch({"a"})}};
+  const std::vector<Sent> sent{
+      {"t", 2, Batch({"a"})}, {"none", 0, Batch({"a"})}, {"t", 9, Batch({"a"})}, {"t", 0, Batch({"a"})}};
   const auto response = client.Call<kafka::ProduceResponse>(Produce(sent, arena_), 11);
   ASSERT_EQ(response.responses.size(), 4U);
   const std::int16_t codes[] = {0, 3, 3, 0};
@@ -101,7 +102,8 @@ TEST_F(ProduceTest, WhatIsWrongWithABatchHasKafkasCode) {
 TEST_F(ProduceTest, OtherAcksThanThreeAreRefused) {
   TestClient& client = Connect();
   const std::vector<Sent> sent{{"t", 0, Batch({"a"})}};
-  EXPECT_EQ(First(client.Call<kafka::ProduceResponse>(Produce(sent, arena_, 2), 9)).first, reply_code::kInvalidRequiredAcks);
+  EXPECT_EQ(First(client.Call<kafka::ProduceResponse>(Produce(sent, arena_, 2), 9)).first,
+            reply_code::kInvalidRequiredAcks);
 }
 
 TEST_F(ProduceTest, AnIdempotentBatchIsRefusedUntilRepeatsAreNoticed) {

@@ -120,9 +120,7 @@ TurnLoop::Time EventLoop::Now() const { return std::chrono::steady_clock::now().
 
 void EventLoop::Post(Task task) { state_->Post(std::move(task)); }
 
-TurnLoop::TimerId EventLoop::StartTimer(Time at, Task task) {
-  return state_->timers.Start(at, std::move(task));
-}
+TurnLoop::TimerId EventLoop::StartTimer(Time at, Task task) { return state_->timers.Start(at, std::move(task)); }
 
 void EventLoop::StopTimer(TimerId timer) { state_->timers.Stop(timer); }
 

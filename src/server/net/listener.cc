@@ -22,7 +22,8 @@ int OpenSpare() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 Error CannotListen(const SocketAddress& address, int error_number) {
   const Error error(ErrorCode::kUnavailable,
                     fmt::format("cannot listen on {}: {}", address.Text(), std::strerror(error_number)));
-  if (error_number == EADDRINUSE) return error.WithHint("Choose another with --listen, or stop the process that has it.");
+  if (error_number == EADDRINUSE)
+    return error.WithHint("Choose another with --listen, or stop the process that has it.");
   if (error_number == EACCES) return error.WithHint("Ports below 1024 need a privilege.");
   return error;
 }
@@ -79,7 +80,8 @@ void Listener::Accept() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     SocketAddress peer;
     peer.size = sizeof peer.storage;
-    const int socket = ::accept4(socket_, reinterpret_cast<sockaddr*>(&peer.storage), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int socket =
+        ::accept4(socket_, reinterpret_cast<sockaddr*>(&peer.storage), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket >= 0) {
       short_told_ = false;
       accepted_(socket, peer);
@@ -96,7 +98,8 @@ void Listener::Accept() {
 /// The client is told by the end of its connection, not left to wait for a server that cannot take it.
 void Listener::TurnAway(int error_number) {
   if (!std::exchange(short_told_, true))
-    tell_(fmt::format("cannot take more connections in: {}; raise the limit of open files (ulimit -n)", std::strerror(error_number)));
+    tell_(fmt::format("cannot take more connections in: {}; raise the limit of open files (ulimit -n)",
+                      std::strerror(error_number)));
   if (spare_ >= 0) {
     ::close(spare_);
     const int socket = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);

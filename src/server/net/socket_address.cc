@@ -24,14 +24,16 @@ Result<std::vector<SocketAddress>> LookUp(const char* host, std::uint16_t port) 
   addrinfo* found = nullptr;
   const int error = ::getaddrinfo(host, fmt::format("{}", port).c_str(), &hints, &found);
   if (error != 0)
-    return Error(ErrorCode::kInvalidArgument, fmt::format("the name {} has no address: {}", host, ::gai_strerror(error)));
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("the name {} has no address: {}", host, ::gai_strerror(error)));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
   std::vector<SocketAddress> addresses;
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
     SocketAddress address;
     std::memcpy(&address.storage, one->ai_addr, one->ai_addrlen);
     address.size = one->ai_addrlen;
-    const bool known = std::ranges::any_of(addresses, [&](const SocketAddress& other) { return other.Text() == address.Text(); });
+    const bool known =
+        std::ranges::any_of(addresses, [&](const SocketAddress& other) { return other.Text() == address.Text(); });
     if (!known) addresses.push_back(address);
   }
   return addresses;

@@ -4,7 +4,8 @@
 //   readable ─► read into Room() ─► Received ─► (dirty) ─► end of the turn: Flush ─► one gathered write
 //
 // What it waits for, and how long at most: the first request (handshake), the rest of a frame or a client who takes its
-// replies (progress), the next request (idle). While a request is in flight it is the server's turn, and no time counts.
+// replies (progress), the next request (idle). While a request is in flight it is the server's turn, and no time
+// counts.
 #pragma once
 
 #include <chrono>
@@ -28,8 +29,8 @@ struct SocketTimeouts {
 /// Of its loop's thread; the loop outlives it.
 class SocketDriver final : public std::enable_shared_from_this<SocketDriver> {
  public:
-  /// Both are called on the loop's thread. `dirty`: Flush is wanted at the end of this turn. `closed`: the socket is gone;
-  /// `why` is for the log, and empty where the client left by itself.
+  /// Both are called on the loop's thread. `dirty`: Flush is wanted at the end of this turn. `closed`: the socket is
+  /// gone; `why` is for the log, and empty where the client left by itself.
   struct Owner {
     std::function<void(const std::shared_ptr<SocketDriver>&)> dirty;
     std::function<void(const std::shared_ptr<SocketDriver>&, std::string_view why)> closed;
