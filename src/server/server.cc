@@ -135,7 +135,6 @@ Result<void> Server::State::StartPools() {
 Result<void> Server::State::Bind(const ServerAddress& address) {
   MR_ASSIGN_OR_RETURN(std::vector<SocketAddress> resolved, ResolveListen(options, address));
   std::uint16_t port = address.port;
-  std::optional<Error> failed;
   bool bound = false;
   for (SocketAddress& one : resolved) {
     one.SetPort(port);

@@ -59,7 +59,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
         loop_(broker.loop()),
         request_(std::move(request)),
         body_(body),
-        bytes_max_(std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(body.max_bytes, 0)),
+        bytes_max_(std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(body.max_bytes, 1)),
                                            broker.settings().fetch_bytes_max)),
         deadline_(loop_.Now() + std::chrono::milliseconds(std::max(body.max_wait_ms, 0))) {}
 

@@ -15,8 +15,6 @@ namespace {
 using kafka::MetadataRequest;
 using kafka::MetadataResponse;
 
-const kafka::Uuid kNoId{};
-
 bool WantsAll(const KafkaRequest& request, const MetadataRequest& body) {
   // Version 0 knows no null.
   return request.api_version == 0 ? body.topics->empty() : !body.topics;

@@ -1,5 +1,7 @@
 #include "server/net/event_loop.h"
 
+#include <boost/asio/error.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -7,7 +9,9 @@
 #include <boost/system/system_error.hpp>
 #include <chrono>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/mutex.h"
 #include "server/timer_heap.h"
@@ -85,8 +89,13 @@ void EventLoop::State::Turn() {
   context.run_one();
   for (int i = 1; i < kTasksPerTurn && context.poll_one() != 0; ++i) {
   }
-  timers.RunDue(std::chrono::steady_clock::now().time_since_epoch());
   if (turn_end) turn_end();
+  // After the commit: what it told has its reply, and no timer says that it came too late.
+  const Time now = std::chrono::steady_clock::now().time_since_epoch();
+  if (const auto first = timers.First(); first && *first <= now) {
+    timers.RunDue(now);
+    if (turn_end) turn_end();
+  }
   ArmTimer();
 }
 

@@ -1,6 +1,6 @@
 // One thread that waits for sockets, timers and posted tasks, and runs them in turns:
 //
-//   wait ─► whatever is ready ─► timers that are due ─► the end of the turn (commit, flush) ─► wait
+//   wait ─► whatever is ready ─► the end of the turn (commit, flush) ─► timers that are due ─► its end again ─► wait
 //
 // Boost.Asio waits below it and is included nowhere else.
 #pragma once

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <string_view>
 
 #include "millrace/result.h"
 #include "server/net/event_loop.h"
