@@ -54,7 +54,7 @@ void AnswerMark(PartitionAccess& log, Question& question) {
       return Found(log, question, marks->offsets.log_start, -1);
     case kEarliestLocal:
       return Found(log, question, std::max(marks->offsets.hot_start, marks->offsets.log_start), -1);
-    default:  // kLatestTiered: the last record there; none before the first
+    case kLatestTiered:  // the last record there; none before the first
       if (marks->offsets.tiered_end > marks->offsets.log_start) Found(log, question, marks->offsets.tiered_end - 1, -1);
   }
 }
