@@ -56,6 +56,9 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(std::size_t size) : bytes_(std::make_shared_for_overwrite<std::byte[]>(size)), size_(size) {}
+  /// Takes over `bytes`, which `owner` keeps alive and which no other writes, or reads while they are written.
+  Buffer(const std::shared_ptr<void>& owner, std::span<std::byte> bytes)
+      : bytes_(owner, bytes.data()), size_(bytes.size()) {}
   Buffer(Buffer&& other) noexcept : bytes_(std::move(other.bytes_)), size_(std::exchange(other.size_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     bytes_ = std::move(other.bytes_);

@@ -125,7 +125,6 @@ Result<AppendedBatch> Appender::Stage(Partition& partition, Buffer& batch,
   return appended;
 }
 
-/// After `refusal`: success means that the append is worth another try.
 Result<void> Appender::AwaitRoom(const Error& refusal, std::uint64_t bytes, std::chrono::nanoseconds deadline) {
   if (refusal.code() != ErrorCode::kUnavailable && refusal.code() != ErrorCode::kOutOfSpace) return refusal;
   on_pressure_();

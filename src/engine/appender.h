@@ -36,6 +36,8 @@ class Appender {
   void AppendAsync(Partition& partition, std::span<const Record> records, const AppendOptions& options,
                    AsyncAppends::Done done);
   [[nodiscard]] AsyncAppends& async() { return async_; }
+  /// After `refusal` of staging `bytes`: success means that the append is worth another try. Blocks, up to `deadline`.
+  Result<void> AwaitRoom(const Error& refusal, std::uint64_t bytes, std::chrono::nanoseconds deadline);
 
  private:
   Result<Buffer> Encode(std::span<const Record> records, const AppendOptions& options, std::int64_t now_ms) const;
@@ -47,7 +49,6 @@ class Appender {
   Result<AppendedBatch> Stage(Partition& partition, Buffer& batch, std::optional<std::chrono::nanoseconds> deadline);
   /// How long an append that was refused for want of room waits.
   [[nodiscard]] std::chrono::nanoseconds RoomDeadline(std::optional<std::chrono::nanoseconds> deadline) const;
-  Result<void> AwaitRoom(const Error& refusal, std::uint64_t bytes, std::chrono::nanoseconds deadline);
   Result<void> AwaitRung(Partition& partition, Durability rung, const StagedAppend& append,
                          std::optional<std::chrono::nanoseconds> deadline);
   Result<void> AwaitTiered(Partition& partition, const StagedAppend& append,

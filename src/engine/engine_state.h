@@ -67,6 +67,7 @@ class Engine::State {
                                              std::shared_ptr<Random> random = {}, const StorageSizes& sizes = {});
   /// The engine whose state it is.
   static std::unique_ptr<Engine> Wrap(std::unique_ptr<State> state);
+  static State& Of(Engine& engine) { return *engine.state_; }
   ~State();
 
   /// kPermissionDenied from a log that was opened for reading.
@@ -78,7 +79,8 @@ class Engine::State {
   [[nodiscard]] Prefetcher& prefetcher() { return prefetcher_; }
 
  private:
-  friend class Engine;  // its calls are made of what follows
+  friend class Engine;           // its calls are made of what follows
+  friend class PartitionAccess;  // and so are those of a server
   class Replay;
   State(EngineOptions options, DataLayout layout, Components components, std::unique_ptr<FileLock> lock,
         std::string identity, Background background, const StorageSizes& sizes);

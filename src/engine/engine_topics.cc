@@ -227,6 +227,7 @@ Result<void> Engine::State::ApplyTopicRow(Topic& topic, const TopicOptions& opti
   for (Partition* partition : topic.Grow(partitions, partition_context_)) MR_TRY(partition->Start());
   topic.SetOptions(options);
   topic.Publish();
+  registry_.NoteChange();
   return {};
 }
 

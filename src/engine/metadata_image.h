@@ -58,6 +58,7 @@ struct TopicImage {
   TopicUuid uuid;
   TopicOptions options;
   std::vector<PartitionImage> partitions;  // by number
+  std::uint64_t changes = 0;               // how often the topic had changed
 };
 
 /// Safe from any thread: nothing in it changes.
@@ -77,10 +78,13 @@ class MetadataImage {
     std::size_t operator()(const TopicUuid& uuid) const noexcept;
   };
 
+  void Index();
+  [[nodiscard]] std::shared_ptr<const TopicImage> Share(const TopicUuid& uuid) const;
+
   std::uint64_t version_ = 0;
   std::vector<std::shared_ptr<const TopicImage>> topics_;
   std::unordered_map<std::string_view, const TopicImage*> by_name_;
-  std::unordered_map<TopicUuid, const TopicImage*, UuidHash> by_uuid_;
+  std::unordered_map<TopicUuid, std::shared_ptr<const TopicImage>, UuidHash> by_uuid_;
 };
 
 }  // namespace millrace

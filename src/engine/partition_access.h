@@ -16,8 +16,11 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/append_ladder.h"
 #include "engine/metadata_image.h"
+#include "engine/metadata_image_cell.h"
 #include "log/partition_log.h"
+#include "log/tail_batches.h"
 #include "millrace/bytes.h"
 #include "millrace/engine.h"
 #include "millrace/offsets.h"
@@ -30,9 +33,9 @@
 
 namespace millrace {
 
-class AppendLadder;
 class CallGate;
 class Clock;
+class RoomQueue;
 
 /// What a batch was given that is in the log, in the operating system and not further yet.
 struct StagedBatch {
@@ -41,22 +44,8 @@ struct StagedBatch {
   WalPosition wal_end;            // synced once the WAL's durable_end is there
 };
 
-/// What is in memory at an offset.
-struct TailRead {
-  enum class State {
-    kHere,        // `batches` has at least one, unless the limits let none in: see `full`
-    kNothingYet,  // `begin` is the visible end
-    kElsewhere,   // it exists, and reading it may block: Read
-  };
-  State state = State::kNothingYet;
-  std::vector<SharedBytes> batches;  // whole, contiguous, from the one that holds `begin`; slices, no copies
-  Offset next;                       // where to go on
-  Offset high_watermark, log_start;
-  bool full = false;  // the next batch did not fit bytes_max
-};
-
-/// Whether the first batch comes even if it alone is larger than the limit.
-enum class Overshoot { kFirstBatch, kNever };
+/// What is in memory at an offset: batches, nothing yet, or elsewhere.
+using TailRead = TailBatches;
 
 /// All marks of a partition at one moment.
 struct PartitionMarks {
@@ -76,7 +65,7 @@ struct EpochEnd {
 class PartitionAccess {
  public:
   explicit PartitionAccess(Engine& engine);
-  /// Ends what waits in OnRoom with kClosed, untold after this returns. CommitTurns and PartitionWatches go first.
+  /// What waits in OnRoom is answered kClosed before it returns. CommitTurns and PartitionWatches go first.
   ~PartitionAccess();
   PartitionAccess(const PartitionAccess&) = delete;
   PartitionAccess& operator=(const PartitionAccess&) = delete;
@@ -124,10 +113,10 @@ class PartitionAccess {
                                Overshoot overshoot = Overshoot::kFirstBatch);
   /// Cost: the partition's lock.
   Result<PartitionMarks> Marks(PartitionHandle partition);
-  /// Whether at least `enough` bytes of batches lie in [begin, visible end): what fetch.min.bytes asks; how many, up to
-  /// about `enough`. Counted from what is in memory; below it the log is taken for long enough. 0 at the visible end,
-  /// past it and below log_start. Cost: one step a batch, until `enough`.
-  Result<std::uint64_t> VisibleBytes(PartitionHandle partition, Offset begin, std::uint64_t enough);
+  /// The bytes of batches from `begin` on, until the visible end or until they are `enough` (fetch.min.bytes); a caller
+  /// that waits counts on from `end`, so that each batch is counted once. What is not in memory is taken for enough;
+  /// none at the visible end, past it and below log_start. Cost: one step a batch.
+  Result<CountedBytes> VisibleBytes(PartitionHandle partition, Offset begin, std::uint64_t enough);
 
   // Times. These block, as Read does.
   /// The first record at or past `timestamp_ms`: offset and its own timestamp, also inside a compressed batch. None: no
@@ -152,12 +141,16 @@ class PartitionAccess {
  private:
   friend class CommitTurn;
   friend class PartitionWatches;
-  class RoomQueue;
-  [[nodiscard]] AppendLadder& ladder() const;
+  /// The partition, or the error that calls on it answer with at present.
+  static Result<Partition*> Alive(PartitionHandle handle);
+  static Partition& PartitionOf(PartitionHandle handle) { return *handle.partition_; }
+  [[nodiscard]] AppendLadder& ladder() { return ladder_; }
   [[nodiscard]] Wal& wal() const;
   [[nodiscard]] CallGate& calls() const;
 
   Engine::State& state_;
+  AppendLadder ladder_;
+  MetadataImageCell image_;
   const std::unique_ptr<RoomQueue> room_;
 };
 

@@ -48,7 +48,8 @@ class PartitionWatches {
   Result<Armed> Arm(Id id, Offset beyond);
   /// Not woken for it any more; Take does not name it.
   void Disarm(Id id);
-  /// Which woke since the last Take, each disarmed thereby. In the order of waking.
+  /// Which woke since the last Take. In the order of waking. One that was armed anew while it woke may be named
+  /// although nothing has come yet; it is still armed then.
   [[nodiscard]] std::vector<Id> Take();
 
   [[nodiscard]] std::size_t size() const;

@@ -33,6 +33,7 @@ void Topic::Publish() {
   for (const auto& partition : owned_) array->push_back(partition.get());
   array_.store(array.get(), std::memory_order_release);
   arrays_.push_back(std::move(array));
+  changes_.fetch_add(1, std::memory_order_release);
 }
 
 PartitionId Topic::PartitionFor(std::optional<std::string_view> key) {

@@ -24,7 +24,12 @@ class Topic {
   [[nodiscard]] const std::string& uuid() const { return row_.uuid; }
   [[nodiscard]] const std::string& name() const { return row_.name; }
   [[nodiscard]] TopicOptions options() const { return settings_.options(); }
-  void SetOptions(const TopicOptions& options) { settings_.Set(options); }
+  void SetOptions(const TopicOptions& options) {
+    settings_.Set(options);
+    changes_.fetch_add(1, std::memory_order_release);
+  }
+  /// Grows with each change of options and each Publish, once it can be seen.
+  [[nodiscard]] std::uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
 
   /// Null: no such partition.
   [[nodiscard]] Partition* Find(PartitionId id) const {
@@ -53,7 +58,7 @@ class Topic {
 
   const TopicRow row_;
   TopicSettings settings_;
-  std::atomic<std::uint64_t> turn_{0};
+  std::atomic<std::uint64_t> turn_{0}, changes_{0};
   std::atomic<const Array*> array_;
   Mutex mutex_;
   std::vector<std::unique_ptr<Partition>> owned_ MR_GUARDED_BY(mutex_);

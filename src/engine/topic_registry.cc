@@ -55,6 +55,7 @@ Topic& TopicRegistry::Add(std::unique_ptr<Topic> topic) {
   }
   present_.push_back(&added);
   if (table.nodes.size() > table.mask) Grow();
+  NoteChange();
   return added;
 }
 
@@ -64,6 +65,7 @@ void TopicRegistry::Remove(Topic& topic) {
   MR_CHECK(node != nullptr && node->topic.load() == &topic, topic.name());
   node->topic.store(nullptr, std::memory_order_release);
   std::erase(present_, &topic);
+  NoteChange();
 }
 
 std::vector<Topic*> TopicRegistry::Topics() const {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -42,6 +43,10 @@ class TopicRegistry final : public TieredPartitions {
   Topic& Add(std::unique_ptr<Topic> topic);
   /// No longer found by name.
   void Remove(Topic& topic);
+  /// Grows with each change of topics, once it can be seen.
+  [[nodiscard]] std::uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
+  /// A topic that is here was changed: options, partitions, or what they answer.
+  void NoteChange() { changes_.fetch_add(1, std::memory_order_release); }
   /// Those that exist now, in the order of their making.
   [[nodiscard]] std::vector<Topic*> Topics() const;
   /// And those that are gone.
@@ -66,6 +71,7 @@ class TopicRegistry final : public TieredPartitions {
   void Grow() MR_REQUIRES(mutex_);
 
   std::atomic<const Table*> table_;
+  std::atomic<std::uint64_t> changes_{0};
   mutable Mutex mutex_;
   std::vector<std::unique_ptr<Table>> tables_ MR_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Topic>> owned_ MR_GUARDED_BY(mutex_);

@@ -75,11 +75,12 @@ Offset PartitionLogState::VisibleEnd() {
 
 void PartitionLogState::TakeReady(std::vector<WakeCall>& ready) {
   if (!waiters.empty()) waiters.TakeBelow(VisibleEnd(), ready);
+  if (!watches.empty()) watches.TakeBelow(VisibleEnd(), ready);
   if (blocked_threads > 0) visible_moved.NotifyAll();
 }
 
 std::optional<PartitionLogState::SyncRequest> PartitionLogState::NextSync() {
-  if (sync_asked || (waiters.empty() && blocked_threads == 0)) return std::nullopt;
+  if (sync_asked || !Awaited()) return std::nullopt;
   if (VisibleEnd() >= offsets.log_end()) return std::nullopt;
   sync_asked = true;
   return SyncRequest{index.end(), offsets.log_end()};
@@ -105,6 +106,7 @@ void PartitionLogState::OnSynced(const Result<void>& synced, Offset end) {
     } else {
       sync_error = synced.error();
       waiters.TakeAll(ready);
+      watches.TakeAll(ready);
       visible_moved.NotifyAll();
     }
   }
@@ -163,7 +165,7 @@ Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch, Effects& effects) {
     if (!(Planted(Bug::kLogBaseOffsetTwice) && appended.base.value() % 7 == 3)) s.offsets.MoveLogEnd(appended.end);
     s.marks.Push(extent->end,
                  Planted(Bug::kLogHalfBatchVisible) ? appended.base + (count + 1) / 2 : s.offsets.log_end());
-    if (!s.waiters.empty() || s.blocked_threads > 0) {
+    if (s.Awaited()) {
       s.TakeReady(effects.calls);
       if (const auto sync = s.NextSync()) effects.sync = {sync->wal_end, sync->end};
     }
@@ -349,6 +351,7 @@ void PartitionLog::Interrupt(Error error) {
     MutexLock lock(s.mutex);
     if (!s.ended) s.ended = std::move(error);
     s.waiters.TakeAll(ready);
+    s.watches.TakeAll(ready);
     s.visible_moved.NotifyAll();
   }
   RunAll(ready);

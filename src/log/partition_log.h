@@ -15,6 +15,7 @@
 
 #include "log/hot_batches.h"
 #include "log/partition_log_options.h"
+#include "log/tail_batches.h"
 #include "millrace/bytes.h"
 #include "millrace/clock.h"
 #include "millrace/metadata_store.h"
@@ -25,6 +26,7 @@
 namespace millrace {
 
 class TailCache;
+class VisibleWatch;
 struct PartitionSnapshot;
 struct PartitionLogState;
 
@@ -111,6 +113,21 @@ class PartitionLog {
   std::uint64_t AddWaiter(Offset offset, std::move_only_function<void()> wake);
   /// True: `wake` has not run and never will. False: it has, or is running now on another thread.
   bool CancelWaiter(std::uint64_t ticket);
+
+  // For a server, which does not wait (partition_log_tail.cc). No I/O.
+  /// What is in memory from `begin` on, up to `bytes_max` and the visible end. Errors: kOutOfRange with bounds (below
+  /// log_start, or past log_end), kCorruption (broken).
+  Result<TailBatches> ReadTail(Offset begin, std::uint64_t bytes_max, Overshoot overshoot);
+  /// The bytes of batches from `begin` on, as far as the visible end or until they are `enough`, where a caller goes on
+  /// counting. What is not in memory is taken for enough. None below log_start. Cost: a step for each batch.
+  [[nodiscard]] CountedBytes VisibleBytes(Offset begin, std::uint64_t enough) const;
+  /// True: `watch` is called once when visible_end() > `beyond`, or the log ends; asks for the sync it takes. False: it
+  /// is so already, and nothing is armed. Errors, with nothing armed: why the log has ended, why it is broken, why the
+  /// last sync failed that what is not visible waits for.
+  Result<bool> ArmWatch(const std::shared_ptr<VisibleWatch>& watch, Offset beyond);
+  /// Not armed any more. A call of it may be running now.
+  void DisarmWatch(VisibleWatch& watch);
+
   /// An offset in [from, visible_end] below which, from `from` on, no hot record has a timestamp at or past
   /// `timestamp_ms`: where a search by time begins. Precondition: from >= hot_start. No I/O.
   [[nodiscard]] Offset FindHotByTime(Offset from, std::int64_t timestamp_ms) const;

@@ -16,6 +16,7 @@
 #include "log/partition_log_options.h"
 #include "log/partition_tail.h"
 #include "log/tail_cache.h"
+#include "log/visible_watches.h"
 #include "log/wal_index.h"
 #include "millrace/clock.h"
 #include "millrace/metadata_store.h"
@@ -38,6 +39,10 @@ struct PartitionLogState final : TailOwner {
   void TakeDurable(WalPosition wal_durable_end) MR_REQUIRES(mutex);
   void RaiseDurable(Offset end) MR_REQUIRES(mutex);
   Offset VisibleEnd() MR_REQUIRES(mutex);
+  /// Whether a reader waits for the visible end to move.
+  [[nodiscard]] bool Awaited() const MR_REQUIRES(mutex) {
+    return !waiters.empty() || !watches.empty() || blocked_threads > 0;
+  }
   /// Takes out the waiters that can go on, and wakes blocked threads; the calls are run after the mutex is released.
   void TakeReady(std::vector<WakeCall>& ready) MR_REQUIRES(mutex);
   /// What to ask the WAL for, if readers wait for a sync that was not asked for yet. Pass it to AskForSync.
@@ -100,6 +105,7 @@ struct PartitionLogState final : TailOwner {
   WalIndex index MR_GUARDED_BY(mutex);
   PartitionTail tail MR_GUARDED_BY(mutex);
   OffsetWaiters waiters MR_GUARDED_BY(mutex);
+  VisibleWatches watches MR_GUARDED_BY(mutex);
   std::size_t blocked_threads MR_GUARDED_BY(mutex) = 0;
   bool sync_asked MR_GUARDED_BY(mutex) = false;
   std::optional<Error> sync_error MR_GUARDED_BY(mutex);         // of the last sync asked for

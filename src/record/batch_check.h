@@ -40,7 +40,6 @@ enum class BatchFault {
   kRecords,         // 87: a record is malformed, or its delta is not its number; under BatchCheck::kRecords
   kRecordTooLarge,  // 10: a record beyond record_bytes_max, or more than inflated_bytes_max when inflated; ditto
   kNullKey,         // 87: with require_keys, a record has none; ditto
-  kMaxTimestamp,    // 87: a record is later than the header's maximum; ditto
 };
 /// "kCrc" for BatchFault::kCrc.
 std::string_view BatchFaultName(BatchFault fault);
@@ -71,6 +70,7 @@ struct BatchFacts {
   std::int16_t producer_epoch = -1;
   std::int32_t base_sequence = -1;
   std::optional<std::uint32_t> records_crc;  // CRC-32C of the bytes from 61 on
+  std::optional<std::int64_t> latest_ms;     // of the records themselves; under kRecords
 };
 
 struct BatchVerdict {

@@ -41,6 +41,9 @@ inline const std::byte* ReadNullableBytes(const std::byte* at, const std::byte* 
 /// Checks that [at, end) is exactly `count` headers and no key is null.
 bool CheckHeaders(const std::byte* at, const std::byte* end, std::int32_t count);
 
+/// Key, value and headers without framing, as record_bytes_max counts them.
+[[nodiscard]] std::uint64_t PayloadBytes(const RawRecord& record);
+
 /// The record that begins at `at`; returns where the next one begins, null if this one is malformed.
 inline const std::byte* ReadRawRecord(const std::byte* at, const std::byte* batch_end, RawRecord& record) {
   std::int32_t length = 0;
