@@ -79,7 +79,7 @@ Result<void> WireReader::Finish() const {
   if (!failed_) return {};
   return Error(ErrorCode::kCorruption,
                fmt::format("{} v{}, field {} at byte {} of {}: {}", form_.message, form_.version, failed_field_,
-                           failed_position_, FrameBytes(), failed_reason_));
+                           failed_position_, frame_bytes_, failed_reason_));
 }
 
 }  // namespace millrace::kafka

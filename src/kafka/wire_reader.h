@@ -1,8 +1,10 @@
 // Reads the fields of Kafka's messages out of one frame. The decoders made from the tables in kafka/messages call it.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -21,13 +23,21 @@ struct WireForm {
   bool flexible = false;  // compact lengths, and tags behind every struct
 };
 
+/// What an arena may take for a frame of this size: 4 × and 60 KiB, the rest of 64 KiB being left to errors.
+constexpr std::size_t MessageBytesMax(std::size_t frame_bytes) { return 4 * frame_bytes + (60 << 10); }
+
 /// Fails once: the first field that cannot be read is remembered, every read after it gives zero and empty, and
 /// `Finish` tells. Decoders so need no branch a field. Views point into the frame and arrays into the arena; both must
-/// outlive the messages. Whatever the bytes say, the arena holds at most `MessageBytesMax(frame)`.
+/// outlive the messages. Whatever the bytes say, the arena grows by at most `MessageBytesMax(frame)`.
 class WireReader {
  public:
   WireReader(std::span<const std::byte> frame, Arena& arena)
-      : begin_(frame.data()), at_(frame.data()), end_(frame.data() + frame.size()), arena_(arena) {}
+      : begin_(frame.data()),
+        at_(frame.data()),
+        end_(frame.data() + frame.size()),
+        frame_bytes_(frame.size()),
+        arena_(arena),
+        arena_bytes_max_(arena.held_bytes() + MessageBytesMax(frame.size())) {}
 
   void SetForm(const WireForm& form) { form_ = form; }
   [[nodiscard]] std::int16_t version() const { return form_.version; }
@@ -102,13 +112,13 @@ class WireReader {
   template <class T>
   void ReadElement(const char* field, T& out);
   void Fail(const char* field, const char* reason);
-  [[nodiscard]] std::size_t FrameBytes() const { return static_cast<std::size_t>(frame_end_ - begin_); }
 
   const std::byte* begin_;
   const std::byte* at_;
   const std::byte* end_;  // of the frame, or of the tagged field that is being read
-  const std::byte* frame_end_ = end_;
+  std::size_t frame_bytes_;
   Arena& arena_;
+  std::size_t arena_bytes_max_;
   WireForm form_;
   std::uint64_t unknown_tags_ = 0;
   bool failed_ = false;
@@ -116,9 +126,6 @@ class WireReader {
   const char* failed_reason_ = "";
   std::size_t failed_position_ = 0;
 };
-
-/// What the arena may hold for a frame of this size: 4 × and 60 KiB, the rest of 64 KiB being left to errors.
-constexpr std::size_t MessageBytesMax(std::size_t frame_bytes) { return 4 * frame_bytes + (60 << 10); }
 
 template <class T>
 void WireReader::ReadElement(const char* field, T& out) {
@@ -147,7 +154,7 @@ NullableArray<T> WireReader::NullableElements(const char* field, std::size_t ele
     Fail(field, "more elements than the bytes that are left can hold");
     return Array<T>();
   }
-  std::span<T> elements = arena_.NewWithin<T>(count, MessageBytesMax(FrameBytes()));
+  std::span<T> elements = arena_.NewWithin<T>(count, arena_bytes_max_);
   if (elements.empty()) {
     Fail(field, "the message would take more memory than four times its bytes");
     return Array<T>();
@@ -177,6 +184,7 @@ void WireReader::Tags(const char* field, ReadKnown&& read_known) {
   for (std::uint32_t i = 0; i < count && !failed_; ++i) {
     const std::uint32_t tag = Varint(field);
     const std::uint32_t size = Varint(field);
+    if (failed_) return;
     if (size > remaining()) return Fail(field, "a tagged field is longer than the bytes that are left");
     end_ = at_ + size;
     if (!read_known(tag)) {

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <array>
+#include <compare>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "millrace/bytes.h"
 

@@ -1,6 +1,7 @@
 #include "kafka/wire_writer.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 
@@ -8,6 +9,7 @@ namespace millrace::kafka {
 namespace {
 
 constexpr std::size_t kBufferBytesMin = 256;
+constexpr std::size_t kWideStringBytesMax = std::numeric_limits<std::int16_t>::max();
 
 std::size_t VarintBytes(std::uint32_t value) {
   std::size_t size = 1;
@@ -25,6 +27,8 @@ void PutVarint(std::byte* at, std::uint32_t value) {
 void WireWriter::Varint(std::uint32_t value) { PutVarint(Extend(VarintBytes(value)), value); }
 
 void WireWriter::String(Text value) {
+  // What is this long is words for people, and its beginning will do.
+  if (!flexible_) value = value.substr(0, kWideStringBytesMax);
   Length(value.size(), Width::kTwo);
   Append(AsBytes(value));
 }
@@ -56,6 +60,7 @@ void WireWriter::NullableRecordBytes(const std::optional<Records>& value, bool m
 }
 
 void WireWriter::Length(std::size_t size, Width width) {
+  MR_CHECK(size <= std::numeric_limits<std::int32_t>::max());
   if (flexible_) return Varint(static_cast<std::uint32_t>(size + 1));
   if (width == Width::kFour) return Int32(static_cast<std::int32_t>(size));
   Int16(static_cast<std::int16_t>(size));

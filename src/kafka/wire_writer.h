@@ -1,6 +1,7 @@
 // Writes the fields of Kafka's messages. The encoders made from the tables in kafka/messages call it.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -44,6 +45,7 @@ class WireWriter {
   void Varint(std::uint32_t value);
   void Id(const Uuid& value) { Append(value.bytes); }
 
+  /// Cut after 32,767 bytes where the length has two.
   void String(Text value);
   void ByteString(Bytes value);
   void RecordBytes(const Records& value);

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Makes the C++ of Kafka's messages out of their tables.
 
-usage: generate.py TABLES OUTPUT
+usage: generate.py SOURCE OUTPUT
 
-Writes OUTPUT/kafka/messages/: api_keys.h; a header for each table; one .cc for each folder of tables, with decoders and
+Reads SOURCE/messages and SOURCE/error_codes.txt, SOURCE being src/kafka. Writes OUTPUT/kafka/messages/: codes.h, the error
+codes; api_keys.h; a header for each table; one .cc for each folder of tables, with decoders and
 encoders; all_messages.h, which visits the fields of every message, for tests. What it made goes by the conventions in
 docs/kafka.md. A file that would not change is left alone.
 """
@@ -12,6 +13,7 @@ import re
 import sys
 import textwrap
 
+from code_table import codes_header, read_codes
 from message_table import FIXED_BYTES, TableError, bytes_min, read_tables
 
 WIDTH = 120
@@ -20,8 +22,9 @@ CPP_TYPES = {"bool": "bool", "int8": "std::int8_t", "int16": "std::int16_t", "ui
 CALLS = {"bool": "Bool", "int8": "Int8", "int16": "Int16", "uint16": "Uint16", "int32": "Int32", "int64": "Int64",
          "float64": "Float64", "uuid": "Id", "string": "String", "bytes": "ByteString", "records": "RecordBytes"}
 INTEGERS = ("int8", "int16", "uint16", "int32", "int64", "float64")
-ASKS_VERSION = re.compile(r"\bversion [<>=]=")
+ASKS_VERSION = re.compile(r"\bversion [<>=]")
 NULLABLE_TYPES = {"Text": "NullableText", "Bytes": "NullableBytes"}
+NULLABLE_CALLS = {"string": "NullableString", "bytes": "NullableByteString", "records": "NullableRecordBytes"}
 
 
 def comment(text, indent="", mark="//"):
@@ -39,6 +42,21 @@ def between(versions, api, subject="version"):
     if above and below and versions.first == versions.last:
         terms = [f"{subject} == {versions.first}"]
     return " && ".join(terms)
+
+
+def broken(statement, indent):
+    """A statement on one line, or on two if that were too long."""
+    if len(indent) + len(statement) <= WIDTH:
+        return [indent + statement]
+    left, _, right = statement.partition(" = ")
+    return [f"{indent}{left} =", f"{indent}    {right}"]
+
+
+def guarded(condition, statement):
+    if not condition:
+        return broken(statement, "  ")
+    line = f"  if ({condition}) {statement}"
+    return [line] if len(line) <= WIDTH else [f"  if ({condition}) {{", *broken(statement, "    "), "  }"]
 
 
 def shown(versions, api):
@@ -143,7 +161,7 @@ def read_value(field, api, path):
     if field.is_struct():
         return f"in.NullableStruct<{api.current}::{field.type}>({name}, {may_be_null(field, api.api)})" if null else None
     if null:
-        return f"in.Nullable{CALLS[field.type]}({name}, {may_be_null(field, api.api)})"
+        return f"in.{NULLABLE_CALLS[field.type]}({name}, {may_be_null(field, api.api)})"
     return f"in.{CALLS[field.type]}({name})"
 
 
@@ -163,18 +181,16 @@ def read_body(fields, scope, path):
     lines = []
     for field in fields:
         if field.tag is None:
-            condition = between(field.versions, scope.api)
-            lines.append("  " + (f"if ({condition}) " if condition else "") + read_statement(field, scope, path))
+            lines += guarded(between(field.versions, scope.api), read_statement(field, scope, path))
     tagged = [field for field in fields if field.tag is not None]
     if not tagged:
         return lines + [f'  in.Tags("{path}tags");']
     lines += [f'  in.Tags("{path}tags", [&](std::uint32_t tag) {{', "    switch (tag) {"]
     for field in tagged:
-        condition = between(field.versions, scope.api)
         lines.append(f"      case {field.tag}:")
-        if condition and field.versions.first > scope.api.flexible:
-            lines.append(f"        if (!({condition})) return false;")
-        lines += [f"        {read_statement(field, scope, path)}", "        return true;"]
+        if field.versions.first > scope.api.flexible:
+            lines.append(f"        if (version < {field.versions.first}) return false;")
+        lines += [*broken(read_statement(field, scope, path), "        "), "        return true;"]
     return lines + ["      default:", "        return false;", "    }", "  });"]
 
 
@@ -189,7 +205,7 @@ def write_statement(field, scope):
     if field.is_struct():
         return f"out.NullableStruct({name}, {may_be_null(field, scope.api)});" if null else f"Write(out, {name});"
     if null:
-        return f"out.Nullable{CALLS[field.type]}({name}, {may_be_null(field, scope.api)});"
+        return f"out.{NULLABLE_CALLS[field.type]}({name}, {may_be_null(field, scope.api)});"
     return f"out.{CALLS[field.type]}({name});"
 
 
@@ -213,8 +229,7 @@ def write_body(fields, scope):
     lines = []
     for field in fields:
         if field.tag is None:
-            condition = between(field.versions, scope.api)
-            lines.append("  " + (f"if ({condition}) " if condition else "") + write_statement(field, scope))
+            lines += guarded(between(field.versions, scope.api), write_statement(field, scope))
     tagged = sorted((field for field in fields if field.tag is not None), key=lambda field: field.tag)
     lines.append("  TagWriter tags(out);")
     for field in tagged:
@@ -271,8 +286,8 @@ def api_keys(apis):
 def visit_function(name, fields, api):
     lines = [f"template <class Visitor, SameAs<{name}> Message>", "void VisitFields(Visitor& visit, Message& message) {"]
     for field in fields:
-        lines.append(f'  visit("{field.name}", VersionRange{{{field.versions.first}, {field.versions.last}}}, '
-                     f"VersionRange{{{field.null.first}, {field.null.last}}}, message.{field.name});")
+        lines += [f'  visit("{field.name}", {{{field.versions.first}, {field.versions.last}}}, '
+                  f"{{{field.null.first}, {field.null.last}}}, message.{field.name});"]
     return lines + ["}", ""]
 
 
@@ -307,11 +322,14 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     try:
-        apis = read_tables(sys.argv[1])
-    except TableError as error:
-        sys.exit(f"src/kafka/messages/{error}")
+        apis = read_tables(os.path.join(sys.argv[1], "messages"))
+        with open(os.path.join(sys.argv[1], "error_codes.txt"), encoding="utf-8") as file:
+            codes = read_codes(file.read())
+    except (TableError, ValueError) as error:
+        sys.exit(f"generate.py: {error}")
     output = os.path.join(sys.argv[2], "kafka/messages")
     os.makedirs(output, exist_ok=True)
+    write(os.path.join(output, "codes.h"), codes_header(codes))
     write(os.path.join(output, "api_keys.h"), api_keys(apis))
     write(os.path.join(output, "all_messages.h"), all_messages(apis))
     for api in apis:

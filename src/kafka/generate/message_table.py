@@ -18,7 +18,7 @@ class TableError(Exception):
 
 
 class Versions(typing.NamedTuple):
-    """Both ends included; none if `last` is below `first`."""
+    """Both ends included; NO_VERSION if there is none."""
     first: int
     last: int
 
@@ -26,7 +26,8 @@ class Versions(typing.NamedTuple):
         return self.first <= version <= self.last
 
     def within(self, other):
-        return Versions(max(self.first, other.first), min(self.last, other.last))
+        both = Versions(max(self.first, other.first), min(self.last, other.last))
+        return NO_VERSION if both.is_empty() else both
 
     def is_empty(self):
         return self.last < self.first
