@@ -5,7 +5,7 @@
 namespace millrace {
 
 std::shared_ptr<FetchWatches> FetchWatches::Make(PartitionAccess& log, TurnLoop& loop) {
-  std::shared_ptr<FetchWatches> made(new FetchWatches(loop));
+  std::shared_ptr<FetchWatches> made(new FetchWatches);
   made->watches_ = std::make_unique<PartitionWatches>(log, [&loop, weak = made->weak_from_this()] {
     loop.Post([weak] {
       const auto self = weak.lock();

@@ -35,10 +35,9 @@ class FetchWatches : public std::enable_shared_from_this<FetchWatches> {
     std::uint64_t round = 0;  // in which a fetch last armed it
     bool armed = false;
   };
-  explicit FetchWatches(TurnLoop& loop) : loop_(loop) {}
+  FetchWatches() = default;
   void Forget();
 
-  TurnLoop& loop_;
   std::unique_ptr<PartitionWatches> watches_;
   std::unordered_map<const TopicPartition*, Watched> by_partition_;
   std::unordered_map<PartitionWatches::Id, Watched*> by_id_;

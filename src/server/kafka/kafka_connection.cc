@@ -21,7 +21,6 @@ std::int16_t ApiKeyOf(const FrameMemory& frame) {
 KafkaConnection::KafkaConnection(TurnLoop& loop, FramePool& pool, ByteBudget& budget, const ConnectionLimits& limits,
                                  RequestHandler handler, std::string peer)
     : loop_(loop),
-      budget_(budget),
       handler_(std::move(handler)),
       bytes_(budget, limits.bytes_max),
       frames_(pool, bytes_, limits.request_bytes_max),

@@ -84,7 +84,6 @@ class KafkaConnection final : public RequestOwner, public std::enable_shared_fro
   void Close(std::string why);
 
   TurnLoop& loop_;
-  ByteBudget& budget_;
   const RequestHandler handler_;
   ConnectionBytes bytes_;
   InboundFrames frames_;
