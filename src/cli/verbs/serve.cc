@@ -37,10 +37,10 @@ Command ServeCommand() {
       .place = Place::kEngine,
       .flags = Flags(),
       .details =
-          "Runs until SIGTERM or Ctrl-C: then takes nobody in any more, answers fetches that wait, finishes what is "
-          "in\n"
-          "flight, syncs, and exits 0 (130 by Ctrl-C). A second signal ends it at once; nothing acknowledged is lost.\n"
-          "Without --data-dir the log is in ./millrace-data. Settings named server.… and topic_defaults.… are its own.",
+          "Runs until SIGTERM or Ctrl-C: then takes nobody in any more, answers fetches that wait, finishes "
+          "what is in flight, syncs, and exits 0 (130 by Ctrl-C). A second signal ends it at once; nothing "
+          "acknowledged is lost. Without --data-dir the log is in ./millrace-data. Settings named server.… and "
+          "topic_defaults.… are its own.",
       .examples = {"millrace serve --data-dir ./log", "millrace serve --store s3://logs/prod --listen localhost:9092",
                    "millrace serve --listen :9092 --plaintext-beyond-loopback --advertise log.example:9092"},
       .run = Run,
