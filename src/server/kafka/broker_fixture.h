@@ -237,7 +237,7 @@ class BrokerFixture : public ::testing::Test {
       partitions[0].fetch_offset = wanted[i].offset;
       partitions[0].partition_max_bytes = wanted[i].bytes_max;
       partitions[0].current_leader_epoch = wanted[i].epoch;
-      topics[i].topic = wanted[i].topic;
+      topics[i].topic = Keep(arena_, wanted[i].topic);
       topics[i].partitions = partitions;
     }
     kafka::FetchRequest request;
