@@ -36,7 +36,7 @@ endforeach()
 add_custom_target(millrace_library DEPENDS millrace_shared millrace_static)
 
 install(DIRECTORY include/millrace DESTINATION include FILES_MATCHING PATTERN *.h)
-install(FILES LICENSE docs/api.md docs/cli.md docs/cursors.md docs/s3.md DESTINATION share/doc/millrace)
+install(FILES LICENSE docs/api.md docs/cli.md docs/cursors.md docs/s3.md docs/serve.md DESTINATION share/doc/millrace)
 install(TARGETS millrace_shared EXPORT millrace LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS millrace_static EXPORT millrace_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 

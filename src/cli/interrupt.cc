@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
 #include <system_error>
 #include <thread>
@@ -23,15 +24,15 @@ namespace {
 
 using Time = std::chrono::steady_clock;
 
-sigset_t InterruptSet() {
+sigset_t SetOf(std::initializer_list<int> signals) {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGINT);
+  for (const int signal : signals) sigaddset(&set, signal);
   return set;
 }
 
-void ChangeMask(int how) {
-  const sigset_t set = InterruptSet();
+void ChangeMask(int how, std::initializer_list<int> signals) {
+  const sigset_t set = SetOf(signals);
   ::pthread_sigmask(how, &set, nullptr);
 }
 
@@ -82,7 +83,7 @@ struct Interrupt::State {
   const int changed = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);  // something below is for the listener to see
   const int stopped = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   std::stop_source source;
-  std::atomic<bool> raised = false, over = false;
+  std::atomic<bool> raised = false, over = false, terminated = false;
   std::atomic<int> reader = -1;
   std::atomic<std::int64_t> grace_ms = 1'000;
   Time::time_point since;  // of the listener: when SIGINT came
@@ -107,6 +108,8 @@ void Interrupt::State::AfterStop() const {
 }
 
 void Interrupt::State::Listen() {
+  // Until a verb obeys it, it is for another thread, and ends the program.
+  ChangeMask(SIG_BLOCK, {SIGTERM});
   while (!over) {
     std::array<pollfd, 3> entries{pollfd{raised ? -1 : signals, POLLIN, 0}, pollfd{changed, POLLIN, 0},
                                   pollfd{reader, 0, 0}};
@@ -119,9 +122,9 @@ void Interrupt::State::Listen() {
     }
     if (entries[0].revents != 0) {
       signalfd_siginfo taken;
-      (void)!::read(signals, &taken, sizeof taken);
-      // The next one goes to this thread's handler, which ends the program, whatever a callback of the stop waits for.
-      ChangeMask(SIG_UNBLOCK);
+      if (::read(signals, &taken, sizeof taken) == sizeof taken && taken.ssi_signo == SIGTERM) terminated = true;
+      // The next one is for this thread and ends the program, whatever a callback of the stop waits for.
+      ChangeMask(SIG_UNBLOCK, {SIGINT, SIGTERM});
       since = Time::now();
       raised = true;
       Stop();
@@ -131,8 +134,8 @@ void Interrupt::State::Listen() {
 }
 
 Interrupt::Interrupt() : state_(std::make_unique<State>()) {
-  ChangeMask(SIG_BLOCK);
-  const sigset_t set = InterruptSet();
+  ChangeMask(SIG_BLOCK, {SIGINT});
+  const sigset_t set = SetOf({SIGINT});
   state_->signals = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (state_->whole()) {
     try {
@@ -141,7 +144,7 @@ Interrupt::Interrupt() : state_(std::make_unique<State>()) {
     } catch (const std::system_error&) {  // no thread to be had
     }
   }
-  ChangeMask(SIG_UNBLOCK);
+  ChangeMask(SIG_UNBLOCK, {SIGINT});
 }
 
 Interrupt::~Interrupt() {
@@ -164,6 +167,15 @@ bool Interrupt::WatchReader(int descriptor) {
   return true;
 }
 
-void Interrupt::AllowGrace() { state_->grace_ms = 10'000; }
+void Interrupt::AllowGrace(std::chrono::milliseconds grace) { state_->grace_ms = grace.count(); }
+
+void Interrupt::ObeyTermination() {
+  if (!state_->listener.joinable()) return;
+  ChangeMask(SIG_BLOCK, {SIGTERM});
+  const sigset_t set = SetOf({SIGINT, SIGTERM});
+  (void)::signalfd(state_->signals, &set, 0);
+}
+
+bool Interrupt::Terminated() const { return state_->terminated; }
 
 }  // namespace millrace

@@ -36,8 +36,13 @@ class Interrupt {
   /// From now on a stop is also asked for when `descriptor` has no reader any more (the end of a pipe, a terminal).
   /// False: that cannot be watched.
   bool WatchReader(int descriptor);
-  /// For a verb that looks at Stopped() between its steps: it is given ten seconds to end by itself; others have one.
-  void AllowGrace();
+  /// For a verb that looks at Stopped() between its steps: it is given so long to end by itself; others have a second.
+  void AllowGrace(std::chrono::milliseconds grace = std::chrono::seconds(10));
+  /// SIGTERM asks for a stop too from now on; a second one ends the program by the signal. Called by the verb's thread
+  /// before it starts others.
+  void ObeyTermination();
+  /// The stop was asked for by SIGTERM.
+  [[nodiscard]] bool Terminated() const;
 
  private:
   struct State;

@@ -5,12 +5,14 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <span>
 #include <system_error>
 #include <utility>
 
 #include "base/try.h"
 #include "cli/parse/configuration_file.h"
 #include "cli/parse/engine_settings.h"
+#include "cli/parse/server_settings.h"
 
 namespace millrace {
 namespace {
@@ -29,6 +31,22 @@ Result<void> Set(Configuration& to, const EngineSetting& setting, std::string_vi
   return {};
 }
 
+Result<void> Set(Configuration& to, const ServerSetting& setting, std::string_view value, std::string origin) {
+  if (!setting.set(to.server, value)) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("{} takes {}, not \"{}\"", setting.name, setting.wanted, value));
+  }
+  to.origins.insert_or_assign(std::string(setting.name), std::move(origin));
+  return {};
+}
+
+/// One of a log or of a server.
+Result<void> SetByName(Configuration& to, std::string_view name, std::string_view value, const std::string& origin) {
+  if (const ServerSetting* setting = FindServerSetting(name)) return Set(to, *setting, value, origin);
+  MR_ASSIGN_OR_RETURN(const EngineSetting* setting, FindEngineSetting(name));
+  return Set(to, *setting, value, origin);
+}
+
 std::optional<std::filesystem::path> FindFile(const Arguments& arguments) {
   if (auto named = arguments.Text("--config-file")) return *named;
   for (const char* path : {"./millrace.toml", "/etc/millrace/millrace.toml"}) {
@@ -41,20 +59,25 @@ std::optional<std::filesystem::path> FindFile(const Arguments& arguments) {
 Result<void> TakeFile(Configuration& to, const std::filesystem::path& path) {
   MR_ASSIGN_OR_RETURN(const std::vector<FileSetting> settings, ReadConfigurationFile(path));
   for (const FileSetting& one : settings) {
-    auto setting = FindEngineSetting(one.name);
-    if (!setting) return setting.error().WithContext(one.place);
-    if (auto set = Set(to, **setting, one.value, one.place); !set) return set.error().WithContext(one.place);
+    if (auto set = SetByName(to, one.name, one.value, one.place); !set) return set.error().WithContext(one.place);
   }
   return {};
 }
 
-Result<void> TakeEnvironment(Configuration& to, const Environment& environment) {
-  for (const EngineSetting& setting : EngineSettings()) {
+template <class Setting>
+Result<void> TakeVariables(Configuration& to, std::span<const Setting> settings, const Environment& environment) {
+  for (const Setting& setting : settings) {
     const std::string variable = setting.variable();
     auto value = environment(variable.c_str());
     if (!value) continue;
     if (auto set = Set(to, setting, *value, variable); !set) return set.error().WithContext(variable);
   }
+  return {};
+}
+
+Result<void> TakeEnvironment(Configuration& to, const Environment& environment) {
+  MR_TRY(TakeVariables(to, EngineSettings(), environment));
+  MR_TRY(TakeVariables(to, ServerSettings(), environment));
   if (auto directory = environment(kDirectoryVariable)) {
     MR_ASSIGN_OR_RETURN(const EngineSetting* setting, FindEngineSetting("engine.data_dir"));
     MR_TRY(Set(to, *setting, *directory, kDirectoryVariable));
@@ -67,9 +90,8 @@ Result<void> TakeFlags(Configuration& to, const Arguments& arguments) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos)
       return Error(ErrorCode::kInvalidArgument, fmt::format("--set takes SETTING=VALUE, not \"{}\"", text));
-    auto setting = FindEngineSetting(std::string_view(text).substr(0, equals));
-    if (!setting) return setting.error().WithContext("--set");
-    if (auto set = Set(to, **setting, std::string_view(text).substr(equals + 1), "--set"); !set)
+    const std::string_view name = std::string_view(text).substr(0, equals);
+    if (auto set = SetByName(to, name, std::string_view(text).substr(equals + 1), "--set"); !set)
       return set.error().WithContext("--set");
   }
   for (const auto& [flag, name] : kFlags) {

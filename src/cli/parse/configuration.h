@@ -10,6 +10,7 @@
 #include "cli/parse/arguments.h"
 #include "millrace/options.h"
 #include "millrace/result.h"
+#include "server/server_options.h"
 
 namespace millrace {
 
@@ -19,6 +20,7 @@ Environment ProcessEnvironment();
 
 struct Configuration {
   EngineOptions options;
+  ServerOptions server;
   std::map<std::string, std::string, std::less<>> origins;  // setting to who set it; absent: the default holds
 
   /// Who set it: "--set", "MILLRACE_ENGINE__SYNC", "./millrace.toml:3:1", "default".

@@ -8,6 +8,8 @@
 #include <optional>
 #include <vector>
 
+#include "cli/parse/server_settings.h"
+#include "cli/parse/setting_variable.h"
 #include "text/nearest_name.h"
 #include "text/units.h"
 
@@ -154,17 +156,7 @@ std::span<const EngineSetting> EngineSettings() {
   return kSettings;
 }
 
-std::string EngineSetting::variable() const {
-  std::string variable = "MILLRACE_";
-  for (const char c : name) {
-    if (c == '.') {
-      variable += "__";
-    } else {
-      variable += c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-    }
-  }
-  return variable;
-}
+std::string EngineSetting::variable() const { return SettingVariable(name); }
 
 Result<const EngineSetting*> FindEngineSetting(std::string_view name) {
   std::vector<std::string_view> names;
@@ -172,6 +164,7 @@ Result<const EngineSetting*> FindEngineSetting(std::string_view name) {
     if (setting.name == name) return &setting;
     names.push_back(setting.name);
   }
+  for (const ServerSetting& setting : ServerSettings()) names.push_back(setting.name);
   const auto nearest = NearestName(name, names);
   return Error(ErrorCode::kInvalidArgument, fmt::format("there is no setting \"{}\"", name),
                nearest ? fmt::format("Did you mean {}?", *nearest) : "`millrace config show` lists all.");

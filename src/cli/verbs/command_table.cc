@@ -68,15 +68,25 @@ std::size_t NextVerb(std::span<const std::string> words, std::size_t from) {
 
 std::span<const Command> Commands() {
   static const std::vector<Command> kCommands{
-      ProduceCommand(),     ConsumeCommand(),       TailCommand(),          TopicCreateCommand(),
-      TopicListCommand(),   TopicDescribeCommand(), TopicAlterCommand(),    TopicAddPartitionsCommand(),
-      TopicTrimCommand(),   TopicRemoveCommand(),   GroupListCommand(),     GroupDescribeCommand(),
-      GroupLagCommand(),    GroupSeekCommand(),     GroupRemoveCommand(),   CursorListCommand(),
-      CursorReadCommand(),  CursorPeekCommand(),    CursorSeekCommand(),    CursorRemoveCommand(),
-      SegmentListCommand(), SegmentUploadCommand(), SegmentVerifyCommand(), SegmentCatCommand(),
-      WalListCommand(),     WalVerifyCommand(),     WalRecycleCommand(),    InspectCommand(),
-      MaintainCommand(),    StatusCommand(),        DoctorCommand(),        BenchCommand(),
-      ConfigShowCommand(),  CompletionCommand(),    HelpCommand(),          VersionCommand(),
+      ServeCommand(),         DevCommand(),
+      ProduceCommand(),       ConsumeCommand(),
+      TailCommand(),          TopicCreateCommand(),
+      TopicListCommand(),     TopicDescribeCommand(),
+      TopicAlterCommand(),    TopicAddPartitionsCommand(),
+      TopicTrimCommand(),     TopicRemoveCommand(),
+      GroupListCommand(),     GroupDescribeCommand(),
+      GroupLagCommand(),      GroupSeekCommand(),
+      GroupRemoveCommand(),   CursorListCommand(),
+      CursorReadCommand(),    CursorPeekCommand(),
+      CursorSeekCommand(),    CursorRemoveCommand(),
+      SegmentListCommand(),   SegmentUploadCommand(),
+      SegmentVerifyCommand(), SegmentCatCommand(),
+      WalListCommand(),       WalVerifyCommand(),
+      WalRecycleCommand(),    InspectCommand(),
+      MaintainCommand(),      StatusCommand(),
+      DoctorCommand(),        BenchCommand(),
+      ConfigShowCommand(),    CompletionCommand(),
+      HelpCommand(),          VersionCommand(),
   };
   return kCommands;
 }

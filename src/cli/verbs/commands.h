@@ -5,6 +5,8 @@
 
 namespace millrace {
 
+Command ServeCommand();
+Command DevCommand();
 Command ProduceCommand();
 Command ConsumeCommand();
 Command TailCommand();

@@ -2,6 +2,7 @@
 #include "cli/parse/arguments.h"
 #include "cli/parse/configuration.h"
 #include "cli/parse/engine_settings.h"
+#include "cli/parse/server_settings.h"
 #include "cli/verbs/commands.h"
 #include "text/json_writer.h"
 #include "text/table.h"
@@ -9,15 +10,29 @@
 namespace millrace {
 namespace {
 
+struct Row {
+  std::string_view name;
+  std::string value;
+};
+
+std::vector<Row> Rows(const Configuration& configuration) {
+  std::vector<Row> rows;
+  for (const EngineSetting& setting : EngineSettings())
+    rows.push_back({setting.name, setting.show(configuration.options)});
+  for (const ServerSetting& setting : ServerSettings())
+    rows.push_back({setting.name, setting.show(configuration.server)});
+  return rows;
+}
+
 Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(const Configuration configuration, Configure(session.arguments, ProcessEnvironment()));
   if (session.arguments.Has("--json")) {
     std::string text;
     JsonWriter json(text);
     json.BeginObject().Member("schema", "millrace.config.v1").Key("settings").BeginArray();
-    for (const EngineSetting& setting : EngineSettings()) {
-      json.BeginObject().Member("name", setting.name).Member("value", setting.show(configuration.options));
-      json.Member("origin", configuration.OriginOf(setting.name)).EndObject();
+    for (const Row& row : Rows(configuration)) {
+      json.BeginObject().Member("name", row.name).Member("value", row.value);
+      json.Member("origin", configuration.OriginOf(row.name)).EndObject();
     }
     json.EndArray().EndObject();
     session.out.Write(text + '\n');
@@ -26,10 +41,10 @@ Result<ExitCode> Run(Session& session) {
   const bool origin = session.arguments.Has("--origin");
   Table table(origin ? std::vector<std::string_view>{"SETTING", "VALUE", "SET BY"}
                      : std::vector<std::string_view>{"SETTING", "VALUE"});
-  for (const EngineSetting& setting : EngineSettings()) {
-    std::vector<Cell> row{Cell::Text(setting.name), Cell::Text(setting.show(configuration.options))};
-    if (origin) row.push_back(Cell::Text(configuration.OriginOf(setting.name)));
-    table.Add(std::move(row));
+  for (const Row& row : Rows(configuration)) {
+    std::vector<Cell> cells{Cell::Text(row.name), Cell::Text(row.value)};
+    if (origin) cells.push_back(Cell::Text(configuration.OriginOf(row.name)));
+    table.Add(std::move(cells));
   }
   session.out.Write(table);
   return ExitCode::kOk;
@@ -40,7 +55,7 @@ Result<ExitCode> Run(Session& session) {
 Command ConfigShowCommand() {
   return {
       .words = "config show",
-      .summary = "Print every setting of a log: by flag, else environment, else file, else default",
+      .summary = "Print every setting of a log and its server: by flag, else environment, else file, else default",
       .place = Place::kEngine,
       .flags =
           {

@@ -1,0 +1,62 @@
+// One thread that waits for sockets, timers and posted tasks, and runs them in turns:
+//
+//   wait ─► whatever is ready ─► the end of the turn (commit, flush) ─► timers that are due ─► its end again ─► wait
+//
+// Boost.Asio waits below it and is included nowhere else.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "millrace/result.h"
+#include "server/turn_loop.h"
+
+namespace millrace {
+
+class EventLoop final : public TurnLoop {
+ public:
+  /// kUnavailable: the system gives no descriptors.
+  static Result<std::unique_ptr<EventLoop>> Open();
+  ~EventLoop() override;
+
+  /// Called at the end of every turn. Set before Run.
+  void OnTurnEnd(Task task);
+  /// Runs turns on this thread until Stop; what is posted from then on is dropped.
+  void Run();
+  /// From any thread. The turn at hand is finished.
+  void Stop();
+
+  [[nodiscard]] Time Now() const override;
+  void Post(Task task) override;
+  TimerId StartTimer(Time at, Task task) override;
+  void StopTimer(TimerId timer) override;
+
+  struct State;
+  [[nodiscard]] State& state() { return *state_; }
+
+ private:
+  explicit EventLoop(std::unique_ptr<State> state);
+  const std::unique_ptr<State> state_;
+};
+
+/// Waits for a descriptor that its owner reads, writes and closes. Of the loop's thread; the loop outlives it.
+class Readiness {
+ public:
+  Readiness(EventLoop& loop, int descriptor);
+  /// Nothing is called any more. The descriptor stays open.
+  ~Readiness();
+  Readiness(const Readiness&) = delete;
+  Readiness& operator=(const Readiness&) = delete;
+
+  /// The loop watches it. False: the system does not let it.
+  [[nodiscard]] bool open() const;
+  // Each calls once, in a later turn; not again until asked anew. One wait of each kind at a time.
+  void AwaitReadable(TurnLoop::Task ready);
+  void AwaitWritable(TurnLoop::Task ready);
+
+ private:
+  struct State;
+  const std::shared_ptr<State> state_;
+};
+
+}  // namespace millrace
