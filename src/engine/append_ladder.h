@@ -43,17 +43,17 @@ class AppendLadder {
   /// The rung above `reached`; none: `asked` is reached. What is staged stands on kOs.
   static std::optional<Durability> RungAbove(Durability reached, Durability asked);
   /// Call once after staging, before any wait: an upload that is asked for goes along with the sync.
-  void Begin(UploadLane& lane, const StagedAppend& append);
+  void Begin(PartitionUpload& upload, const StagedAppend& append);
   /// The first rung that `append` still waits for; none: it has its receipt; an error: the failure that is its outcome.
-  [[nodiscard]] Result<std::optional<Durability>> Missing(const UploadLane& lane, const StagedAppend& append,
+  [[nodiscard]] Result<std::optional<Durability>> Missing(const PartitionUpload& upload, const StagedAppend& append,
                                                           const RungFailures& failures) const;
   /// Calls `done` once `append` stands on `rung` (inline if it does), or with the reason why it never will, under no
   /// lock.
-  void OnRung(Durability rung, UploadLane& lane, const StagedAppend& append,
+  void OnRung(Durability rung, PartitionUpload& upload, const StagedAppend& append,
               std::move_only_function<void(const Result<void>&)> done);
 
  private:
-  [[nodiscard]] bool StandsOn(Durability rung, const UploadLane& lane, const StagedAppend& append) const;
+  [[nodiscard]] bool StandsOn(Durability rung, const PartitionUpload& upload, const StagedAppend& append) const;
 
   Wal& wal_;
   UploadSchedule& uploads_;

@@ -80,10 +80,10 @@ class AppendLadderTest : public ::testing::Test {
   }
   void MakeTiered(Offset end) {
     partition_.log().AdvanceTieredEnd(end);
-    uploads_.OnTieredEnd(partition_.lane(), end);
+    uploads_.OnTieredEnd(partition_.upload(), end);
   }
   std::optional<Durability> Missing(const StagedAppend& append, const RungFailures& failures = {}) {
-    return ladder_.Missing(partition_.lane(), append, failures).value();
+    return ladder_.Missing(partition_.upload(), append, failures).value();
   }
 
   SimClock clock_;
@@ -145,7 +145,7 @@ TEST_F(AppendLadderTest, AFailureIsTheOutcomeOfThoseItConcernsWhileTheyStandBelo
   failures.disk = {Error(ErrorCode::kUnavailable, "disk"), first.wal_end};
   failures.object = {Error(ErrorCode::kPermissionDenied, "object"), first.end};
   const auto outcome = [&](const StagedAppend& append) {
-    return CodeOf(ladder_.Missing(partition_.lane(), append, failures));
+    return CodeOf(ladder_.Missing(partition_.upload(), append, failures));
   };
   EXPECT_EQ(outcome(first), ErrorCode::kUnavailable);
   EXPECT_EQ(outcome(second), std::nullopt);

@@ -95,7 +95,7 @@ Result<AppendReceipt> Appender::Finish(Partition& partition, Buffer batch, std::
                         .reached = Durability::kOs,
                         .partition = partition.name().partition};
   const StagedAppend staged{.wal_end = appended.wal_end, .end = appended.end, .asked = durability};
-  ladder_.Begin(partition.lane(), staged);
+  ladder_.Begin(partition.upload(), staged);
   while (const auto rung = AppendLadder::RungAbove(receipt.reached, staged.asked)) {
     if (auto reached = AwaitRung(partition, *rung, staged, deadline); !reached)
       return reached.error().WithContext(fmt::format("{} {}", At(partition, appended.base), BelowRung(*rung)));
@@ -146,7 +146,7 @@ Result<void> Appender::AwaitTiered(Partition& partition, const StagedAppend& app
     std::optional<Result<void>> result MR_GUARDED_BY(mutex);
   };
   const auto outcome = std::make_shared<Outcome>();
-  ladder_.OnRung(Durability::kObject, partition.lane(), append, [outcome](const Result<void>& result) {
+  ladder_.OnRung(Durability::kObject, partition.upload(), append, [outcome](const Result<void>& result) {
     MutexLock lock(outcome->mutex);
     MR_CHECK(!outcome->result);  // told once
     outcome->result = result;

@@ -78,7 +78,7 @@ Result<void> AsyncAppends::TryAppend(Partition& partition, Buffer& batch, std::i
   }
   partition.log().Run(std::move(effects));
   partition.OnAppended(bytes);
-  ladder_.Begin(partition.lane(), staged);
+  ladder_.Begin(partition.upload(), staged);
   Arm(partition);
   return {};
 }
@@ -116,7 +116,7 @@ void AsyncAppends::Arm(Partition& partition) {
     if (rung == Durability::kDisk) awaited.wal_end = std::max(awaited.wal_end, queue.items.back().wal_end);
   }
   if (!rung) return Signal(partition);
-  ladder_.OnRung(*rung, partition.lane(), awaited,
+  ladder_.OnRung(*rung, partition.upload(), awaited,
                  [this, &partition, rung = *rung, awaited](const Result<void>& reached) {
                    OnRung(partition, rung, awaited, reached);
                  });
@@ -141,7 +141,7 @@ void AsyncAppends::OnRung(Partition& partition, Durability rung, const StagedApp
 }
 
 Result<std::optional<Durability>> AsyncAppends::MissingOf(Partition& partition, AsyncQueue& queue, const Item& item) {
-  return ladder_.Missing(partition.lane(), StagedOf(item), queue.failures);
+  return ladder_.Missing(partition.upload(), StagedOf(item), queue.failures);
 }
 
 bool AsyncAppends::Complete(Partition& partition) {

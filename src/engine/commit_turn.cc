@@ -157,7 +157,7 @@ void CommitTurn::State::Commit() {
   {
     const CallGate::Pass pass(&access.calls());
     for (Entry& entry : group.entries) {
-      access.ladder().Begin(PartitionAccess::PartitionOf(entry.partition).lane(), entry.append);
+      access.ladder().Begin(PartitionAccess::PartitionOf(entry.partition).upload(), entry.append);
       if (AppendLadder::RungAbove(Durability::kOs, entry.append.asked))
         sync_end = std::max(sync_end.value_or(entry.append.wal_end), entry.append.wal_end);
     }
@@ -204,7 +204,7 @@ void CommitTurn::State::ClimbOn(std::uint64_t id, Group& group, std::size_t inde
   }
   entry.outcome.reached = Durability::kDisk;
   if (!AppendLadder::RungAbove(Durability::kDisk, entry.append.asked)) return Tell(group, entry);
-  access.ladder().OnRung(Durability::kObject, PartitionAccess::PartitionOf(entry.partition).lane(), entry.append,
+  access.ladder().OnRung(Durability::kObject, PartitionAccess::PartitionOf(entry.partition).upload(), entry.append,
                          [mailbox = mailbox, id, index](const Result<void>& reached) {
                            mailbox->Send({.group = id, .entry = index, .reached = reached});
                          });

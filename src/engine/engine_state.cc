@@ -317,10 +317,10 @@ Result<void> Engine::State::KeepTime(std::chrono::milliseconds moved_min) {
 }
 
 /// From an uploader, under no lock.
-void Engine::State::TellUpload(const UploadLane& lane, const Error* error) {
+void Engine::State::TellUpload(const PartitionUpload& upload, const Error* error) {
   if (error != nullptr && error->code() == ErrorCode::kClosed) return;  // we end
   Event event{.kind = error == nullptr ? EventKind::kUploadsResumed : EventKind::kUploadFailing,
-              .partition = lane.partition().log().name()};
+              .partition = upload.partition().log().name()};
   const std::string where = fmt::format("{}/{}", event.partition.topic, event.partition.partition.value());
   event.message = error == nullptr ? "uploads of " + where + " succeed again"
                                    : "an upload of " + where + " failed and is tried again";
@@ -363,7 +363,8 @@ void Engine::State::TellRecovered() {
 
 Result<void> Engine::State::Recover() {
   MR_TRY(StartTime());
-  uploader_.schedule().SetListener([this](const UploadLane& lane, const Error* error) { TellUpload(lane, error); });
+  uploader_.schedule().SetListener(
+      [this](const PartitionUpload& upload, const Error* error) { TellUpload(upload, error); });
   MR_ASSIGN_OR_RETURN(const auto topics, TopicCatalog(*components_.metadata).Topics());
   for (const TopicRow& row : topics) MR_TRY(AddTopic(row));
   Replay replay(registry_);

@@ -100,7 +100,7 @@ class Engine::State {
   OnCorrected TellCorrected();
   void TellCache(const BackgroundFailure& failure);
   void TellRecovered();
-  void TellUpload(const UploadLane& lane, const Error* error);
+  void TellUpload(const PartitionUpload& upload, const Error* error);
 
   // Closing (engine_state.cc).
   Result<void> Close();

@@ -57,7 +57,7 @@ Result<std::vector<TopicDescription>> Engine::DescribeTopics() noexcept {
         described.damage = partition->log().damage_found();
         described.broken = partition->log().broken();
         described.upload_pending_bytes = partition->log().pending().bytes;
-        described.upload_failure = state.uploader_.schedule().Failure(partition->lane());
+        described.upload_failure = state.uploader_.schedule().Failure(partition->upload());
         const auto row = std::ranges::lower_bound(*rows, partition->key(), {}, &PartitionRow::key);
         if (row == rows->end() || row->key != partition->key()) continue;
         described.bytes_object = row->segment_bytes;

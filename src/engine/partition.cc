@@ -18,7 +18,7 @@ Partition::Partition(const TopicSettings& settings, TopicPartition name, const P
            row, context.wal, context.tail_cache, context.clock),
       segments_(context.metadata, row.key, context.clock),
       reader_(log_, segments_, context.read),
-      lane_(*this),
+      upload_(*this),
       row_(row) {}
 
 Partition::~Partition() {
@@ -38,7 +38,7 @@ Result<void> Partition::Start() {
   auto finished = log_.FinishRecovery();  // a broken partition answers every call with this; the others open
   MR_CHECK(finished.has_value() != log_.broken().has_value(), key().topic.value(), key().partition.value());
   if (!finished) broken_.emplace(finished.error());
-  context_.uploads.Add(lane_);
+  context_.uploads.Add(upload_);
   return finished;
 }
 
@@ -50,7 +50,7 @@ void Partition::End(const Error& error) {
     ended_.store(ended_owner_.get(), std::memory_order_release);
   }
   log_.Interrupt(error);
-  context_.uploads.EndLane(lane_, error);
+  context_.uploads.EndUpload(upload_, error);
 }
 
 void Partition::Suspend(const Error& error) {
@@ -92,7 +92,7 @@ void Partition::OnRow(const PartitionRow& row) {
   MR_DCHECK(log_.offsets().tiered_end >= row.tiered_end && log_.offsets().log_start >= row.log_start,
             row.tiered_end.value(), row.log_start.value());
   segments_.DropBelow(row.log_start);
-  context_.uploads.OnTieredEnd(lane_, row.tiered_end);
+  context_.uploads.OnTieredEnd(upload_, row.tiered_end);
 }
 
 OffsetBounds Partition::bounds() const {

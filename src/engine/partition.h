@@ -82,7 +82,7 @@ class Partition final : public TieredPartition, public PartitionSource {
   }
 
   PartitionLog& log() override { return log_; }
-  UploadLane& lane() override { return lane_; }
+  PartitionUpload& upload() override { return upload_; }
   PartitionReader& reader() { return reader_; }
   SegmentMap& segments() { return segments_; }
   /// Of its topic.
@@ -110,7 +110,7 @@ class Partition final : public TieredPartition, public PartitionSource {
   void OnAppended(std::uint64_t bytes) {
     appends_.fetch_add(1, std::memory_order_relaxed);
     appended_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-    context_.uploads.OnAppend(lane_, bytes);
+    context_.uploads.OnAppend(upload_, bytes);
   }
   [[nodiscard]] std::uint64_t appends() const { return appends_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t appended_bytes() const { return appended_bytes_.load(std::memory_order_relaxed); }
@@ -121,7 +121,7 @@ class Partition final : public TieredPartition, public PartitionSource {
   PartitionLog log_;
   SegmentMap segments_;
   PartitionReader reader_;
-  UploadLane lane_;
+  PartitionUpload upload_;
   AsyncQueue async_;
   std::atomic<std::uint64_t> appends_{0}, appended_bytes_{0};
   std::atomic<const Error*> ended_{nullptr};

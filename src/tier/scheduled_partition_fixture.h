@@ -14,7 +14,7 @@ namespace millrace {
 class ScheduledPartition final : public TieredPartition {
  public:
   PartitionLog& log() override { return *fixture_.log; }
-  UploadLane& lane() override { return lane_; }
+  PartitionUpload& upload() override { return upload_; }
   [[nodiscard]] TopicOptions options() const override { return {}; }
   [[nodiscard]] SegmentTotals totals() const override { return {}; }
   void OnSegment(const SegmentRow&) override {}
@@ -22,12 +22,12 @@ class ScheduledPartition final : public TieredPartition {
   void Append(UploadSchedule& schedule, std::size_t bytes) {
     fixture_.Append(1, bytes);
     ASSERT_TRUE(log().Sync({}));
-    schedule.OnAppend(lane_, bytes);
+    schedule.OnAppend(upload_, bytes);
   }
 
  private:
   LogFixture fixture_;
-  UploadLane lane_{*this};
+  PartitionUpload upload_{*this};
 };
 
 }  // namespace millrace

@@ -85,8 +85,8 @@ Result<bool> SegmentUploader::UploadOnce() {
   };
   if (Planted(Bug::kTierGapNotCommitted)) {
     for (const Part& gap : std::exchange(gaps, {})) {
-      gap.claim.lane->partition().log().AdvanceTieredEnd(gap.cut.segment.end);
-      schedule_.OnTieredEnd(*gap.claim.lane, gap.cut.segment.end);
+      gap.claim.upload->partition().log().AdvanceTieredEnd(gap.cut.segment.end);
+      schedule_.OnTieredEnd(*gap.claim.upload, gap.cut.segment.end);
       schedule_.Landed(gap.claim);
     }
   }
@@ -99,8 +99,8 @@ Result<bool> SegmentUploader::UploadOnce() {
 /// Gives the claim back if there is nothing to publish of it; `error` then says why, if it was one.
 std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim claim, RowsOfTopics& rows,
                                                                 std::optional<Error>& error) {
-  UploadLane& lane = *claim.lane;
-  PartitionLog& log = lane.partition().log();
+  PartitionUpload& upload = *claim.upload;
+  PartitionLog& log = upload.partition().log();
   const auto fail = [&](const Error& reason, UploadSchedule::Outcome outcome) {
     error = reason;
     schedule_.Failed(claim, reason, outcome);
@@ -112,7 +112,7 @@ std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim clai
   if (!durable_end) return fail(durable_end.error(), UploadSchedule::Outcome::kKnown);
   // What all cursors have passed is not uploaded. Should this fail, it is: that costs, and does no harm.
   if (const auto forgot =
-          ForgetConsumed(lane.partition(), metadata_, options_.time == nullptr ? clock_ : *options_.time);
+          ForgetConsumed(upload.partition(), metadata_, options_.time == nullptr ? clock_ : *options_.time);
       forgot && *forgot)
     schedule_.Resynced(claim);
   if (*durable_end <= claim.begin) {
@@ -128,13 +128,13 @@ std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim clai
   MR_DCHECK(part.cut.segment.end <= *durable_end, part.cut.segment.end.value(), durable_end->value());
   part.claim.bytes = part.cut.raw_bytes;
   schedule_.Built(part.claim, part.cut.segment.end, claim.bytes);
-  if (part.cut.damage) schedule_.Damaged(lane, *part.cut.damage);
+  if (part.cut.damage) schedule_.Damaged(upload, *part.cut.damage);
   return part;
 }
 
 /// After an unknown outcome: what metadata has of this partition by now.
 Result<void> SegmentUploader::Resync(UploadClaim& claim, RowsOfTopics& known) {
-  TieredPartition& partition = claim.lane->partition();
+  TieredPartition& partition = claim.upload->partition();
   const PartitionKey& key = partition.log().key();
   MR_ASSIGN_OR_RETURN(const auto* rows, RowsOf(key.topic, known));
   const auto row = std::ranges::lower_bound(*rows, key, {}, &PartitionRow::key);
@@ -179,7 +179,7 @@ Result<void> SegmentUploader::Publish(std::vector<Part> parts) {
     return failed;
   }
   if (Planted(Bug::kTierTrimBeforeCommit))
-    for (const Part& part : parts) part.claim.lane->partition().log().AdvanceTieredEnd(part.cut.segment.end);
+    for (const Part& part : parts) part.claim.upload->partition().log().AdvanceTieredEnd(part.cut.segment.end);
   MR_TRY(Commit(object, parts));
   objects_made_.fetch_add(1, std::memory_order_relaxed);
   bytes_made_.fetch_add(object.size_bytes, std::memory_order_relaxed);
@@ -210,7 +210,7 @@ std::vector<SegmentCommit> SegmentUploader::Commits(const ObjectRow& object, con
     const BuiltSegment& segment = parts[i].cut.segment;
     MR_CHECK(begins[i] + segment.size_bytes <= object.size_bytes, begins[i], segment.size_bytes, object.size_bytes);
     MR_CHECK((object.id == ObjectId{}) == parts[i].cut.damage.has_value(), object.key, segment.base.value());
-    commits.push_back({.segment = {.partition = parts[i].claim.lane->partition().log().key(),
+    commits.push_back({.segment = {.partition = parts[i].claim.upload->partition().log().key(),
                                    .base = segment.base,
                                    .end = segment.end,
                                    .object = object.id,
@@ -246,8 +246,9 @@ Result<void> SegmentUploader::Commit(const ObjectRow& object, std::vector<Part>&
     parts.resize(to);
     begins.resize(to);
   };
-  keep(
-      [&](const Part& part) { return std::ranges::find(claims, part.claim.lane, &UploadClaim::lane) != claims.end(); });
+  keep([&](const Part& part) {
+    return std::ranges::find(claims, part.claim.upload, &UploadClaim::upload) != claims.end();
+  });
   while (!parts.empty()) {
     std::vector<SegmentCommit> commits = Commits(object, parts, begins);
     if (Planted(Bug::kTierNoEpochInCommit))
@@ -261,8 +262,8 @@ Result<void> SegmentUploader::Commit(const ObjectRow& object, std::vector<Part>&
     }
     if (rows.error().code() == ErrorCode::kFenced) {
       const std::size_t before = parts.size();
-      std::vector<UploadLane*> fenced = DropFenced(parts, rows.error());
-      keep([&](const Part& part) { return std::ranges::find(fenced, part.claim.lane) == fenced.end(); });
+      std::vector<PartitionUpload*> fenced = DropFenced(parts, rows.error());
+      keep([&](const Part& part) { return std::ranges::find(fenced, part.claim.upload) == fenced.end(); });
       if (parts.size() < before) continue;
     }
     const Error error = rows.error().WithContext("committing " + (object.key.empty() ? "a gap" : object.key));
@@ -279,7 +280,7 @@ void SegmentUploader::CommitLanded(const std::vector<Part>& parts, std::span<con
                                    std::span<const PartitionRow> rows) {
   MR_CHECK(commits.size() == parts.size() && rows.size() == parts.size(), parts.size(), commits.size(), rows.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    TieredPartition& partition = parts[i].claim.lane->partition();
+    TieredPartition& partition = parts[i].claim.upload->partition();
     MR_DCHECK(rows[i].key == commits[i].segment.partition && rows[i].tiered_end >= commits[i].segment.end,
               rows[i].tiered_end.value(), commits[i].segment.end.value());
     partition.OnSegment(commits[i].segment);
@@ -289,10 +290,10 @@ void SegmentUploader::CommitLanded(const std::vector<Part>& parts, std::span<con
 }
 
 /// Ends those whose partition has another owner by now; when metadata cannot be asked, none.
-std::vector<UploadLane*> SegmentUploader::DropFenced(const std::vector<Part>& parts, const Error& error) {
-  std::vector<UploadLane*> fenced;
+std::vector<PartitionUpload*> SegmentUploader::DropFenced(const std::vector<Part>& parts, const Error& error) {
+  std::vector<PartitionUpload*> fenced;
   for (const Part& part : parts) {
-    PartitionLog& log = part.claim.lane->partition().log();
+    PartitionLog& log = part.claim.upload->partition().log();
     const auto rows = TopicCatalog(metadata_).Partitions(log.key().topic);
     if (!rows && rows.error().code() != ErrorCode::kNotFound) continue;
     const bool ours = rows && std::ranges::any_of(*rows, [&](const PartitionRow& row) {
@@ -300,9 +301,9 @@ std::vector<UploadLane*> SegmentUploader::DropFenced(const std::vector<Part>& pa
                       });
     if (ours) continue;
     schedule_.Dropped(part.claim);
-    schedule_.EndLane(*part.claim.lane, error);
+    schedule_.EndUpload(*part.claim.upload, error);
     log.Interrupt(error);
-    fenced.push_back(part.claim.lane);
+    fenced.push_back(part.claim.upload);
   }
   return fenced;
 }
@@ -310,8 +311,8 @@ std::vector<UploadLane*> SegmentUploader::DropFenced(const std::vector<Part>& pa
 void SegmentUploader::FailAll(const std::vector<Part>& parts, const Error& error, UploadSchedule::Outcome outcome) {
   for (const Part& part : parts) {
     if (Planted(Bug::kTierFailedUploadForgetsRange)) {
-      part.claim.lane->partition().log().AdvanceTieredEnd(part.cut.segment.end);
-      schedule_.OnTieredEnd(*part.claim.lane, part.cut.segment.end);
+      part.claim.upload->partition().log().AdvanceTieredEnd(part.cut.segment.end);
+      schedule_.OnTieredEnd(*part.claim.upload, part.cut.segment.end);
     }
     schedule_.Failed(part.claim, error, outcome);
   }
@@ -319,17 +320,17 @@ void SegmentUploader::FailAll(const std::vector<Part>& parts, const Error& error
 
 Result<void> SegmentUploader::UploadAll(TieredPartitions& partitions) {
   struct Target {
-    UploadLane* lane;
+    PartitionUpload* upload;
     Offset end;
-    UploadSchedule::LaneState before;
+    UploadSchedule::UploadState before;
   };
   std::vector<Target> targets;
   std::vector<UploadDemand> demands;
   partitions.ForEach([&](TieredPartition& partition) {
     const Offset end = partition.log().offsets().log_end;
-    UploadLane& lane = partition.lane();
-    targets.push_back({&lane, end, schedule_.State(lane)});
-    demands.push_back({.lane = &lane, .end = end});
+    PartitionUpload& upload = partition.upload();
+    targets.push_back({&upload, end, schedule_.State(upload)});
+    demands.push_back({.upload = &upload, .end = end});
   });
   schedule_.DemandAll(demands);
   std::optional<Error> damage;
@@ -337,7 +338,7 @@ Result<void> SegmentUploader::UploadAll(TieredPartitions& partitions) {
     const std::uint64_t seen = schedule_.changes();
     std::optional<Error> failed;
     std::erase_if(targets, [&](const Target& target) {
-      const auto now = schedule_.State(*target.lane);
+      const auto now = schedule_.State(*target.upload);
       MR_CHECK(now.committed_end >= target.before.committed_end && now.failures_ever >= target.before.failures_ever,
                now.committed_end.value(), target.before.committed_end.value(), now.failures_ever);
       if (now.damages_ever != target.before.damages_ever) damage = now.damage;

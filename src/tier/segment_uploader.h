@@ -68,7 +68,7 @@ class SegmentUploader {
     CutSegment cut;
     LeaderEpoch epoch;
   };
-  /// Rows of topics that were asked for in one call of UploadOnce, since a thousand lanes may be of one topic.
+  /// Rows of topics that were asked for in one call of UploadOnce, since a thousand uploads may be of one topic.
   using RowsOfTopics = std::map<TopicId, std::vector<PartitionRow>>;
   std::optional<Part> BuildPart(UploadClaim claim, RowsOfTopics& rows, std::optional<Error>& error);
   Result<void> Resync(UploadClaim& claim, RowsOfTopics& rows);
@@ -83,7 +83,7 @@ class SegmentUploader {
   void Abandon(const ObjectRow& object);
   std::vector<SegmentCommit> Commits(const ObjectRow& object, const std::vector<Part>& parts,
                                      std::span<const std::uint64_t> begins) const;
-  std::vector<UploadLane*> DropFenced(const std::vector<Part>& parts, const Error& error);
+  std::vector<PartitionUpload*> DropFenced(const std::vector<Part>& parts, const Error& error);
   void FailAll(const std::vector<Part>& parts, const Error& error, UploadSchedule::Outcome outcome);
 
   const SegmentUploaderOptions options_;

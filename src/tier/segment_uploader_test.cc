@@ -15,18 +15,18 @@ struct UploaderFixture : TierFixture {
   explicit UploaderFixture(int count = 1) : TierFixture(count) {
     for (const auto& partition : partitions) {
       partition->schedule = &schedule();
-      schedule().Add(partition->lane());
+      schedule().Add(partition->upload());
     }
   }
   UploadSchedule& schedule() { return uploader.schedule(); }
-  UploadLane& lane(int i) { return partitions[static_cast<std::size_t>(i)]->lane(); }
-  UploadSchedule::LaneState State(int i) { return schedule().State(lane(i)); }
+  PartitionUpload& upload(int i) { return partitions[static_cast<std::size_t>(i)]->upload(); }
+  UploadSchedule::UploadState State(int i) { return schedule().State(upload(i)); }
   /// Everything is wanted, pauses are over, and one uploader looks once.
   Result<bool> Upload() {
     clock.Advance(std::chrono::minutes(1));
     std::vector<UploadDemand> demands;
     for (const auto& partition : partitions)
-      demands.push_back({.lane = &partition->lane(), .end = partition->log().offsets().log_end});
+      demands.push_back({.upload = &partition->upload(), .end = partition->log().offsets().log_end});
     schedule().DemandAll(demands);
     return uploader.UploadOnce();
   }
@@ -119,7 +119,7 @@ TEST(SegmentUploaderTest, AGapNeedsNoStore) {
 TEST(SegmentUploaderTest, AFlightWhoseForerunnerFailsMeanwhileIsDroppedAndItsObjectGivenUp) {
   UploaderFixture f;
   f.Append(0);
-  f.schedule().Demand(f.lane(0), Offset(1));
+  f.schedule().Demand(f.upload(0), Offset(1));
   const auto first = f.schedule().Claim();  // another uploader's
   ASSERT_EQ(first.size(), 1U);
   f.schedule().Built(first[0], Offset(1), first[0].bytes);
@@ -230,7 +230,7 @@ TEST(SegmentUploaderTest, APartitionWithAnotherOwnerEndsAndTheOthersAreCommitted
   EXPECT_EQ(all.error().code(), ErrorCode::kFenced);
 }
 
-TEST(SegmentUploaderTest, WhileNobodyCanSayWhoseAPartitionIsItsUploadFailsAndItsLaneGoesOn) {
+TEST(SegmentUploaderTest, WhileNobodyCanSayWhoseAPartitionItsUploadFailsAndGoesOn) {
   UploaderFixture f;
   f.Append(0);
   f.DuringPut([&] {
@@ -253,7 +253,7 @@ TEST(SegmentUploaderTest, AnObjectThatNobodyWantsAnyMoreIsGivenUp) {
   f.DuringPut([&] { ASSERT_TRUE(Catalog(*f.memory_rows).DeleteTopic(f.topic, 1)); });
   EXPECT_EQ(f.Upload().error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(f.ObjectsIn(ObjectState::kDeleting), 1U);
-  f.schedule().EndLane(f.lane(0), Error(ErrorCode::kNotFound, "deleted"));
+  f.schedule().EndUpload(f.upload(0), Error(ErrorCode::kNotFound, "deleted"));
   EXPECT_TRUE(f.uploader.UploadAll(f));  // nothing is owed to a topic that is gone
 }
 
@@ -276,7 +276,7 @@ TEST(SegmentUploaderTest, UploadAllEndsWithWhatFailedThreeTimesOrWasRefused) {
     UploaderFixture f;
     f.Append(0);
     f.FailObjects(code);
-    f.schedule().SetListener([&](const UploadLane&, const Error*) { f.clock.Advance(std::chrono::minutes(1)); });
+    f.schedule().SetListener([&](const PartitionUpload&, const Error*) { f.clock.Advance(std::chrono::minutes(1)); });
     EXPECT_EQ(f.uploader.UploadAll(f).error().code(), code);
     EXPECT_EQ(f.State(0).failures_ever, failures);
     f.FailObjects({});

@@ -36,7 +36,7 @@ class TierPartition final : public TieredPartition {
     (void)log_.FinishRecovery();
   }
   PartitionLog& log() override { return log_; }
-  UploadLane& lane() override { return lane_; }
+  PartitionUpload& upload() override { return upload_; }
   [[nodiscard]] TopicOptions options() const override { return topic_options; }
   [[nodiscard]] SegmentTotals totals() const override {
     if (rows.empty()) return {};
@@ -51,7 +51,7 @@ class TierPartition final : public TieredPartition {
     rows.push_back(row);
     log_.AdvanceTieredEnd(row.tiered_end);
     log_.AdvanceLogStart(row.log_start);
-    if (schedule != nullptr) schedule->OnTieredEnd(lane_, row.tiered_end);
+    if (schedule != nullptr) schedule->OnTieredEnd(upload_, row.tiered_end);
   }
 
   TopicOptions topic_options;
@@ -62,7 +62,7 @@ class TierPartition final : public TieredPartition {
 
  private:
   PartitionLog log_;
-  UploadLane lane_{*this};
+  PartitionUpload upload_{*this};
 };
 
 struct TierFixture : TieredPartitions {
@@ -86,7 +86,7 @@ struct TierFixture : TieredPartitions {
     Buffer batch = TestBatch(1, bytes, clock.WallMs());
     const AppendedBatch appended = partition.log().TryAppend(batch).value();
     (void)partition.log().Sync({});
-    if (partition.schedule != nullptr) partition.schedule->OnAppend(partition.lane(), bytes);
+    if (partition.schedule != nullptr) partition.schedule->OnAppend(partition.upload(), bytes);
     return appended;
   }
   std::size_t Stored() { return memory_objects->List("", "", 1'000)->objects.size(); }

@@ -7,7 +7,7 @@
 #include "log/partition_log.h"
 #include "millrace/metadata_store.h"
 #include "millrace/options.h"
-#include "tier/upload_lane.h"
+#include "tier/partition_upload.h"
 
 namespace millrace {
 
@@ -21,7 +21,7 @@ class TieredPartition {
  public:
   virtual ~TieredPartition() = default;
   virtual PartitionLog& log() = 0;
-  virtual UploadLane& lane() = 0;
+  virtual PartitionUpload& upload() = 0;
   [[nodiscard]] virtual TopicOptions options() const = 0;
   [[nodiscard]] virtual SegmentTotals totals() const = 0;
   /// Under Cleanup::kConsumed: calls `forget` with what every cursor has durably passed, and returns what it returns;

@@ -15,27 +15,27 @@ namespace {
 constexpr std::int64_t kNoCountdown = std::numeric_limits<std::int64_t>::max() / 2;
 constexpr std::size_t kClaimsMax = 1'000;
 
-PartitionLog& LogOf(const UploadLane& lane) { return lane.partition().log(); }
+PartitionLog& LogOf(const PartitionUpload& upload) { return upload.partition().log(); }
 
 }  // namespace
 
 UploadSchedule::UploadSchedule(const UploadScheduleOptions& options, Clock& clock, Random& random)
     : options_(options), clock_(clock), random_(random) {}
 
-void UploadSchedule::Add(UploadLane& lane) {
+void UploadSchedule::Add(PartitionUpload& upload) {
   MutexLock lock(mutex_);
-  lanes_.push_back(&lane);
-  if (closed_) lane.ended_ = closed_;
-  MR_CHECK(lane.flights_ == 0 && !lane.listed_ && lane.waiters_.empty(), lane.flights_, lane.waiters_.size());
-  lane.committed_end_ = lane.taken_end_ = LogOf(lane).offsets().tiered_end;
-  Settle(lane);
+  uploads_.push_back(&upload);
+  if (closed_) upload.ended_ = closed_;
+  MR_CHECK(upload.flights_ == 0 && !upload.listed_ && upload.waiters_.empty(), upload.flights_, upload.waiters_.size());
+  upload.committed_end_ = upload.taken_end_ = LogOf(upload).offsets().tiered_end;
+  Settle(upload);
 }
 
-void UploadSchedule::EndLane(UploadLane& lane, const Error& error) {
+void UploadSchedule::EndUpload(PartitionUpload& upload, const Error& error) {
   Ready ready;
   {
     MutexLock lock(mutex_);
-    End(lane, error, ready);
+    End(upload, error, ready);
   }
   Run(std::move(ready));
 }
@@ -45,7 +45,7 @@ void UploadSchedule::Close(const Error& error) {
   {
     MutexLock lock(mutex_);
     closed_ = error;
-    for (UploadLane* lane : lanes_) End(*lane, error, ready);
+    for (PartitionUpload* upload : uploads_) End(*upload, error, ready);
     CheckInvariants();
     MR_CHECK(failing_ == 0, failing_);
     timer_.NotifyAll();
@@ -54,43 +54,43 @@ void UploadSchedule::Close(const Error& error) {
   Run(std::move(ready));
 }
 
-void UploadSchedule::End(UploadLane& lane, const Error& error, Ready& ready) {
-  if (!lane.ended_) lane.ended_ = error;
-  EndFailures(lane);
-  lane.countdown_.store(kNoCountdown);
-  lane.waiting_ = false;
-  for (auto& [end, waiter] : lane.waiters_) ready.emplace_back(std::move(waiter), *lane.ended_);
-  lane.waiters_.clear();
-  CheckLane(lane);
+void UploadSchedule::End(PartitionUpload& upload, const Error& error, Ready& ready) {
+  if (!upload.ended_) upload.ended_ = error;
+  EndFailures(upload);
+  upload.countdown_.store(kNoCountdown);
+  upload.waiting_ = false;
+  for (auto& [end, waiter] : upload.waiters_) ready.emplace_back(std::move(waiter), *upload.ended_);
+  upload.waiters_.clear();
+  CheckUpload(upload);
   ++changes_;
   changed_.NotifyAll();
 }
 
-void UploadSchedule::CheckLane(const UploadLane& lane) const {
-  MR_CHECK(lane.committed_end_ <= lane.taken_end_, lane.committed_end_.value(), lane.taken_end_.value());
-  MR_CHECK(lane.flights_ != 0 || (lane.flight_bytes_ == 0 && !lane.building_ && !lane.broken_at_), lane.flight_bytes_,
-           lane.building_, lane.broken_at_.has_value());
-  MR_CHECK(lane.flight_bytes_ <= flight_bytes_, lane.flight_bytes_, flight_bytes_);
-  MR_CHECK(lane.listed_ || (lane.flights_ == 0 && !lane.waiting_), lane.flights_, lane.waiting_);
-  MR_CHECK(!lane.ended_ || (lane.waiters_.empty() && !lane.waiting_), lane.waiters_.size(), lane.waiting_);
-  MR_CHECK(lane.waiters_.empty() || lane.waiters_.begin()->first > lane.committed_end_,
-           lane.waiters_.begin()->first.value(), lane.committed_end_.value());
-  MR_CHECK((lane.failures_ == 0) == !lane.last_error_, lane.failures_);
+void UploadSchedule::CheckUpload(const PartitionUpload& upload) const {
+  MR_CHECK(upload.committed_end_ <= upload.taken_end_, upload.committed_end_.value(), upload.taken_end_.value());
+  MR_CHECK(upload.flights_ != 0 || (upload.flight_bytes_ == 0 && !upload.building_ && !upload.broken_at_),
+           upload.flight_bytes_, upload.building_, upload.broken_at_.has_value());
+  MR_CHECK(upload.flight_bytes_ <= flight_bytes_, upload.flight_bytes_, flight_bytes_);
+  MR_CHECK(upload.listed_ || (upload.flights_ == 0 && !upload.waiting_), upload.flights_, upload.waiting_);
+  MR_CHECK(!upload.ended_ || (upload.waiters_.empty() && !upload.waiting_), upload.waiters_.size(), upload.waiting_);
+  MR_CHECK(upload.waiters_.empty() || upload.waiters_.begin()->first > upload.committed_end_,
+           upload.waiters_.begin()->first.value(), upload.committed_end_.value());
+  MR_CHECK((upload.failures_ == 0) == !upload.last_error_, upload.failures_);
 }
 
 void UploadSchedule::CheckInvariants() const {
 #ifndef NDEBUG
   std::uint64_t bytes = 0;
   std::size_t failing = 0, listed = 0;
-  for (const UploadLane* lane : lanes_) {
-    CheckLane(*lane);
-    bytes += lane->flight_bytes_;
-    failing += lane->failures_ != 0 ? 1 : 0;
-    listed += lane->listed_ ? 1 : 0;
+  for (const PartitionUpload* upload : uploads_) {
+    CheckUpload(*upload);
+    bytes += upload->flight_bytes_;
+    failing += upload->failures_ != 0 ? 1 : 0;
+    listed += upload->listed_ ? 1 : 0;
   }
   MR_CHECK(bytes == flight_bytes_ && failing == failing_, bytes, flight_bytes_, failing, failing_);
   MR_CHECK(listed == listed_.size(), listed, listed_.size());  // each once, and none but those that say so
-  MR_CHECK(std::ranges::all_of(listed_, &UploadLane::listed_), listed);
+  MR_CHECK(std::ranges::all_of(listed_, &PartitionUpload::listed_), listed);
 #endif
 }
 
@@ -100,105 +100,106 @@ void UploadSchedule::Run(Ready ready) {
   for (auto& [waiter, result] : ready) waiter(result);
 }
 
-void UploadSchedule::Look(UploadLane& lane) {
+void UploadSchedule::Look(PartitionUpload& upload) {
   MutexLock lock(mutex_);
-  if (lane.ended_) {
-    lane.countdown_.store(kNoCountdown);
+  if (upload.ended_) {
+    upload.countdown_.store(kNoCountdown);
     return;
   }
-  if (lane.countdown_.load() > 0) return;  // another append looked first
-  if (!lane.waiting_) {
-    lane.waiting_ = true;
-    lane.deadline_ = clock_.Monotonic() + options_.segment_age_max;
-    lane.countdown_.fetch_add(static_cast<std::int64_t>(options_.segment_bytes_max));
-    List(lane);
+  if (upload.countdown_.load() > 0) return;  // another append looked first
+  if (!upload.waiting_) {
+    upload.waiting_ = true;
+    upload.deadline_ = clock_.Monotonic() + options_.segment_age_max;
+    upload.countdown_.fetch_add(static_cast<std::int64_t>(options_.segment_bytes_max));
+    List(upload);
   }
-  if (lane.countdown_.load() <= 0) {
-    lane.size_due_ = true;
-    lane.countdown_.store(kNoCountdown);
+  if (upload.countdown_.load() <= 0) {
+    upload.size_due_ = true;
+    upload.countdown_.store(kNoCountdown);
   }
   SignalWork();
 }
 
-void UploadSchedule::List(UploadLane& lane) {
-  if (lane.listed_) return;
-  lane.listed_ = true;
-  listed_.push_back(&lane);
-  MR_CHECK(listed_.size() <= lanes_.size(), listed_.size(), lanes_.size());
+void UploadSchedule::List(PartitionUpload& upload) {
+  if (upload.listed_) return;
+  upload.listed_ = true;
+  listed_.push_back(&upload);
+  MR_CHECK(listed_.size() <= uploads_.size(), listed_.size(), uploads_.size());
 }
 
 /// Looks at the log: does anything wait for upload, how much, since when.
-void UploadSchedule::Settle(UploadLane& lane) {
-  if (lane.ended_) {
-    lane.waiting_ = false;
+void UploadSchedule::Settle(PartitionUpload& upload) {
+  if (upload.ended_) {
+    upload.waiting_ = false;
     return;
   }
   // The exchanges order our look at the log against appends: one that we do not see finds the countdown at 0.
-  lane.countdown_.exchange(kNoCountdown);
-  if (LogOf(lane).offsets().log_end <= lane.taken_end_) {
-    lane.waiting_ = lane.size_due_ = false;
-    lane.countdown_.exchange(0);
-    if (LogOf(lane).offsets().log_end <= lane.taken_end_) return;
+  upload.countdown_.exchange(kNoCountdown);
+  if (LogOf(upload).offsets().log_end <= upload.taken_end_) {
+    upload.waiting_ = upload.size_due_ = false;
+    upload.countdown_.exchange(0);
+    if (LogOf(upload).offsets().log_end <= upload.taken_end_) return;
   }
-  const PartitionLog::Pending pending = LogOf(lane).pending();
-  const std::uint64_t bytes = pending.bytes - std::min(pending.bytes, lane.flight_bytes_);
+  const PartitionLog::Pending pending = LogOf(upload).pending();
+  const std::uint64_t bytes = pending.bytes - std::min(pending.bytes, upload.flight_bytes_);
   std::chrono::milliseconds left = options_.segment_age_max;
-  if (lane.flights_ == 0 && pending.bytes != 0) {
+  if (upload.flights_ == 0 && pending.bytes != 0) {
     const std::chrono::milliseconds age(std::max<std::int64_t>(0, clock_.WallMs() - pending.oldest_ms));
     left -= std::min(left, age);
   }
-  lane.waiting_ = true;
-  lane.deadline_ = clock_.Monotonic() + left;
-  lane.size_due_ = bytes >= options_.segment_bytes_max;
-  lane.countdown_.exchange(lane.size_due_ ? kNoCountdown
-                                          : static_cast<std::int64_t>(options_.segment_bytes_max - bytes));
-  List(lane);
+  upload.waiting_ = true;
+  upload.deadline_ = clock_.Monotonic() + left;
+  upload.size_due_ = bytes >= options_.segment_bytes_max;
+  upload.countdown_.exchange(upload.size_due_ ? kNoCountdown
+                                              : static_cast<std::int64_t>(options_.segment_bytes_max - bytes));
+  List(upload);
   SignalWork();
 }
 
-void UploadSchedule::Demand(UploadLane& lane, Offset end) {
-  DemandAll(std::array{UploadDemand{.lane = &lane, .end = end}});
+void UploadSchedule::Demand(PartitionUpload& upload, Offset end) {
+  DemandAll(std::array{UploadDemand{.upload = &upload, .end = end}});
 }
 
 void UploadSchedule::DemandAll(std::span<const UploadDemand> demands) {
   MutexLock lock(mutex_);
   bool work = false;
-  for (const auto& [lane, end] : demands) {
-    lane->demand_end_ = std::max(lane->demand_end_, end);
-    work = work || (lane->demand_end_ > lane->taken_end_ && !lane->building_);
+  for (const auto& [upload, end] : demands) {
+    upload->demand_end_ = std::max(upload->demand_end_, end);
+    work = work || (upload->demand_end_ > upload->taken_end_ && !upload->building_);
   }
   if (work) SignalWork();
 }
 
-void UploadSchedule::OnTiered(UploadLane& lane, Offset end, std::move_only_function<void(const Result<void>&)> done) {
+void UploadSchedule::OnTiered(PartitionUpload& upload, Offset end,
+                              std::move_only_function<void(const Result<void>&)> done) {
   Result<void> now;
   {
     MutexLock lock(mutex_);
-    if (lane.committed_end_ < end) {
-      if (!lane.ended_) {
-        lane.waiters_.emplace(end, std::move(done));
+    if (upload.committed_end_ < end) {
+      if (!upload.ended_) {
+        upload.waiters_.emplace(end, std::move(done));
         return;
       }
-      now = *lane.ended_;
+      now = *upload.ended_;
     }
   }
   CheckNoMutexHeld();
   done(now);
 }
 
-void UploadSchedule::OnTieredEnd(UploadLane& lane, Offset tiered_end) {
+void UploadSchedule::OnTieredEnd(PartitionUpload& upload, Offset tiered_end) {
   Ready ready;
   {
     MutexLock lock(mutex_);
-    if (tiered_end <= lane.committed_end_) return;
-    lane.committed_end_ = tiered_end;
-    lane.taken_end_ = std::max(lane.taken_end_, tiered_end);
-    while (!lane.waiters_.empty() && lane.waiters_.begin()->first <= tiered_end) {
-      ready.emplace_back(std::move(lane.waiters_.begin()->second), Result<void>());
-      lane.waiters_.erase(lane.waiters_.begin());
+    if (tiered_end <= upload.committed_end_) return;
+    upload.committed_end_ = tiered_end;
+    upload.taken_end_ = std::max(upload.taken_end_, tiered_end);
+    while (!upload.waiters_.empty() && upload.waiters_.begin()->first <= tiered_end) {
+      ready.emplace_back(std::move(upload.waiters_.begin()->second), Result<void>());
+      upload.waiters_.erase(upload.waiters_.begin());
     }
-    if (lane.flights_ == 0) Settle(lane);
-    CheckLane(lane);
+    if (upload.flights_ == 0) Settle(upload);
+    CheckUpload(upload);
     ++changes_;
     changed_.NotifyAll();
   }
@@ -211,27 +212,27 @@ void UploadSchedule::SetPressure(bool pressure) {
   pressure_ = pressure;
 }
 
-bool UploadSchedule::MayClaim(const UploadLane& lane) const {
-  return lane.waiting_ && !lane.building_ && !lane.broken_at_ && !lane.ended_;
+bool UploadSchedule::MayClaim(const PartitionUpload& upload) const {
+  return upload.waiting_ && !upload.building_ && !upload.broken_at_ && !upload.ended_;
 }
 
-bool UploadSchedule::Wanted(const UploadLane& lane, std::chrono::nanoseconds now) const {
-  return pressure_ || lane.size_due_ || lane.demand_end_ > lane.taken_end_ || now >= lane.deadline_;
+bool UploadSchedule::Wanted(const PartitionUpload& upload, std::chrono::nanoseconds now) const {
+  return pressure_ || upload.size_due_ || upload.demand_end_ > upload.taken_end_ || now >= upload.deadline_;
 }
 
 bool UploadSchedule::Full() const { return flight_bytes_ != 0 && flight_bytes_ >= 2 * options_.segment_bytes_max; }
 
-UploadClaim UploadSchedule::Take(UploadLane& lane, std::uint64_t bytes_max) {
-  MR_CHECK(!lane.building_ && lane.listed_ && lane.committed_end_ <= lane.taken_end_, lane.committed_end_.value(),
-           lane.taken_end_.value());
-  const std::uint64_t pending = LogOf(lane).pending().bytes;
-  const std::uint64_t left = pending - std::min(pending, lane.flight_bytes_);
-  UploadClaim claim{.lane = &lane, .begin = lane.taken_end_, .bytes = bytes_max, .unsure = lane.unsure_};
+UploadClaim UploadSchedule::Take(PartitionUpload& upload, std::uint64_t bytes_max) {
+  MR_CHECK(!upload.building_ && upload.listed_ && upload.committed_end_ <= upload.taken_end_,
+           upload.committed_end_.value(), upload.taken_end_.value());
+  const std::uint64_t pending = LogOf(upload).pending().bytes;
+  const std::uint64_t left = pending - std::min(pending, upload.flight_bytes_);
+  UploadClaim claim{.upload = &upload, .begin = upload.taken_end_, .bytes = bytes_max, .unsure = upload.unsure_};
   claim.bytes = std::clamp<std::uint64_t>(left, 1, std::max<std::uint64_t>(bytes_max, 1));
   if (left == 0) claim.bytes = std::max<std::uint64_t>(bytes_max, 1);  // what waits is not synced yet, so not counted
-  lane.building_ = true;
-  ++lane.flights_;
-  lane.flight_bytes_ += claim.bytes;
+  upload.building_ = true;
+  ++upload.flights_;
+  upload.flight_bytes_ += claim.bytes;
   flight_bytes_ += claim.bytes;
   return claim;
 }
@@ -239,33 +240,33 @@ UploadClaim UploadSchedule::Take(UploadLane& lane, std::uint64_t bytes_max) {
 std::vector<UploadClaim> UploadSchedule::Claim() {
   MutexLock lock(mutex_);
   if (closed_ || Full()) return {};
-  std::erase_if(listed_, [](UploadLane* lane) {
-    lane->listed_ = lane->waiting_ || lane->flights_ != 0;
-    return !lane->listed_;
+  std::erase_if(listed_, [](PartitionUpload* upload) {
+    upload->listed_ = upload->waiting_ || upload->flights_ != 0;
+    return !upload->listed_;
   });
   const auto now = clock_.Monotonic();
-  std::vector<UploadLane*> due, riders;
-  for (UploadLane* lane : listed_) {
-    if (!MayClaim(*lane) || now < lane->retry_at_) continue;
-    if (Wanted(*lane, now)) {
-      due.push_back(lane);
-    } else if (lane->deadline_ - now < options_.segment_age_max / 2) {
-      riders.push_back(lane);  // due soon: an object more would cost more than going along
+  std::vector<PartitionUpload*> due, riders;
+  for (PartitionUpload* upload : listed_) {
+    if (!MayClaim(*upload) || now < upload->retry_at_) continue;
+    if (Wanted(*upload, now)) {
+      due.push_back(upload);
+    } else if (upload->deadline_ - now < options_.segment_age_max / 2) {
+      riders.push_back(upload);  // due soon: an object more would cost more than going along
     }
   }
   if (due.empty()) return {};
-  const auto rank = [](const UploadLane* lane) {  // those a caller waits for, then the oldest
-    const PartitionKey& key = LogOf(*lane).key();
-    return std::make_tuple(lane->demand_end_ <= lane->taken_end_, lane->deadline_, key.topic, key.partition);
+  const auto rank = [](const PartitionUpload* upload) {  // those a caller waits for, then the oldest
+    const PartitionKey& key = LogOf(*upload).key();
+    return std::make_tuple(upload->demand_end_ <= upload->taken_end_, upload->deadline_, key.topic, key.partition);
   };
   std::ranges::sort(due, {}, rank);
   const std::size_t due_count = due.size();
   due.insert(due.end(), riders.begin(), riders.end());
   std::vector<UploadClaim> claims;
   std::uint64_t room = options_.segment_bytes_max;
-  for (UploadLane* lane : due) {
+  for (PartitionUpload* upload : due) {
     if (room == 0 || claims.size() == kClaimsMax) break;
-    claims.push_back(Take(*lane, room));
+    claims.push_back(Take(*upload, room));
     room -= std::min(room, claims.back().bytes);
   }
   MR_CHECK(!claims.empty() && claims.size() <= due.size(), claims.size(), due.size());
@@ -276,46 +277,47 @@ std::vector<UploadClaim> UploadSchedule::Claim() {
 
 void UploadSchedule::Resynced(UploadClaim& claim) {
   MutexLock lock(mutex_);
-  MR_CHECK(claim.lane->building_ && claim.lane->taken_end_ >= claim.begin, claim.lane->taken_end_.value(),
+  MR_CHECK(claim.upload->building_ && claim.upload->taken_end_ >= claim.begin, claim.upload->taken_end_.value(),
            claim.begin.value());
-  claim.lane->unsure_ = false;
-  claim.lane->taken_end_ = std::max(claim.lane->taken_end_, claim.lane->committed_end_);
-  claim.begin = claim.lane->taken_end_;
+  claim.upload->unsure_ = false;
+  claim.upload->taken_end_ = std::max(claim.upload->taken_end_, claim.upload->committed_end_);
+  claim.begin = claim.upload->taken_end_;
   claim.unsure = false;
 }
 
 void UploadSchedule::Built(const UploadClaim& claim, Offset end, std::uint64_t bytes_claimed) {
   MutexLock lock(mutex_);
-  UploadLane& lane = *claim.lane;
-  MR_CHECK(lane.building_);
+  PartitionUpload& upload = *claim.upload;
+  MR_CHECK(upload.building_);
   MR_CHECK(end > claim.begin, end.value(), claim.begin.value());
-  MR_CHECK(lane.flights_ > 0 && bytes_claimed <= lane.flight_bytes_, lane.flights_, bytes_claimed, lane.flight_bytes_);
-  lane.building_ = false;
-  lane.flight_bytes_ += claim.bytes - bytes_claimed;
+  MR_CHECK(upload.flights_ > 0 && bytes_claimed <= upload.flight_bytes_, upload.flights_, bytes_claimed,
+           upload.flight_bytes_);
+  upload.building_ = false;
+  upload.flight_bytes_ += claim.bytes - bytes_claimed;
   flight_bytes_ += claim.bytes - bytes_claimed;
-  lane.taken_end_ = std::max(lane.taken_end_, end);
-  Settle(lane);
-  CheckLane(lane);
+  upload.taken_end_ = std::max(upload.taken_end_, end);
+  Settle(upload);
+  CheckUpload(upload);
 }
 
-void UploadSchedule::Damaged(UploadLane& lane, const Error& error) {
+void UploadSchedule::Damaged(PartitionUpload& upload, const Error& error) {
   MutexLock lock(mutex_);
-  lane.damage_ = error;
-  ++lane.damages_ever_;
+  upload.damage_ = error;
+  ++upload.damages_ever_;
 }
 
 void UploadSchedule::AwaitTurn(std::vector<UploadClaim>& claims) {
   MutexLock lock(mutex_);
   std::erase_if(claims, [&](const UploadClaim& claim) MR_REQUIRES(mutex_) {
-    const UploadLane& lane = *claim.lane;
+    const PartitionUpload& upload = *claim.upload;
     while (true) {
-      const bool lost =
-          lane.ended_ || lane.committed_end_ > claim.begin || (lane.broken_at_ && *lane.broken_at_ <= claim.begin);
+      const bool lost = upload.ended_ || upload.committed_end_ > claim.begin ||
+                        (upload.broken_at_ && *upload.broken_at_ <= claim.begin);
       if (lost) {
         Land(claim);
         return true;
       }
-      if (lane.committed_end_ == claim.begin) return false;
+      if (upload.committed_end_ == claim.begin) return false;
       changed_.Wait(mutex_);
     }
   });
@@ -323,20 +325,21 @@ void UploadSchedule::AwaitTurn(std::vector<UploadClaim>& claims) {
 
 /// The flight is over, whatever came of it.
 void UploadSchedule::Land(const UploadClaim& claim) {
-  UploadLane& lane = *claim.lane;
-  MR_CHECK(lane.flights_ > 0 && lane.flight_bytes_ >= claim.bytes, lane.flights_, lane.flight_bytes_, claim.bytes);
-  if (claim.begin >= lane.taken_end_) lane.building_ = false;
+  PartitionUpload& upload = *claim.upload;
+  MR_CHECK(upload.flights_ > 0 && upload.flight_bytes_ >= claim.bytes, upload.flights_, upload.flight_bytes_,
+           claim.bytes);
+  if (claim.begin >= upload.taken_end_) upload.building_ = false;
   const bool full = Full();
-  --lane.flights_;
-  lane.flight_bytes_ -= claim.bytes;
+  --upload.flights_;
+  upload.flight_bytes_ -= claim.bytes;
   flight_bytes_ -= claim.bytes;
-  if (lane.flights_ == 0) {
-    lane.building_ = false;
-    lane.taken_end_ = lane.committed_end_;
-    lane.broken_at_.reset();
+  if (upload.flights_ == 0) {
+    upload.building_ = false;
+    upload.taken_end_ = upload.committed_end_;
+    upload.broken_at_.reset();
   }
-  Settle(lane);
-  CheckLane(lane);
+  Settle(upload);
+  CheckUpload(upload);
   CheckInvariants();
   // While all flights were taken, an uploader slept without an alarm, whichever partition is due.
   if (full && !Full()) SignalWork();
@@ -348,19 +351,19 @@ void UploadSchedule::Landed(const UploadClaim& claim) {
   bool resumed = false;
   {
     MutexLock lock(mutex_);
-    UploadLane& lane = *claim.lane;
-    resumed = lane.failures_ != 0;
-    EndFailures(lane);
+    PartitionUpload& upload = *claim.upload;
+    resumed = upload.failures_ != 0;
+    EndFailures(upload);
     Land(claim);
   }
-  if (resumed) Tell(*claim.lane, nullptr);
+  if (resumed) Tell(*claim.upload, nullptr);
 }
 
-void UploadSchedule::EndFailures(UploadLane& lane) {
-  MR_CHECK(lane.failures_ == 0 || failing_ > 0, lane.failures_, failing_);
-  if (lane.failures_ != 0) --failing_;
-  lane.failures_ = 0;
-  lane.last_error_.reset();
+void UploadSchedule::EndFailures(PartitionUpload& upload) {
+  MR_CHECK(upload.failures_ == 0 || failing_ > 0, upload.failures_, failing_);
+  if (upload.failures_ != 0) --failing_;
+  upload.failures_ = 0;
+  upload.last_error_.reset();
 }
 
 void UploadSchedule::Dropped(const UploadClaim& claim) {
@@ -372,53 +375,54 @@ void UploadSchedule::Failed(const UploadClaim& claim, const Error& error, Outcom
   Ready ready;
   {
     MutexLock lock(mutex_);
-    UploadLane& lane = *claim.lane;
-    const std::uint32_t doublings = std::min<std::uint32_t>(lane.failures_, 20);
+    PartitionUpload& upload = *claim.upload;
+    const std::uint32_t doublings = std::min<std::uint32_t>(upload.failures_, 20);
     const std::chrono::nanoseconds pause =
         std::min<std::chrono::nanoseconds>(options_.backoff_first * (1LL << doublings), options_.backoff_max);
     const auto jitter = random_.Below(static_cast<std::uint64_t>(pause.count() / 2) + 1);
-    lane.retry_at_ = clock_.Monotonic() + pause / 2 + std::chrono::nanoseconds(jitter);
-    if (lane.failures_++ == 0) {
+    upload.retry_at_ = clock_.Monotonic() + pause / 2 + std::chrono::nanoseconds(jitter);
+    if (upload.failures_++ == 0) {
       ++failing_;
-      lane.failing_since_ms_ = clock_.WallMs();
+      upload.failing_since_ms_ = clock_.WallMs();
     }
-    ++lane.failures_ever_;
+    ++upload.failures_ever_;
     if (outcome == Outcome::kRefused) {
-      ++lane.refusals_ever_;
-      for (auto& [end, waiter] : lane.waiters_) ready.emplace_back(std::move(waiter), error);
-      lane.waiters_.clear();
+      ++upload.refusals_ever_;
+      for (auto& [end, waiter] : upload.waiters_) ready.emplace_back(std::move(waiter), error);
+      upload.waiters_.clear();
     }
-    lane.last_error_ = error;
-    lane.unsure_ = lane.unsure_ || outcome == Outcome::kUnknown;
-    lane.broken_at_ = lane.broken_at_ ? std::min(*lane.broken_at_, claim.begin) : claim.begin;
+    upload.last_error_ = error;
+    upload.unsure_ = upload.unsure_ || outcome == Outcome::kUnknown;
+    upload.broken_at_ = upload.broken_at_ ? std::min(*upload.broken_at_, claim.begin) : claim.begin;
     Land(claim);
   }
   Run(std::move(ready));
-  Tell(*claim.lane, &error);
+  Tell(*claim.upload, &error);
 }
 
-void UploadSchedule::Tell(const UploadLane& lane, const Error* error) const {
+void UploadSchedule::Tell(const PartitionUpload& upload, const Error* error) const {
   if (!listener_) return;
   CheckNoMutexHeld();
-  listener_(lane, error);
+  listener_(upload, error);
 }
 
-std::optional<BackgroundFailure> UploadSchedule::FailureLocked(const UploadLane& lane) const {
-  if (lane.failures_ == 0 || lane.ended_) return {};
-  return BackgroundFailure{.error = *lane.last_error_, .since_ms = lane.failing_since_ms_, .times = lane.failures_};
+std::optional<BackgroundFailure> UploadSchedule::FailureLocked(const PartitionUpload& upload) const {
+  if (upload.failures_ == 0 || upload.ended_) return {};
+  return BackgroundFailure{
+      .error = *upload.last_error_, .since_ms = upload.failing_since_ms_, .times = upload.failures_};
 }
 
-std::optional<BackgroundFailure> UploadSchedule::Failure(const UploadLane& lane) const {
+std::optional<BackgroundFailure> UploadSchedule::Failure(const PartitionUpload& upload) const {
   MutexLock lock(mutex_);
-  return FailureLocked(lane);
+  return FailureLocked(upload);
 }
 
 std::optional<BackgroundFailure> UploadSchedule::Failure() const {
   MutexLock lock(mutex_);
   std::optional<BackgroundFailure> longest;
   if (failing_ == 0) return longest;
-  for (const UploadLane* lane : lanes_) {
-    auto failure = FailureLocked(*lane);
+  for (const PartitionUpload* upload : uploads_) {
+    auto failure = FailureLocked(*upload);
     if (failure && (!longest || failure->since_ms < longest->since_ms)) longest = std::move(failure);
   }
   return longest;
@@ -442,9 +446,9 @@ bool UploadSchedule::AwaitIdle(std::chrono::nanoseconds time_max) {
 std::optional<std::chrono::nanoseconds> UploadSchedule::NextDueLocked(std::chrono::nanoseconds now) const {
   if (Full()) return {};  // a landing signals
   std::optional<std::chrono::nanoseconds> next;
-  for (const UploadLane* lane : listed_) {
-    if (!MayClaim(*lane)) continue;
-    const auto at = std::max(Wanted(*lane, now) ? now : lane->deadline_, lane->retry_at_);
+  for (const PartitionUpload* upload : listed_) {
+    if (!MayClaim(*upload)) continue;
+    const auto at = std::max(Wanted(*upload, now) ? now : upload->deadline_, upload->retry_at_);
     next = next ? std::min(*next, at) : at;
   }
   return next;
@@ -495,15 +499,15 @@ void UploadSchedule::Wake() {
   work_.NotifyAll();
 }
 
-UploadSchedule::LaneState UploadSchedule::State(const UploadLane& lane) const {
+UploadSchedule::UploadState UploadSchedule::State(const PartitionUpload& upload) const {
   MutexLock lock(mutex_);
-  return {.committed_end = lane.committed_end_,
-          .failures_ever = lane.failures_ever_,
-          .damages_ever = lane.damages_ever_,
-          .refusals_ever = lane.refusals_ever_,
-          .last_error = lane.last_error_,
-          .damage = lane.damage_,
-          .ended = lane.ended_};
+  return {.committed_end = upload.committed_end_,
+          .failures_ever = upload.failures_ever_,
+          .damages_ever = upload.damages_ever_,
+          .refusals_ever = upload.refusals_ever_,
+          .last_error = upload.last_error_,
+          .damage = upload.damage_,
+          .ended = upload.ended_};
 }
 
 std::uint64_t UploadSchedule::changes() const {

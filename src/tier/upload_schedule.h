@@ -21,7 +21,7 @@
 #include "millrace/clock.h"
 #include "millrace/events.h"
 #include "millrace/result.h"
-#include "tier/upload_lane.h"
+#include "tier/partition_upload.h"
 
 namespace millrace {
 
@@ -31,47 +31,47 @@ struct UploadScheduleOptions {
   std::chrono::milliseconds backoff_first{100}, backoff_max{30'000};
 };
 
-/// Everything of `lane` below `end`.
+/// Everything of `upload` below `end`.
 struct UploadDemand {
-  UploadLane* lane = nullptr;
+  PartitionUpload* upload = nullptr;
   Offset end;
 };
 
 /// One partition's share of one object.
 struct UploadClaim {
-  UploadLane* lane = nullptr;
+  PartitionUpload* upload = nullptr;
   Offset begin;
   std::uint64_t bytes = 0;  // to take at most; once Built: taken
   bool unsure = false;      // ask metadata where the partition stands before taking anything
 };
 
-/// Safe from any thread. Lanes live until it is destroyed.
+/// Safe from any thread. Uploads live until it is destroyed.
 class UploadSchedule {
  public:
   UploadSchedule(const UploadScheduleOptions& options, Clock& clock, Random& random);
 
   /// A new or recovered partition; its log knows what waits for upload.
-  void Add(UploadLane& lane);
+  void Add(PartitionUpload& upload);
   /// Nothing of it is uploaded any more: waiters get `error`.
-  void EndLane(UploadLane& lane, const Error& error);
-  /// Ends every lane, now and later, and every sleep.
+  void EndUpload(PartitionUpload& upload, const Error& error);
+  /// Ends every upload, now and later, and every sleep.
   void Close(const Error& error);
 
   /// After each append, outside every lock. Cost: one atomic subtraction, unless the partition has to be looked at.
-  void OnAppend(UploadLane& lane, std::uint64_t bytes) {
+  void OnAppend(PartitionUpload& upload, std::uint64_t bytes) {
     const auto count = static_cast<std::int64_t>(bytes);
-    if (lane.countdown_.fetch_sub(count) - count <= 0) [[unlikely]]
-      Look(lane);
+    if (upload.countdown_.fetch_sub(count) - count <= 0) [[unlikely]]
+      Look(upload);
   }
   /// Everything below `end` is wanted at once.
-  void Demand(UploadLane& lane, Offset end);
+  void Demand(PartitionUpload& upload, Offset end);
   /// The same of many, told in one go: an uploader sees all of them or none, so that small ones share an object.
   void DemandAll(std::span<const UploadDemand> demands);
   /// Calls `done` once everything below `end` is committed, or with the reason why it never will be. Inline if it is so
   /// already.
-  void OnTiered(UploadLane& lane, Offset end, std::move_only_function<void(const Result<void>&)> done);
+  void OnTiered(PartitionUpload& upload, Offset end, std::move_only_function<void(const Result<void>&)> done);
   /// Metadata's tiered_end moved, by a commit or by log_start.
-  void OnTieredEnd(UploadLane& lane, Offset tiered_end);
+  void OnTieredEnd(PartitionUpload& upload, Offset tiered_end);
   /// While set, whatever waits for upload is due.
   void SetPressure(bool pressure);
 
@@ -79,10 +79,10 @@ class UploadSchedule {
   [[nodiscard]] std::vector<UploadClaim> Claim();
   /// Metadata said where the partition stands (OnTieredEnd came first): the claim goes on from there.
   void Resynced(UploadClaim& claim);
-  /// The claim holds [begin, end), `claim.bytes` of it; the lane may be claimed again from there.
+  /// The claim holds [begin, end), `claim.bytes` of it; the upload may be claimed again from there.
   void Built(const UploadClaim& claim, Offset end, std::uint64_t bytes_claimed);
   /// The claim's first offsets are damaged; `error` says what is lost.
-  void Damaged(UploadLane& lane, const Error& error);
+  void Damaged(PartitionUpload& upload, const Error& error);
   /// Blocks until it is the turn of all of `claims`: every flight before them has committed. Those that lost their
   /// predecessor are dropped and removed.
   void AwaitTurn(std::vector<UploadClaim>& claims);
@@ -102,49 +102,49 @@ class UploadSchedule {
   /// Monotonic; none: nothing waits for upload.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDue() const;
 
-  /// Called after each failure of a lane and after the success that ends a row of them (null), outside every lock. Set
-  /// before the first claim.
-  using Listener = std::function<void(const UploadLane&, const Error*)>;
+  /// Called after each failure of a upload and after the success that ends a row of them (null), outside every lock.
+  /// Set before the first claim.
+  using Listener = std::function<void(const PartitionUpload&, const Error*)>;
   void SetListener(Listener listener) { listener_ = std::move(listener); }
   /// The present row of failures, if the last attempt failed.
-  [[nodiscard]] std::optional<BackgroundFailure> Failure(const UploadLane& lane) const;
-  /// Of the lane that fails for longest. Cost: all lanes, while any fails.
+  [[nodiscard]] std::optional<BackgroundFailure> Failure(const PartitionUpload& upload) const;
+  /// Of the upload that fails for longest. Cost: all uploads, while any fails.
   [[nodiscard]] std::optional<BackgroundFailure> Failure() const;
   /// Waits until nothing is due and nothing in flight, for `time_max` at most; whether that is so.
   bool AwaitIdle(std::chrono::nanoseconds time_max);
 
-  struct LaneState {
+  struct UploadState {
     Offset committed_end;
     std::uint64_t failures_ever = 0, damages_ever = 0, refusals_ever = 0;
     std::optional<Error> last_error, damage, ended;
   };
-  [[nodiscard]] LaneState State(const UploadLane& lane) const;
+  [[nodiscard]] UploadState State(const PartitionUpload& upload) const;
   /// Counts what AwaitChange waits for: flights that ended.
   [[nodiscard]] std::uint64_t changes() const;
   /// Sleeps until changes() differs from `seen` or something is due.
   void AwaitChange(std::uint64_t seen);
 
  private:
-  using Ready = std::vector<std::pair<UploadLane::Waiter, Result<void>>>;
-  void Look(UploadLane& lane);
-  void List(UploadLane& lane) MR_REQUIRES(mutex_);
-  void Settle(UploadLane& lane) MR_REQUIRES(mutex_);
+  using Ready = std::vector<std::pair<PartitionUpload::Waiter, Result<void>>>;
+  void Look(PartitionUpload& upload);
+  void List(PartitionUpload& upload) MR_REQUIRES(mutex_);
+  void Settle(PartitionUpload& upload) MR_REQUIRES(mutex_);
   /// After a change of it. CheckInvariants: all of them, in debug builds.
-  void CheckLane(const UploadLane& lane) const MR_REQUIRES(mutex_);
+  void CheckUpload(const PartitionUpload& upload) const MR_REQUIRES(mutex_);
   void CheckInvariants() const MR_REQUIRES(mutex_);
   void Land(const UploadClaim& claim) MR_REQUIRES(mutex_);
-  void End(UploadLane& lane, const Error& error, Ready& ready) MR_REQUIRES(mutex_);
+  void End(PartitionUpload& upload, const Error& error, Ready& ready) MR_REQUIRES(mutex_);
   void SignalWork() MR_REQUIRES(mutex_);
-  [[nodiscard]] bool MayClaim(const UploadLane& lane) const MR_REQUIRES(mutex_);
-  [[nodiscard]] bool Wanted(const UploadLane& lane, std::chrono::nanoseconds now) const MR_REQUIRES(mutex_);
+  [[nodiscard]] bool MayClaim(const PartitionUpload& upload) const MR_REQUIRES(mutex_);
+  [[nodiscard]] bool Wanted(const PartitionUpload& upload, std::chrono::nanoseconds now) const MR_REQUIRES(mutex_);
   [[nodiscard]] bool Full() const MR_REQUIRES(mutex_);
   [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDueLocked(std::chrono::nanoseconds now) const
       MR_REQUIRES(mutex_);
-  [[nodiscard]] UploadClaim Take(UploadLane& lane, std::uint64_t bytes_max) MR_REQUIRES(mutex_);
-  [[nodiscard]] std::optional<BackgroundFailure> FailureLocked(const UploadLane& lane) const MR_REQUIRES(mutex_);
-  void EndFailures(UploadLane& lane) MR_REQUIRES(mutex_);
+  [[nodiscard]] UploadClaim Take(PartitionUpload& upload, std::uint64_t bytes_max) MR_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<BackgroundFailure> FailureLocked(const PartitionUpload& upload) const MR_REQUIRES(mutex_);
+  void EndFailures(PartitionUpload& upload) MR_REQUIRES(mutex_);
   static void Run(Ready ready);
-  void Tell(const UploadLane& lane, const Error* error) const;
+  void Tell(const PartitionUpload& upload, const Error* error) const;
 
   const UploadScheduleOptions options_;
   Clock& clock_;
@@ -152,10 +152,10 @@ class UploadSchedule {
   Listener listener_;
   mutable Mutex mutex_;
   CondVar timer_, work_, changed_;
-  std::vector<UploadLane*> lanes_ MR_GUARDED_BY(mutex_);   // all, to end them
-  std::vector<UploadLane*> listed_ MR_GUARDED_BY(mutex_);  // in the order they became so
+  std::vector<PartitionUpload*> uploads_ MR_GUARDED_BY(mutex_);  // all, to end them
+  std::vector<PartitionUpload*> listed_ MR_GUARDED_BY(mutex_);   // in the order they became so
   std::uint64_t flight_bytes_ MR_GUARDED_BY(mutex_) = 0;
-  std::size_t failing_ MR_GUARDED_BY(mutex_) = 0;  // lanes
+  std::size_t failing_ MR_GUARDED_BY(mutex_) = 0;  // uploads
   std::uint64_t changes_ MR_GUARDED_BY(mutex_) = 0, wakes_ MR_GUARDED_BY(mutex_) = 0;
   bool timer_kept_ MR_GUARDED_BY(mutex_) = false;  // one sleeper minds the deadlines for all
   bool pressure_ MR_GUARDED_BY(mutex_) = false;

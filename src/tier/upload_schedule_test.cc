@@ -30,11 +30,11 @@ class UploadScheduleTest : public ::testing::Test {
   UploadScheduleTest() {
     for (int i = 0; i < 3; ++i) {
       partitions_.push_back(std::make_unique<ScheduledPartition>());
-      schedule_.Add(partitions_.back()->lane());
+      schedule_.Add(partitions_.back()->upload());
     }
   }
   ScheduledPartition& partition(int i) { return *partitions_[i]; }
-  UploadLane& lane(int i) { return partitions_[i]->lane(); }
+  PartitionUpload& upload(int i) { return partitions_[i]->upload(); }
   void Append(int i, std::size_t bytes = 100) { partition(i).Append(schedule_, bytes); }
   Offset End(int i) { return partition(i).log().offsets().log_end; }
   /// As the uploader does it: everything the log has.
@@ -43,8 +43,8 @@ class UploadScheduleTest : public ::testing::Test {
     return end;
   }
   void Commit(const UploadClaim& claim, Offset end) {
-    claim.lane->partition().log().AdvanceTieredEnd(end);
-    schedule_.OnTieredEnd(*claim.lane, end);
+    claim.upload->partition().log().AdvanceTieredEnd(end);
+    schedule_.OnTieredEnd(*claim.upload, end);
     schedule_.Landed(claim);
   }
 
@@ -69,12 +69,12 @@ TEST_F(UploadScheduleTest, SizeMakesDueAtOnceAndAgeAfterItsTime) {
   Append(1, 12'000);
   auto claims = schedule_.Claim();
   ASSERT_EQ(claims.size(), 1U);
-  EXPECT_EQ(claims[0].lane, &lane(1));
+  EXPECT_EQ(claims[0].upload, &upload(1));
   Commit(claims[0], Build(claims[0], End(1)));
   clock_.Advance(std::chrono::seconds(60));
   claims = schedule_.Claim();
   ASSERT_EQ(claims.size(), 1U);
-  EXPECT_EQ(claims[0].lane, &lane(0));
+  EXPECT_EQ(claims[0].upload, &upload(0));
   Commit(claims[0], Build(claims[0], End(0)));
   EXPECT_EQ(schedule_.NextDue(), std::nullopt);
   Append(0);
@@ -90,24 +90,24 @@ TEST_F(UploadScheduleTest, ManySmallPartitionsShareAnObjectAndOnesSoonDueGoAlong
   clock_.Advance(std::chrono::seconds(5));
   const auto claims = schedule_.Claim();
   ASSERT_EQ(claims.size(), 2U);
-  EXPECT_EQ(claims[0].lane, &lane(0));
-  EXPECT_EQ(claims[1].lane, &lane(1));
+  EXPECT_EQ(claims[0].upload, &upload(0));
+  EXPECT_EQ(claims[1].upload, &upload(1));
   for (const UploadClaim& claim : claims) schedule_.Dropped(claim);
 }
 
 #ifndef NDEBUG  // release builds do not count what is held
 TEST_F(UploadScheduleTest, ToldUnderAMutexOfOursItEndsTheProcess) {
-  schedule_.SetListener([](const UploadLane&, const Error*) {});
+  schedule_.SetListener([](const PartitionUpload&, const Error*) {});
   Mutex mutex;
   EXPECT_DEATH(({
                  MutexLock lock(mutex);
-                 schedule_.OnTiered(lane(0), Offset(0), [](const Result<void>&) {});
+                 schedule_.OnTiered(upload(0), Offset(0), [](const Result<void>&) {});
                }),
                "held_mutexes");
-  schedule_.OnTiered(lane(0), Offset(1), [](const Result<void>&) {});
+  schedule_.OnTiered(upload(0), Offset(1), [](const Result<void>&) {});
   EXPECT_DEATH(({
                  MutexLock lock(mutex);
-                 schedule_.EndLane(lane(0), Error(ErrorCode::kClosed, "planned"));
+                 schedule_.EndUpload(upload(0), Error(ErrorCode::kClosed, "planned"));
                }),
                "held_mutexes");
   Append(0, 12'000);
@@ -125,12 +125,12 @@ TEST_F(UploadScheduleTest, ToldUnderAMutexOfOursItEndsTheProcess) {
 
 TEST_F(UploadScheduleTest, ARefusalIsToldToWhoWaitsAndAFailureIsNot) {
   std::vector<std::string> heard;
-  schedule_.SetListener([&](const UploadLane&, const Error* error) {
+  schedule_.SetListener([&](const PartitionUpload&, const Error* error) {
     heard.push_back(error == nullptr ? "resumed" : std::string(error->message()));
   });
   Append(0, 12'000);
   std::optional<Result<void>> outcome;
-  schedule_.OnTiered(lane(0), End(0), [&](const Result<void>& result) { outcome = result; });
+  schedule_.OnTiered(upload(0), End(0), [&](const Result<void>& result) { outcome = result; });
   auto claims = schedule_.Claim();
   ASSERT_EQ(claims.size(), 1U);
   Build(claims[0], End(0));
@@ -146,7 +146,7 @@ TEST_F(UploadScheduleTest, ARefusalIsToldToWhoWaitsAndAFailureIsNot) {
   ASSERT_TRUE(schedule_.Failure());
   EXPECT_EQ(schedule_.Failure()->times, 2U);
   EXPECT_EQ(schedule_.Failure()->since_ms, clock_.WallMs() - 60'000);
-  EXPECT_FALSE(schedule_.Failure(lane(1)));
+  EXPECT_FALSE(schedule_.Failure(upload(1)));
   clock_.Advance(std::chrono::minutes(1));
   EXPECT_FALSE(schedule_.AwaitIdle(std::chrono::nanoseconds(0)));  // tried again all the same
   claims = schedule_.Claim();
@@ -159,16 +159,16 @@ TEST_F(UploadScheduleTest, ARefusalIsToldToWhoWaitsAndAFailureIsNot) {
 TEST_F(UploadScheduleTest, DemandAndPressureMakeDueAndDemandGoesFirst) {
   Append(0);
   Append(1);
-  schedule_.Demand(lane(1), End(1));
+  schedule_.Demand(upload(1), End(1));
   auto claims = schedule_.Claim();
   ASSERT_EQ(claims.size(), 1U);
-  EXPECT_EQ(claims[0].lane, &lane(1));
+  EXPECT_EQ(claims[0].upload, &upload(1));
   Commit(claims[0], Build(claims[0], End(1)));
   EXPECT_TRUE(schedule_.Claim().empty());
   schedule_.SetPressure(true);
   claims = schedule_.Claim();
   ASSERT_EQ(claims.size(), 1U);
-  EXPECT_EQ(claims[0].lane, &lane(0));
+  EXPECT_EQ(claims[0].upload, &upload(0));
   Commit(claims[0], Build(claims[0], End(0)));
 }
 
@@ -191,8 +191,8 @@ TEST_F(UploadScheduleTest, AFailedFlightKeepsItsRangeAndWaitsLongerEachTime) {
     }
     clock_.Advance(*due - clock_.Monotonic());
   }
-  EXPECT_EQ(schedule_.State(lane(0)).failures_ever, 6U);
-  EXPECT_EQ(schedule_.State(lane(0)).committed_end, Offset(0));
+  EXPECT_EQ(schedule_.State(upload(0)).failures_ever, 6U);
+  EXPECT_EQ(schedule_.State(upload(0)).committed_end, Offset(0));
 }
 
 TEST_F(UploadScheduleTest, WaitersAreToldOfTheirOwnSuccessOnly) {
@@ -200,21 +200,21 @@ TEST_F(UploadScheduleTest, WaitersAreToldOfTheirOwnSuccessOnly) {
   Append(0);
   Append(1);
   int first = 0, second = 0, other = 0;
-  schedule_.OnTiered(lane(0), Offset(1), [&](const Result<void>& result) { first += result ? 1 : 100; });
-  schedule_.OnTiered(lane(0), Offset(2), [&](const Result<void>& result) { second += result ? 1 : 100; });
-  schedule_.OnTiered(lane(1), Offset(1), [&](const Result<void>& result) { other += result ? 1 : 100; });
+  schedule_.OnTiered(upload(0), Offset(1), [&](const Result<void>& result) { first += result ? 1 : 100; });
+  schedule_.OnTiered(upload(0), Offset(2), [&](const Result<void>& result) { second += result ? 1 : 100; });
+  schedule_.OnTiered(upload(1), Offset(1), [&](const Result<void>& result) { other += result ? 1 : 100; });
   partition(0).log().AdvanceTieredEnd(Offset(1));
-  schedule_.OnTieredEnd(lane(0), Offset(1));
+  schedule_.OnTieredEnd(upload(0), Offset(1));
   EXPECT_EQ(first, 1);
   EXPECT_EQ(second, 0);
   EXPECT_EQ(other, 0);
-  schedule_.OnTiered(lane(0), Offset(1), [&](const Result<void>& result) { first += result ? 1 : 100; });
+  schedule_.OnTiered(upload(0), Offset(1), [&](const Result<void>& result) { first += result ? 1 : 100; });
   EXPECT_EQ(first, 2);  // inline: it is so already
-  schedule_.EndLane(lane(0), Error(ErrorCode::kFenced, "another owner"));
+  schedule_.EndUpload(upload(0), Error(ErrorCode::kFenced, "another owner"));
   EXPECT_EQ(second, 100);
   schedule_.Close(Error(ErrorCode::kClosed, "closed"));
   EXPECT_EQ(other, 100);
-  schedule_.OnTiered(lane(1), Offset(1), [&](const Result<void>& result) { other += result ? 1 : 100; });
+  schedule_.OnTiered(upload(1), Offset(1), [&](const Result<void>& result) { other += result ? 1 : 100; });
   EXPECT_EQ(other, 200);
 }
 
@@ -240,7 +240,7 @@ TEST_F(UploadScheduleTest, CommitsHappenInOrderWhoeverIsFaster) {
     Commit(first[0], Offset(1));
   }
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
-  EXPECT_EQ(schedule_.State(lane(0)).committed_end, Offset(2));
+  EXPECT_EQ(schedule_.State(upload(0)).committed_end, Offset(2));
 }
 
 TEST_F(UploadScheduleTest, AFailureTakesTheFlightsBehindItAlong) {
@@ -282,9 +282,9 @@ TEST_F(UploadScheduleTest, ASleeperWakesForADemandAndForClose) {
     schedule_.AwaitWork({});
   });
   Append(0);
-  schedule_.Demand(lane(0), End(0));
+  schedule_.Demand(upload(0), End(0));
   std::uint64_t seen = schedule_.changes();
-  while (schedule_.State(lane(0)).committed_end < Offset(1)) {
+  while (schedule_.State(upload(0)).committed_end < Offset(1)) {
     schedule_.AwaitChange(seen);
     seen = schedule_.changes();
   }
@@ -316,7 +316,7 @@ TEST_F(UploadScheduleTest, UploadAllDemandsEveryPartitionInOneGo) {
   SegmentUploader uploader({}, objects, metadata, clock_, random_);
   ScheduledPartition first, second;
   for (ScheduledPartition* partition : {&first, &second}) {
-    uploader.schedule().Add(partition->lane());
+    uploader.schedule().Add(partition->upload());
     partition->Append(uploader.schedule(), 100);
   }
   Partitions partitions({&first, &second}, uploader.schedule());
@@ -334,12 +334,12 @@ TEST_F(UploadScheduleTest, TheOldestGoFirstAndAnObjectHoldsNoMoreThanItMay) {
   clock_.Advance(std::chrono::seconds(60));
   const auto claims = schedule_.Claim();
   ASSERT_EQ(claims.size(), 2U);
-  EXPECT_EQ(claims[0].lane, &lane(2));
-  EXPECT_EQ(claims[1].lane, &lane(1));
+  EXPECT_EQ(claims[0].upload, &upload(2));
+  EXPECT_EQ(claims[1].upload, &upload(1));
   EXPECT_EQ(claims[0].bytes + claims[1].bytes, 10'000U);
   const auto rest = schedule_.Claim();
   ASSERT_EQ(rest.size(), 1U);
-  EXPECT_EQ(rest[0].lane, &lane(0));
+  EXPECT_EQ(rest[0].upload, &upload(0));
 }
 
 TEST_F(UploadScheduleTest, OnlyWhatIsDueInLessThanHalfTheAgeGoesAlong) {
@@ -349,7 +349,7 @@ TEST_F(UploadScheduleTest, OnlyWhatIsDueInLessThanHalfTheAgeGoesAlong) {
   clock_.Advance(std::chrono::seconds(30));
   const auto claims = schedule_.Claim();
   ASSERT_EQ(claims.size(), 1U);
-  EXPECT_EQ(claims[0].lane, &lane(0));
+  EXPECT_EQ(claims[0].upload, &upload(0));
 }
 
 TEST_F(UploadScheduleTest, AgeCountsFromTheOldestAppendAlsoAfterARestart) {
@@ -358,12 +358,12 @@ TEST_F(UploadScheduleTest, AgeCountsFromTheOldestAppendAlsoAfterARestart) {
   ASSERT_TRUE(found.log().TryAppend(batch));  // no schedule is there to hear of it
   clock_.Advance(std::chrono::seconds(45));
   UploadSchedule schedule({.segment_bytes_max = 10'000, .segment_age_max = std::chrono::seconds(60)}, clock_, random_);
-  schedule.Add(found.lane());
+  schedule.Add(found.upload());
   EXPECT_EQ(schedule.NextDue(), clock_.Monotonic() + std::chrono::seconds(15));
   for (const bool full : {false, true}) {
     const std::uint64_t bytes = found.log().pending().bytes;
     UploadSchedule other({.segment_bytes_max = bytes + (full ? 0 : 1)}, clock_, random_);
-    UploadLane again(found);
+    PartitionUpload again(found);
     other.Add(again);
     EXPECT_EQ(other.Claim().size(), full ? 1U : 0U);
   }
@@ -386,7 +386,7 @@ TEST_F(UploadScheduleTest, AfterAnUnknownOutcomeMetadataIsToldApartFromWhatIsKno
     if (round == 0) schedule_.Failed(claims[0], Error(ErrorCode::kUnavailable, "down"), kKnown);
   }
   partition(0).log().AdvanceTieredEnd(Offset(1));
-  schedule_.OnTieredEnd(lane(0), Offset(1));
+  schedule_.OnTieredEnd(upload(0), Offset(1));
   schedule_.Resynced(claims[0]);
   EXPECT_EQ(claims[0].begin, Offset(1));
   EXPECT_FALSE(claims[0].unsure);
@@ -402,10 +402,10 @@ TEST_F(UploadScheduleTest, AfterAnUnknownOutcomeMetadataIsToldApartFromWhatIsKno
 TEST_F(UploadScheduleTest, WhatIsBelowTheTieredEndWaitsForNothingAndTheSameEndTwiceIsNoChange) {
   Append(0);
   partition(0).log().AdvanceTieredEnd(Offset(1));  // by log_start, say: no flight of ours
-  schedule_.OnTieredEnd(lane(0), Offset(1));
+  schedule_.OnTieredEnd(upload(0), Offset(1));
   EXPECT_EQ(schedule_.NextDue(), std::nullopt);
   const std::uint64_t changes = schedule_.changes();
-  schedule_.OnTieredEnd(lane(0), Offset(1));
+  schedule_.OnTieredEnd(upload(0), Offset(1));
   EXPECT_EQ(schedule_.changes(), changes);
 }
 
@@ -428,7 +428,7 @@ TEST_F(UploadScheduleTest, TheEarliestOfSeveralFailuresDecidesWhichFlightsAreLos
     std::vector<std::vector<UploadClaim>> flights;
     for (int n = 0; n < 3; ++n) {
       Append(i, 6'000);
-      schedule_.Demand(lane(i), End(i));
+      schedule_.Demand(upload(i), End(i));
       flights.push_back(schedule_.Claim());
       ASSERT_EQ(flights.back().size(), 1U);
       Build(flights.back()[0], Offset(n + 1));
@@ -445,7 +445,7 @@ TEST_F(UploadScheduleTest, TheEarliestOfSeveralFailuresDecidesWhichFlightsAreLos
   }
 }
 
-TEST_F(UploadScheduleTest, TheLongestFailureIsNamedAndEndsWithItsLane) {
+TEST_F(UploadScheduleTest, TheLongestFailureIsNamedAndEndsWithItsUpload) {
   const auto fail = [&](int i) {
     Append(i, 12'000);
     const auto claims = schedule_.Claim();
@@ -457,17 +457,17 @@ TEST_F(UploadScheduleTest, TheLongestFailureIsNamedAndEndsWithItsLane) {
   fail(0);
   ASSERT_TRUE(schedule_.Failure());
   EXPECT_EQ(schedule_.Failure()->error.message(), "1");
-  schedule_.EndLane(lane(1), Error(ErrorCode::kFenced, "another owner"));
+  schedule_.EndUpload(upload(1), Error(ErrorCode::kFenced, "another owner"));
   EXPECT_EQ(schedule_.Failure()->error.message(), "0");
-  EXPECT_FALSE(schedule_.Failure(lane(1)));
-  EXPECT_FALSE(schedule_.State(lane(1)).last_error);
-  EXPECT_EQ(schedule_.State(lane(1)).ended->code(), ErrorCode::kFenced);
+  EXPECT_FALSE(schedule_.Failure(upload(1)));
+  EXPECT_FALSE(schedule_.State(upload(1)).last_error);
+  EXPECT_EQ(schedule_.State(upload(1)).ended->code(), ErrorCode::kFenced);
   schedule_.Close(Error(ErrorCode::kClosed, "closed"));
   EXPECT_FALSE(schedule_.Failure());
-  EXPECT_EQ(schedule_.State(lane(1)).ended->code(), ErrorCode::kFenced);  // the first reason stays
+  EXPECT_EQ(schedule_.State(upload(1)).ended->code(), ErrorCode::kFenced);  // the first reason stays
   ScheduledPartition late;
-  schedule_.Add(late.lane());
-  EXPECT_EQ(schedule_.State(late.lane()).ended->code(), ErrorCode::kClosed);
+  schedule_.Add(late.upload());
+  EXPECT_EQ(schedule_.State(late.upload()).ended->code(), ErrorCode::kClosed);
   EXPECT_TRUE(schedule_.AwaitIdle(std::chrono::hours(1)));
   EXPECT_TRUE(schedule_.Claim().empty());
 }

@@ -17,18 +17,18 @@
 namespace millrace {
 namespace {
 
-/// A flight of lane 0 is on its way, and nothing is due.
+/// A flight of upload 0 is on its way, and nothing is due.
 struct Sleepers {
   Sleepers() {
-    schedule.Add(first.lane());
-    schedule.Add(second.lane());
+    schedule.Add(first.upload());
+    schedule.Add(second.upload());
     first.Append(schedule, 12'000);
     flight = schedule.Claim().at(0);
     schedule.Built(flight, Offset(1), flight.bytes);
   }
   void Commit(const UploadClaim& claim, Offset end) {
-    claim.lane->partition().log().AdvanceTieredEnd(end);
-    schedule.OnTieredEnd(*claim.lane, end);
+    claim.upload->partition().log().AdvanceTieredEnd(end);
+    schedule.OnTieredEnd(*claim.upload, end);
     schedule.Landed(claim);
   }
   WatchedClock clock;
@@ -53,8 +53,8 @@ TEST(UploadSleepersTest, WhoAwaitsAChangeSleepsAndHearsOfEach) {
   const std::vector<std::function<void(Sleepers&)>> changes = {
       [](Sleepers& s) { s.Commit(s.flight, Offset(1)); },
       [](Sleepers& s) { s.schedule.Dropped(s.flight); },
-      [](Sleepers& s) { s.schedule.EndLane(s.second.lane(), Error(ErrorCode::kNotFound, "deleted")); },
-      [](Sleepers& s) { s.schedule.OnTieredEnd(s.first.lane(), Offset(1)); },
+      [](Sleepers& s) { s.schedule.EndUpload(s.second.upload(), Error(ErrorCode::kNotFound, "deleted")); },
+      [](Sleepers& s) { s.schedule.OnTieredEnd(s.first.upload(), Offset(1)); },
       [](Sleepers& s) { s.schedule.Close(Error(ErrorCode::kClosed, "closed")); },
       [](Sleepers& s) { s.second.Append(s.schedule, 12'000); },  // due
   };
@@ -79,7 +79,7 @@ TEST(UploadSleepersTest, WhoAwaitsIdlenessSleepsUntilTheLastFlightHasLanded) {
       s.schedule.Close(Error(ErrorCode::kClosed, "closed"));
     } else {
       s.first.log().AdvanceTieredEnd(Offset(1));
-      s.schedule.OnTieredEnd(s.first.lane(), Offset(1));
+      s.schedule.OnTieredEnd(s.first.upload(), Offset(1));
       s.clock.AwaitLooksOfOthers(3);  // two to lie down, one to see that it is committed and still on its way
       s.schedule.Landed(s.flight);
     }
@@ -90,7 +90,7 @@ TEST(UploadSleepersTest, WhoAwaitsItsTurnSleepsUntilItsForerunnerHasCommitted) {
   Sleepers s;
   const auto fly = [&](ScheduledPartition& partition, Offset end) {
     partition.Append(s.schedule, 100);
-    s.schedule.Demand(partition.lane(), end);
+    s.schedule.Demand(partition.upload(), end);
     const UploadClaim claim = s.schedule.Claim().at(0);
     s.schedule.Built(claim, end, claim.bytes);
     return claim;
@@ -104,13 +104,13 @@ TEST(UploadSleepersTest, WhoAwaitsItsTurnSleepsUntilItsForerunnerHasCommitted) {
     s.Commit(s.flight, Offset(1));
   }
   ASSERT_EQ(claims.size(), 1U);
-  EXPECT_EQ(claims[0].lane, &s.first.lane());
+  EXPECT_EQ(claims[0].upload, &s.first.upload());
 }
 
 TEST(UploadSleepersTest, WhoAwaitsWorkSleepsAndHearsOfAllThatMakesSomethingDue) {
   const std::vector<std::function<void(Sleepers&)>> causes = {
       [](Sleepers& s) { s.second.Append(s.schedule, 12'000); },
-      [](Sleepers& s) { s.schedule.Demand(s.second.lane(), Offset(1)); },
+      [](Sleepers& s) { s.schedule.Demand(s.second.upload(), Offset(1)); },
       [](Sleepers& s) { s.schedule.SetPressure(true); },
       [](Sleepers& s) { s.schedule.Wake(); },
       [](Sleepers& s) { s.schedule.Close(Error(ErrorCode::kClosed, "closed")); },
@@ -137,8 +137,8 @@ TEST(UploadSleepersTest, WhoAwaitsWorkSleepsAndHearsOfAllThatMakesSomethingDue) 
 TEST(UploadSleepersTest, WhoTakesOnlySomeOfWhatIsDueWakesAnotherForTheRest) {
   ScheduledPartition third, fourth;
   Sleepers s;
-  s.schedule.Add(third.lane());
-  s.schedule.Add(fourth.lane());
+  s.schedule.Add(third.upload());
+  s.schedule.Add(fourth.upload());
   s.second.Append(s.schedule, 12'000);
   const UploadClaim other = s.schedule.Claim().at(0);
   s.schedule.Built(other, Offset(1), other.bytes);

@@ -5,7 +5,7 @@
 namespace millrace {
 namespace {
 
-const std::vector<Flag>& PlaceFlags() {
+const std::vector<Flag>& TheLogFlags() {
   static const std::vector<Flag> kFlags{
       {"--data-dir", "DIR", "the log in this directory, opened by this process (MILLRACE_DATA_DIR)"},
       {"--server", "HOST:PORT", "a server (MILLRACE_SERVER); not possible yet"},
@@ -46,7 +46,7 @@ std::string_view Command::last_word() const {
 
 std::vector<Flag> Command::AllFlags() const {
   std::vector<Flag> all = flags;
-  if (place != Place::kNone) all.insert(all.end(), PlaceFlags().begin(), PlaceFlags().end());
+  if (log_flags != LogFlags::kNone) all.insert(all.end(), TheLogFlags().begin(), TheLogFlags().end());
   all.insert(all.end(), EveryVerbsFlags().begin(), EveryVerbsFlags().end());
   return all;
 }

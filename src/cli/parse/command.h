@@ -35,8 +35,8 @@ struct Positional {
   Repeat repeat = Repeat::kOnce;
 };
 
-/// Where a command finds its log: the flags it gets beside its own.
-enum class Place { kNone, kOptionalEngine, kEngine };
+/// Which flags that say where the log is a command gets beside its own.
+enum class LogFlags { kNone, kOptionalEngine, kEngine };
 
 /// What a command is handed to work with.
 struct Session {
@@ -52,7 +52,7 @@ struct Session {
 struct Command {
   std::string_view words;    // "topic create"
   std::string_view summary;  // one line
-  Place place = Place::kNone;
+  LogFlags log_flags = LogFlags::kNone;
   std::vector<Positional> positionals = {};
   std::vector<Flag> flags = {};
   std::string_view details = {};                // paragraphs after the flags
@@ -60,7 +60,7 @@ struct Command {
   std::vector<std::string_view> aliases = {};   // for the last word
   Result<ExitCode> (*run)(Session& session) = nullptr;
 
-  /// Its own flags, then those its place brings, then those every command has.
+  /// Its own flags, then those that say where the log is, then those every command has.
   [[nodiscard]] std::vector<Flag> AllFlags() const;
   [[nodiscard]] std::string_view last_word() const;
 };

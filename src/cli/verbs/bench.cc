@@ -120,7 +120,7 @@ Command BenchCommand() {
   return {
       .words = "bench",
       .summary = "Measure appends, reads, or the way from one to the other, on this machine",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"WORKLOAD", "append, read or e2e"}},
       .flags =
           {

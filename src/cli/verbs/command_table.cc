@@ -54,7 +54,7 @@ Error UnknownVerb(std::string_view group, std::string_view word) {
 /// Whether a flag that stands before the verb takes the next word too.
 bool TakesNextWord(std::string_view word) {
   if (word.contains('=')) return false;
-  static const std::vector<Flag> kFlags = Command{.place = Place::kEngine}.AllFlags();
+  static const std::vector<Flag> kFlags = Command{.log_flags = LogFlags::kEngine}.AllFlags();
   return std::ranges::any_of(kFlags, [&](const Flag& flag) { return !flag.argument.empty() && flag.key() == word; });
 }
 

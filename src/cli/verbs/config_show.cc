@@ -56,7 +56,7 @@ Command ConfigShowCommand() {
   return {
       .words = "config show",
       .summary = "Print every setting of a log and its server: by flag, else environment, else file, else default",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .flags =
           {
               {"--origin", "", "and who set it"},

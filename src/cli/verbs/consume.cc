@@ -139,7 +139,7 @@ Command ConsumeCommand() {
   return {
       .words = "consume",
       .summary = "Print the records of topics, to the end of the log",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "one or more", Presence::kRequired, Repeat::kMany}},
       .flags =
           {

@@ -47,7 +47,7 @@ Command CursorListCommand() {
   return {
       .words = "cursor ls",
       .summary = "List the cursors of a topic, and where they stand",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "the topic"}},
       .flags =
           {

@@ -43,7 +43,7 @@ Command CursorPeekCommand() {
   return {
       .words = "cursor peek",
       .summary = "Print the next records of a cursor; it stays where it is",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "the topic"}, {"CURSOR", "its name"}},
       .flags =
           {

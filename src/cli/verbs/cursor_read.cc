@@ -126,7 +126,7 @@ Command CursorReadCommand() {
   return {
       .words = "cursor read",
       .summary = "Print the next records of a cursor and move it, to the end of the log",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "the topic"}, {"CURSOR", "its name; a new one begins at the earliest record"}},
       .flags =
           {

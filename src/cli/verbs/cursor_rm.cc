@@ -27,7 +27,7 @@ Command CursorRemoveCommand() {
   return {
       .words = "cursor rm",
       .summary = "Remove a cursor; the records stay unless they were kept for it alone",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "the topic"}, {"CURSOR", "its name"}},
       .flags =
           {

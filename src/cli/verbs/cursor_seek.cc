@@ -42,7 +42,7 @@ Command CursorSeekCommand() {
   return {
       .words = "cursor seek",
       .summary = "Move a cursor",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "the topic"},
                       {"CURSOR", "its name"},
                       {"OFFSET", "earliest, latest, an offset or @TIME"}},

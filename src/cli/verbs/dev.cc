@@ -35,7 +35,7 @@ Command DevCommand() {
   return {
       .words = "dev",
       .summary = "Serve a log for trying things out: in a temporary directory, topics made when asked for",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .flags = ServingFlags(),
       .details = "As serve, but clients create topics by using them, and without --data-dir nothing is left behind.",
       .examples = {"millrace dev", "millrace dev --listen localhost:19092 --data-dir ./log"},

@@ -37,7 +37,7 @@ Command GroupDescribeCommand() {
   return {
       .words = "group describe",
       .summary = "Tell where a group is in each partition: topic, partition, position, lag",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"GROUP", "its name"}},
       .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},
       .run = Run,

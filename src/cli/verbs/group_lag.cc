@@ -58,7 +58,7 @@ Command GroupLagCommand() {
   return {
       .words = "group lag",
       .summary = "Tell how many records each group has not read yet",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"GROUP", "only this one", Presence::kOptional}},
       .flags = {{"--json", "", "as one JSON document, with each position; errors are JSON too"}},
       .run = Run,

@@ -33,7 +33,7 @@ Command GroupListCommand() {
   return {
       .words = "group ls",
       .summary = "List the groups that have positions",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},
       .aliases = {"list"},
       .run = Run,

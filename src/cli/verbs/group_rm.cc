@@ -26,7 +26,7 @@ Command GroupRemoveCommand() {
   return {
       .words = "group rm",
       .summary = "Remove a group's positions; the records stay",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"GROUP", "its name"}},
       .flags = {{"--dry-run", "", "tell what would happen, and change nothing"}, {"--json", "", "errors are JSON"}},
       .aliases = {"delete"},

@@ -46,7 +46,7 @@ Command GroupSeekCommand() {
   return {
       .words = "group seek",
       .summary = "Move a group's position in a topic",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"GROUP", "its name; a new one is fine"}, {"TOPIC", "the topic"}},
       .flags =
           {

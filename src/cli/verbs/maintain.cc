@@ -36,7 +36,7 @@ Command MaintainCommand() {
   return {
       .words = "maintain",
       .summary = "Do what is due: idle uploads, retention, removal of objects nobody needs",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .flags =
           {
               {"--time-max", "DURATION",

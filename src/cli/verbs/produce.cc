@@ -293,7 +293,7 @@ Command ProduceCommand() {
   return {
       .words = "produce",
       .summary = "Append lines of standard input to a topic, one record a line",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "made if it does not exist"}},
       .flags =
           {

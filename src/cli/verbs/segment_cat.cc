@@ -103,7 +103,7 @@ Command SegmentCatCommand() {
   return {
       .words = "segment cat",
       .summary = "Print the records of an object",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"OBJECT", "a file, or the name of an object as segment ls prints it"}},
       .flags =
           {

@@ -69,7 +69,7 @@ Command SegmentListCommand() {
       .words = "segment ls",
       .summary =
           "List a topic's segments: partition, base, end, records, bytes, object, place in it, first and last time",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "its name"}},
       .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},
       .aliases = {"list"},

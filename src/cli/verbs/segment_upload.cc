@@ -41,7 +41,7 @@ Command SegmentUploadCommand() {
   return {
       .words = "segment upload",
       .summary = "Put everything acknowledged so far into the object store",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .flags = {{"--json", "", "errors are JSON"}},
       .run = Run,
   };

@@ -78,7 +78,7 @@ Command SegmentVerifyCommand() {
   return {
       .words = "segment verify",
       .summary = "Read every byte in the object store and check it; exit 9 if any is damaged",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "only this one", Presence::kOptional}},
       .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},
       .run = Run,

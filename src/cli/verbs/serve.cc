@@ -34,7 +34,7 @@ Command ServeCommand() {
   return {
       .words = "serve",
       .summary = "Serve a log to Kafka clients",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .flags = Flags(),
       .details =
           "Runs until SIGTERM or Ctrl-C: then takes nobody in any more, answers fetches that wait, finishes "

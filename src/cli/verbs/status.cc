@@ -138,7 +138,7 @@ Command StatusCommand() {
   return {
       .words = "status",
       .summary = "Tell how a log is: offsets, what waits for upload, lock, stores, version",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .flags =
           {
               {"--check", "",

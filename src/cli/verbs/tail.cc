@@ -87,7 +87,7 @@ Command TailCommand() {
   return {
       .words = "tail",
       .summary = "Print the last records of a topic, then what comes",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "its name"}},
       .flags =
           {

@@ -28,7 +28,7 @@ Command TopicAddPartitionsCommand() {
   return {
       .words = "topic add-partitions",
       .summary = "Give a topic more partitions",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "its name"}},
       .flags = {{"-n,--count", "N", "how many more"}, {"--json", "", "errors are JSON"}},
       .details = "Keys that lie in one partition today may go to another one from then on.",

@@ -39,7 +39,7 @@ Command TopicAlterCommand() {
   return {
       .words = "topic alter",
       .summary = "Change a topic's settings",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "its name"}},
       .flags =
           {

@@ -37,7 +37,7 @@ Command TopicCreateCommand() {
   return {
       .words = "topic create",
       .summary = "Make a topic",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "letters, digits, dot, underscore and dash; at most 249"}},
       .flags =
           {

@@ -118,7 +118,7 @@ Command TopicDescribeCommand() {
   return {
       .words = "topic describe",
       .summary = "Tell a topic's settings, offsets and where its bytes are",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "its name"}},
       .flags =
           {

@@ -38,7 +38,7 @@ Command TopicListCommand() {
   return {
       .words = "topic ls",
       .summary = "List the topics: name, partitions, offsets in use, bytes on this disk, bytes in the object store",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},
       .examples = {"millrace topic ls --data-dir ./log"},
       .aliases = {"list"},

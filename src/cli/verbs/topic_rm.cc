@@ -44,7 +44,7 @@ Command TopicRemoveCommand() {
   return {
       .words = "topic rm",
       .summary = "Remove topics with all their records and positions",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "one or more; if one does not exist, nothing is removed", Presence::kRequired,
                        Repeat::kMany}},
       .flags = {{"--dry-run", "", "tell what would happen, and change nothing"}, {"--json", "", "errors are JSON"}},

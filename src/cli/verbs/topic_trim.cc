@@ -53,7 +53,7 @@ Command TopicTrimCommand() {
   return {
       .words = "topic trim",
       .summary = "Forget the records before an offset or a time",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .positionals = {{"TOPIC", "its name"}},
       .flags =
           {

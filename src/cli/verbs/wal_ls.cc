@@ -55,7 +55,7 @@ Command WalListCommand() {
   return {
       .words = "wal ls",
       .summary = "List the WAL files: name, state, bytes, generation, base, frames, bytes of payload",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},
       .details = "The files are only read: this works beside the process that holds the log.",
       .aliases = {"list"},

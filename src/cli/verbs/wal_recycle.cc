@@ -32,7 +32,7 @@ Command WalRecycleCommand() {
   return {
       .words = "wal recycle",
       .summary = "Drop from this disk's log what is in the object store",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .flags = {{"--json", "", "errors are JSON"}},
       .run = Run,
   };

@@ -56,7 +56,7 @@ Command WalVerifyCommand() {
   return {
       .words = "wal verify",
       .summary = "Read every WAL file and check every frame; exit 9 if any is damaged",
-      .place = Place::kEngine,
+      .log_flags = LogFlags::kEngine,
       .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},
       .details =
           "Frames that were never synced may be missing at the end of the log: that is no damage. The files are "

@@ -19,9 +19,9 @@ namespace millrace {
 
 class TieredPartition;
 
-class UploadLane {
+class PartitionUpload {
  public:
-  explicit UploadLane(TieredPartition& partition) : partition_(partition) {}
+  explicit PartitionUpload(TieredPartition& partition) : partition_(partition) {}
   [[nodiscard]] TieredPartition& partition() const { return partition_; }
 
  private:
