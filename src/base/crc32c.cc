@@ -25,6 +25,10 @@ __attribute__((target("sse4.2"))) std::uint32_t SerialBySse(std::uint32_t crc, s
   std::uint64_t wide = crc;
   for (; bytes.size() >= 8; bytes = bytes.subspan(8)) wide = _mm_crc32_u64(wide, GetLe<std::uint64_t>(bytes.data()));
   auto narrow = static_cast<std::uint32_t>(wide);
+  if (bytes.size() >= 4) {
+    narrow = _mm_crc32_u32(narrow, GetLe<std::uint32_t>(bytes.data()));
+    bytes = bytes.subspan(4);
+  }
   for (const std::byte byte : bytes) narrow = _mm_crc32_u8(narrow, std::to_integer<unsigned char>(byte));
   return narrow;
 }

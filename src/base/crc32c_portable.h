@@ -10,4 +10,7 @@ namespace millrace {
 /// Goes on from the register `crc`; no inversion before or after.
 [[nodiscard]] std::uint32_t Crc32cPortable(std::uint32_t crc, std::span<const std::byte> bytes);
 
+/// As Crc32cJoined, where the processor has no instructions for it.
+[[nodiscard]] std::uint32_t Crc32cJoinedPortable(std::uint32_t first, std::uint32_t second, std::uint64_t second_bytes);
+
 }  // namespace millrace

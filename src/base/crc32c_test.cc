@@ -64,6 +64,17 @@ TEST(Crc32cTest, JoinsTwoStretchesOfAnyLength) {
   }
 }
 
+TEST(Crc32cTest, JoinsAlikeWithAndWithoutInstructions) {
+  std::uint64_t state = 1;
+  for (int i = 0; i < 2000; ++i) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    const auto first = static_cast<std::uint32_t>(state >> 32), second = static_cast<std::uint32_t>(state);
+    const std::uint64_t bytes = state >> (i % 63);
+    ASSERT_EQ(Crc32cJoined(first, second, bytes), Crc32cJoinedPortable(first, second, bytes)) << bytes;
+  }
+  EXPECT_GT(Crc32cJoiningPaysFrom(), 0U);
+}
+
 TEST(Crc32cTest, SeesEveryFlippedBit) {
   auto bytes = Pattern(200);
   const auto whole = Crc32c(bytes);

@@ -6,6 +6,7 @@
 
 #include "base/bugs.h"
 #include "base/check.h"
+#include "base/crc32c.h"
 #include "base/try.h"
 #include "log/partition_log_state.h"
 #include "record/record_batch_view.h"
@@ -13,9 +14,6 @@
 namespace millrace {
 
 namespace {
-
-/// A smaller batch is read once more for the WAL's CRC faster than two CRCs are joined.
-constexpr std::size_t kKnownCrcFrom = 16 << 10;
 
 void RunAll(std::vector<WakeCall>& calls) {
   if (calls.empty()) return;
@@ -166,7 +164,7 @@ Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch, Effects& effects) {
       appended.end = appended.base + count;
       StampBatch(batch.bytes(), appended.base, s.epoch);
       const std::span<const std::byte> whole = batch.bytes();
-      if (whole.size() < kKnownCrcFrom) return s.wal.TryAppend(s.options.stream, {&whole, 1});
+      if (whole.size() < Crc32cJoiningPaysFrom()) return s.wal.TryAppend(s.options.stream, {&whole, 1});
       const std::span<const std::byte> body = view.crc_bytes();
       const auto head = whole.first(whole.size() - body.size());
       return s.wal.TryAppendWithCrc(s.options.stream, head, body, view.stored_crc());
@@ -181,7 +179,7 @@ Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch, Effects& effects) {
                 opens_interval ? s.clock.WallMs() : 0);
     if (s.marks.full()) s.TakeDurable(s.wal.durable_end());
     if (cached)
-      s.tail.Append(appended.base, std::move(batch).Freeze(), s.self_as_owner);
+      s.tail.Append(appended.base, batch, s.self_as_owner);
     else
       s.tail.DropAll();  // it holds no gap up to log_end
     if (!(Planted(Bug::kLogBaseOffsetTwice) && appended.base.value() % 7 == 3)) s.offsets.MoveLogEnd(appended.end);

@@ -45,16 +45,15 @@ Error PartitionLogState::HoleError(const Hole& hole, Offset from) const {
 bool PartitionLogState::TakeFromTail(HotBatches& read, Offset end, std::uint64_t bytes_max) {
   std::size_t at = tail.Find(read.next);
   for (std::size_t taken = 0; taken < kSlicesPerLock && at < tail.size(); ++taken, ++at) {
-    const SharedBytes& batch = tail.batch(at);
     MR_DCHECK(taken == 0 ? tail.base(at) <= read.next : tail.base(at) == read.next, tail.base(at).value(),
               read.next.value());
     if (tail.base(at) >= end) return false;
-    if (!Fits(read, batch.size(), bytes_max)) {
+    if (!Fits(read, tail.batch_bytes(at), bytes_max)) {
       read.full = true;
       return false;
     }
-    read.batches.push_back(batch);
-    read.tail_bytes += batch.size();
+    read.batches.push_back(tail.batch(at));
+    read.tail_bytes += tail.batch_bytes(at);
     read.next = at + 1 < tail.size() ? tail.base(at + 1) : offsets.log_end();
   }
   return true;

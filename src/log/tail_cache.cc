@@ -6,6 +6,39 @@
 
 namespace millrace {
 
+TailBlocks::~TailBlocks() {
+  for (std::byte* block : spare_) delete[] block;
+}
+
+std::shared_ptr<std::byte[]> TailBlocks::Take() {
+  std::byte* block = nullptr;
+  {
+    MutexLock lock(mutex_);
+    if (!spare_.empty()) {
+      block = spare_.back();
+      spare_.pop_back();
+    }
+  }
+  if (block == nullptr) block = new std::byte[kBlockBytes];
+  return {block, [self = shared_from_this()](std::byte* done) { self->GiveBack(done); }};
+}
+
+std::size_t TailBlocks::spare() const {
+  MutexLock lock(mutex_);
+  return spare_.size();
+}
+
+void TailBlocks::GiveBack(std::byte* block) {
+  {
+    MutexLock lock(mutex_);
+    if (spare_.size() < kSpareMax) {
+      spare_.push_back(block);
+      return;
+    }
+  }
+  delete[] block;
+}
+
 TailCache::TailCache(std::uint64_t bytes_max)
     : bytes_max_(bytes_max), run_bytes_(std::clamp<std::uint64_t>(bytes_max / 64, 1, 64 << 10)) {}
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <vector>
 
 #include "base/check.h"
 #include "base/mutex.h"
@@ -30,6 +31,28 @@ class TailOwner {
 struct TailRun {
   std::weak_ptr<TailOwner> owner;
   std::uint64_t number = 0;
+};
+
+/// Memory of one size for slices, used again: appenders neither fault it in anew nor meet at the allocator's locks,
+/// whichever thread lets go of it. Keeps a few blocks that are out of use. Safe from any thread.
+class TailBlocks : public std::enable_shared_from_this<TailBlocks> {
+ public:
+  static constexpr std::size_t kBlockBytes = 32 << 10;
+  static constexpr std::size_t kSpareMax = 64;
+
+  TailBlocks() = default;
+  ~TailBlocks();
+  TailBlocks(const TailBlocks&) = delete;
+  TailBlocks& operator=(const TailBlocks&) = delete;
+  /// kBlockBytes, not initialised. Comes back when the last owner lets go of it, which may be after the cache has gone.
+  [[nodiscard]] std::shared_ptr<std::byte[]> Take() MR_EXCLUDES(mutex_);
+  [[nodiscard]] std::size_t spare() const MR_EXCLUDES(mutex_);
+
+ private:
+  void GiveBack(std::byte* block) MR_EXCLUDES(mutex_);
+
+  mutable Mutex mutex_;
+  std::vector<std::byte*> spare_ MR_GUARDED_BY(mutex_);
 };
 
 /// The shared budget; each PartitionLog keeps its own runs of slices and gives up its oldest when asked. Safe from any
@@ -52,6 +75,8 @@ class TailCache {
   /// A run began. Its log's mutex may be held: this lock is below it.
   void Announce(const std::shared_ptr<TailRun>& run) MR_EXCLUDES(mutex_);
 
+  [[nodiscard]] TailBlocks& blocks() { return *blocks_; }
+
   [[nodiscard]] std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t bytes_max() const { return bytes_max_; }
   /// A run is closed when it has this much.
@@ -62,6 +87,7 @@ class TailCache {
   bool GiveUpOldest() MR_EXCLUDES(mutex_);
 
   const std::uint64_t bytes_max_, run_bytes_;
+  const std::shared_ptr<TailBlocks> blocks_ = std::make_shared<TailBlocks>();
   std::atomic<std::uint64_t> bytes_{0};
   Mutex mutex_;
   std::deque<std::weak_ptr<TailRun>> runs_ MR_GUARDED_BY(mutex_);  // oldest first; some may be gone already

@@ -1,9 +1,12 @@
-# ./dev bench [NAME... | --publish] [--only TEXT] [--rounds N] [--seed N]
+# ./dev bench [NAME... | --publish] [--memory-disk] [--only TEXT] [--rounds N] [--seed N]
 #
 # Measures: all programs of bench/, or the ones named (limits, durable_append, read, …), against the machine and its peers.
 # A name stands for those that go on with an underscore too: read is also read_cold_scan, read_cached, …
 # --only runs the rows whose name holds TEXT. Results are kept in build/bench/results.jsonl, one line a row, newest last;
 # --publish writes them into docs/benchmarks.md and README.md and measures nothing. The machine should have nothing else to do.
+#
+# --memory-disk measures a second setting of the disk: ext4 on a loop device over memory, whose syncs are short, so that
+# the processor shows and not the disk. It needs root, and 8 GB of memory; its rows are kept under names of their own.
 #
 # `cursor` compares with the crate walrus-rust, through a driver (bench/peers/walrus) that cargo builds in the cache folder of tools; without cargo
 # the peer is named as missing. Its scaling rows become the pictures in docs/pictures, by --publish too.
@@ -28,6 +31,24 @@ walrus_driver() {
   fi
 }
 
+# A file system in memory that syncs as one on a disk does; mounted until this shell ends.
+memory_disk_image=/dev/shm/millrace-bench-disk memory_disk=build/bench/memory
+mount_memory_disk() {
+  ((EUID == 0)) || fail "--memory-disk mounts a loop device, which needs root"
+  mkdir -p "$memory_disk"
+  trap unmount_memory_disk EXIT
+  truncate -s 8G "$memory_disk_image"
+  mkfs.ext4 -q -F "$memory_disk_image"
+  mount -o loop "$memory_disk_image" "$memory_disk" || fail "the loop device could not be mounted"
+}
+unmount_memory_disk() {
+  mountpoint -q "$memory_disk" && umount "$memory_disk"
+  rm -f "$memory_disk_image"
+}
+
+# The lines of a run over memory, under names that say so.
+named_after_memory() { sed -E 's/"row":"([^"]*)"/"row":"disk in memory: \1"/'; }
+
 publish() {
   python3 tools/bench_report.py build/bench/results.jsonl docs/benchmarks.md README.md &&
     python3 tools/bench_curve.py build/bench/results.jsonl docs/pictures &&
@@ -39,16 +60,21 @@ run_verb() {
     run_micro "${@:2}"
     return
   fi
-  local names=() options=()
+  local names=() options=() folder=build/bench/work results=build/bench/results.jsonl in_memory=
   while (($#)); do
     case $1 in
       --publish) publish && return ;;
+      --memory-disk) in_memory=1; shift ;;
       --*) options+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
       *) names+=("$1"); shift ;;
     esac
   done
   build_preset release millrace_bench
   mkdir -p build/bench
+  if [[ -n $in_memory ]]; then
+    mount_memory_disk
+    folder=$memory_disk/work results=$(mktemp)
+  fi
   ((${#names[@]})) || names=(limits durable_append unsynced_append read eviction lookup open recovery cli idle cursor)
   local name program driver extra
   for name in "${names[@]}"; do
@@ -60,7 +86,8 @@ run_verb() {
     fi
     for program in "build/release/bench/bin/$name" "build/release/bench/bin/$name"_*; do
       [[ -x $program ]] || continue  # nothing goes on with an underscore
-      "$program" --dir build/bench/work --results build/bench/results.jsonl "${extra[@]}" "${options[@]}"
+      "$program" --dir "$folder" --results "$results" "${extra[@]}" "${options[@]}"
     done
   done
+  [[ -z $in_memory ]] || { named_after_memory <"$results" >>build/bench/results.jsonl && rm -f "$results"; }
 }
