@@ -22,6 +22,9 @@ EVERYTHING = ("-e", "-q", "-o", "beginning")
 
 
 class Scratch(tempfile.TemporaryDirectory):
+    def __init__(self):
+        super().__init__(ignore_cleanup_errors=True)
+
     def __enter__(self):
         return pathlib.Path(super().__enter__())
 
