@@ -30,7 +30,9 @@ TopicOutcome CheckCount(const CreatePartitionsRequest::Topic& asked, const Topic
             fmt::format("topic {} has {} partitions, and may have up to {}: {} is no larger number of them", topic.name,
                         present, kPartitionsMax, asked.count)};
   }
-  if (asked.assignments && std::cmp_not_equal(asked.assignments->size(), asked.count - present))
+  // None by hand is said by null, and by some clients by an empty list.
+  const bool by_hand = asked.assignments && !asked.assignments->empty();
+  if (by_hand && std::cmp_not_equal(asked.assignments->size(), asked.count - present))
     return {reply_code::kInvalidReplicaAssignment, "each new partition is to be assigned once"};
   return {};
 }

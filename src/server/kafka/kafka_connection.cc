@@ -118,6 +118,9 @@ void KafkaConnection::Abandon() {
   changed_ = nullptr;
   const std::vector<std::shared_ptr<KafkaRequest>> waiting(requests_.begin(), requests_.end());
   for (const auto& request : waiting) request->EndWait(WaitEnd::kPeerGone);
+  // What still works for one of them holds it, and through it this connection: the two must not hold each other.
+  for (const auto& request : requests_) bytes_.Give(request->frame().bytes.size());
+  requests_.clear();
   outbound_.Clear();
   fetch_state_.reset();
 }

@@ -93,7 +93,7 @@ TEST_F(ProduceTest, WhatIsWrongWithABatchHasKafkasCode) {
   batch = Batch({"abc"});
   batch[7] = 1;
   EXPECT_EQ(CodeOf(batch), reply_code::kInvalidRecord) << "base offset";
-  EXPECT_EQ(CodeOf(Batch({std::string(2 << 20, 'x')})), reply_code::kMessageTooLarge);
+  EXPECT_EQ(CodeOf(Batch({std::string(600'000, 'x'), std::string(600'000, 'y')})), reply_code::kMessageTooLarge);
   EXPECT_EQ(CodeOf(Batch({"abc"}, Compression::kZstd), 6), reply_code::kUnsupportedCompression);
   EXPECT_EQ(CodeOf(Batch({"abc"}, Compression::kZstd), 7), reply_code::kNone);
   EXPECT_EQ(engine_->Offsets({"t", PartitionId(0)})->log_end, Offset(1)) << "what was refused left something behind";
