@@ -30,7 +30,7 @@ Result<TailBatches> PartitionLog::ReadTail(Offset begin, std::uint64_t bytes_max
     }
     if (read.next >= result.high_watermark || s.tail.empty() || read.next < s.tail.begin()) break;
     result.state = TailBatches::State::kHere;
-    if (first && overshoot == Overshoot::kNever && s.tail.batch(s.tail.Find(begin)).size() > bytes_max) {
+    if (first && overshoot == Overshoot::kNever && s.tail.batch_bytes(s.tail.Find(begin)) > bytes_max) {
       read.full = true;
       break;
     }
@@ -51,7 +51,7 @@ CountedBytes PartitionLog::VisibleBytes(Offset begin, std::uint64_t enough) cons
     return {.bytes = std::max<std::uint64_t>(enough, 1), .end = visible_end};
   CountedBytes counted{.end = visible_end};
   for (std::size_t at = s.tail.Find(begin); at < s.tail.size() && s.tail.base(at) < visible_end; ++at) {
-    counted.bytes += s.tail.batch(at).size();
+    counted.bytes += s.tail.batch_bytes(at);
     if (counted.bytes < enough) continue;
     if (at + 1 < s.tail.size()) counted.end = std::min(visible_end, s.tail.base(at + 1));
     break;
