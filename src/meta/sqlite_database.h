@@ -83,8 +83,9 @@ class SqliteDatabase {
 
   /// kClosed after Close.
   [[nodiscard]] Result<void> CheckOpen() const;
-  /// Before a read. After a failed sync nothing may be synced again through the same handles, and what a connection says
-  /// of a commit that failed is not what the next one finds: it is reopened, and from then on reads tell what stands.
+  /// Before a read. After a failed sync nothing may be synced again through the same handles, and what a connection
+  /// says of a commit that failed is not what the next one finds: it is reopened, and from then on reads tell what
+  /// stands.
   Result<void> Heal();
   /// By the statement that ran last.
   [[nodiscard]] std::int64_t RowsChanged() const;
