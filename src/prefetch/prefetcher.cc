@@ -152,10 +152,7 @@ void Prefetcher::Advance(const StreamPointer& stream, const SegmentRow& row,
     if (closed_) return;
     ReadStream& s = *stream;
     s.used_at = context_.clock.Monotonic();
-    if (!std::exchange(s.active, true)) {
-      active_.push_back(stream);
-      s.window.Begin(path_, s.used_at);
-    }
+    if (!std::exchange(s.active, true)) active_.push_back(stream);
     DeactivateIdle(s.used_at, holds);
     for (ReadStream::Asked& asked : s.asked) {
       if (asked.begin >= blocks[wanted.end - 1].end) break;

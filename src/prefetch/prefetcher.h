@@ -39,8 +39,6 @@ struct PrefetcherOptions {
 class Prefetcher {
  public:
   static constexpr std::chrono::nanoseconds kIdleMax = std::chrono::seconds(10);
-  /// A slower stream's path to the store stands for that of a faster one after so long.
-  static constexpr std::chrono::nanoseconds kPathBelieved = std::chrono::seconds(60);
 
   Prefetcher(FetchContext& context, const PrefetcherOptions& options);
   ~Prefetcher();
@@ -111,7 +109,6 @@ class Prefetcher {
   void StopRunning(const ReadStream* stream) MR_EXCLUDES(mutex_);
   void WakePool() MR_EXCLUDES(mutex_);
 
-  void LearnPath(const ReadStream& stream) MR_REQUIRES(mutex_);
   void FetchNext(const Task& task);
   bool FetchChunks(const Task& task);
   void Postpone(const Task& task);
@@ -137,8 +134,6 @@ class Prefetcher {
   std::size_t yielding_ MR_GUARDED_BY(mutex_) = 0;      // readers that wait for memory
   std::size_t unannounced_ MR_GUARDED_BY(mutex_) = 0;   // tasks the pool was not told of
   std::uint64_t last_ticket_ MR_GUARDED_BY(mutex_) = 0;
-  StreamWindow::Path path_ MR_GUARDED_BY(mutex_);  // to the store, of the stream that got most of it lately
-  std::chrono::nanoseconds path_at_ MR_GUARDED_BY(mutex_){};
   bool closed_ MR_GUARDED_BY(mutex_) = false;
 };
 

@@ -139,7 +139,6 @@ void Prefetcher::FetchLed(const Task& task, std::vector<std::size_t>& led,
     {
       MutexLock lock(mutex_);
       task.stream->window.OnArrival(fetch.stored_bytes(), departure, context_.clock.Monotonic());
-      LearnPath(*task.stream);
       for (const std::size_t i : led) {
         const auto asked = std::ranges::find(task.stream->asked, task.tickets[i], &ReadStream::Asked::ticket);
         if (asked != task.stream->asked.end()) NoLongerComes(*task.stream, *asked);
@@ -154,15 +153,6 @@ void Prefetcher::FetchLed(const Task& task, std::vector<std::size_t>& led,
     GiveUp(task, tickets);
   }
   led.clear();
-}
-
-/// Several streams share what there is: the fastest of them shows most of it.
-void Prefetcher::LearnPath(const ReadStream& stream) {
-  const StreamWindow::Path path = stream.window.path();
-  const std::chrono::nanoseconds now = context_.clock.Monotonic();
-  if (path.rate <= 0 || (path.rate < path_.rate && now - path_at_ < kPathBelieved)) return;
-  path_ = path;
-  path_at_ = now;
 }
 
 void Prefetcher::GiveUp(const Task& task, std::span<const std::uint64_t> tickets) {

@@ -8,8 +8,6 @@
 // requests take no longer than that, the window is twice as large as what came and one request more; once several in a
 // row did, a quarter larger and one request.
 // A delay is believed for ten seconds; then half a window shows what it is without a queue.
-//
-// What a stream learned of the path, the next one to the same store begins with.
 // Source: the model of BBR (Cardwell et al., 2016), with whole requests for packets.
 #pragma once
 
@@ -33,13 +31,6 @@ class StreamWindow {
   static constexpr std::uint64_t kPipelineBytes = 2 * kJoinBytesMax;  // one request on its way while one is read
   static constexpr std::chrono::nanoseconds kDelayBelieved = std::chrono::seconds(10);
 
-  /// What streams learn of the way to a store. None: rate 0.
-  struct Path {
-    double rate = 0;        // bytes a second
-    double delay = 0;       // of a request, in seconds a byte of it
-    double mean_bytes = 0;  // of a request
-  };
-
   /// What had come when a request was sent.
   struct Departure {
     std::uint32_t trial = 0;
@@ -51,24 +42,6 @@ class StreamWindow {
   [[nodiscard]] std::uint64_t bytes(std::uint64_t share_bytes) const {
     return std::max(kBytesMin, std::min(window_, share_bytes));
   }
-  /// A stream to a store whose path another one learned asks for what it takes from its first request on. Nothing of
-  /// this stream has been asked for yet. The rate is believed for as many rounds as the stream would remember.
-  void Begin(const Path& path, std::chrono::nanoseconds now) {
-    const auto wanted = static_cast<std::uint64_t>(kGain * path.rate * path.delay * path.mean_bytes) + kJoinBytesMax;
-    if (path.rate <= 0 || delivered_ > 0 || wanted <= kPipelineBytes) return;
-    window_ = wanted;
-    known_rate_ = path.rate;
-    delay_ = path.delay;
-    mean_bytes_ = path.mean_bytes;
-    delay_at_ = now;
-    grows_ = false;
-  }
-  /// What it measured by now; of a window too small to tell: none.
-  [[nodiscard]] Path path() const {
-    if (window_ <= kPipelineBytes || round_ < 2 || delay_ == kUnknown) return {};
-    return {.rate = RateOfRounds(), .delay = delay_, .mean_bytes = mean_bytes_};
-  }
-
   /// The reader stands still for bytes asked for; `at_this_window`: since the window grew.
   void OnOutrun(bool at_this_window) {
     outrun_ = true;
@@ -89,7 +62,6 @@ class StreamWindow {
   }
   /// A request brought `bytes`.
   void OnArrival(std::uint64_t bytes, const Departure& departure, std::chrono::nanoseconds now) {
-    if (delivered_ == 0) rounds_[0] = {0, departure.at};
     delivered_ += bytes;
     last_arrival_ = now;
     if (departure.trial != trial_ || now <= departure.at) return;
@@ -136,20 +108,18 @@ class StreamWindow {
     if (wanted > window_ ? outrun_ || waited_before_ : !grows_) window_ = std::max(wanted, kPipelineBytes);
     if (window_ > kPipelineBytes && now - delay_at_ > kDelayBelieved) HalveAndMeasureAnew();
   }
-  /// Over all that is remembered; before that is enough, no less than another stream had.
+  /// Over all that is remembered.
   [[nodiscard]] double RateOfRounds() const {
     const Round& last = rounds_[round_ % kRounds];
     const Round& first = rounds_[round_ < kRounds ? 0 : (round_ + 1) % kRounds];
-    const double rate = last.at > first.at
-                            ? static_cast<double>(last.delivered - first.delivered) / Seconds(last.at - first.at)
-                            : fastest_;
-    return round_ < kRounds ? std::max(rate, known_rate_) : rate;
+    return last.at > first.at ? static_cast<double>(last.delivered - first.delivered) / Seconds(last.at - first.at)
+                              : fastest_;
   }
   void HalveAndMeasureAnew() {
     window_ = std::max(kBytesMin, window_ / 2);
     read_since_ = 0;
     ++trial_;  // what is under way now was asked for under the window before
-    fastest_ = known_rate_ = 0;
+    fastest_ = 0;
     round_ = 0;
     rounds_[0] = {delivered_, last_arrival_};
     delay_ = kUnknown;
@@ -166,7 +136,6 @@ class StreamWindow {
   std::uint64_t delivered_ = 0;
   std::chrono::nanoseconds last_arrival_{};
   double fastest_ = 0;       // bytes a second while a request was under way
-  double known_rate_ = 0;    // bytes a second, learned by another stream
   double mean_bytes_ = 0;    // of a request
   double delay_ = kUnknown;  // of a request, at the least, in seconds a byte of it
   std::chrono::nanoseconds delay_at_{};

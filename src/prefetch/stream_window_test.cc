@@ -174,58 +174,5 @@ TEST(StreamWindowTest, LooksForTheDelayAnewAndFollowsAPathThatChanged) {
   EXPECT_LE(static_cast<double>(less.last), 1.5 * narrower.Product() + static_cast<double>(kJoinBytesMax));
 }
 
-TEST(StreamWindowTest, BeginsWithWhatAnotherStreamLearned) {
-  const Path path{.delay = 0.03, .connection = 80e6, .link = 1600e6};
-  StreamWindow first;
-  EXPECT_EQ(first.path().rate, 0) << "nothing is known yet";
-  Drive(first, path, 5);
-  StreamWindow second;
-  second.Begin(first.path(), Seconds(5));
-  const Ran ran = Drive(second, path, 9, 5);
-  EXPECT_EQ(ran.full_after, 0);
-  EXPECT_GE(ran.rate, 0.95 * path.link);
-  // Requests that found no queue make it look for a wider path, as any stream does.
-  EXPECT_LE(static_cast<double>(ran.highest), 2.75 * path.Product() + static_cast<double>(kJoinBytesMax));
-}
-
-TEST(StreamWindowTest, FollowsThePathWhereItIsAnotherThanWasLearned) {
-  StreamWindow first;
-  Drive(first, {.delay = 0.03, .connection = 80e6, .link = 800e6}, 5);
-  for (const double link : {200e6, 1600e6}) {
-    const Path other{.delay = 0.03, .connection = 80e6, .link = link};
-    StreamWindow second;
-    second.Begin(first.path(), Seconds(5));
-    const Ran ran = Drive(second, other, 12, 5);
-    EXPECT_GE(ran.rate, 0.9 * other.link) << link;
-    EXPECT_LE(static_cast<double>(ran.last), 1.5 * other.Product() + static_cast<double>(kJoinBytesMax)) << link;
-  }
-}
-
-TEST(StreamWindowTest, BeginsAtOneChunkWhereNothingWasLearnedOrLittleIsEnough) {
-  StreamWindow window;
-  window.Begin({}, Seconds(1));
-  EXPECT_EQ(window.bytes(kPlenty), kMebibyte);
-  window.Begin({.rate = 1e6, .delay = 1e-9, .mean_bytes = 8e6}, Seconds(1));
-  EXPECT_EQ(window.bytes(kPlenty), kMebibyte);
-}
-
-TEST(StreamWindowTest, WasteForgetsWhatWasLearned) {
-  StreamWindow window;
-  window.Begin({.rate = 1e9, .delay = 1e-8, .mean_bytes = 8e6}, Seconds(1));
-  const std::uint64_t began = window.bytes(kPlenty);
-  EXPECT_GT(began, 64 * kMebibyte);
-  window.OnWaste();
-  EXPECT_EQ(window.bytes(kPlenty), began / 2);
-  EXPECT_EQ(window.path().rate, 0);
-}
-
-TEST(StreamWindowTest, RateIsMeasuredFromTheFirstRequestWhateverTheClockShows) {
-  const Path path{.delay = 0.03, .connection = 80e6, .link = 1600e6};
-  StreamWindow early, late;
-  const Ran from_zero = Drive(early, path, 3), later = Drive(late, path, 3, 1e6);
-  EXPECT_GE(later.rate, 0.98 * from_zero.rate);
-  EXPECT_GE(late.path().rate, 0.9 * path.link);
-}
-
 }  // namespace
 }  // namespace millrace

@@ -355,19 +355,6 @@ TEST(PrefetchTest, MemoryInFlightStaysWithinOneAndAHalfTimesBandwidthTimesDelay)
   EXPECT_GE(far.peak_memory, kJoinBytesMax);
 }
 
-TEST(PrefetchTest, StreamBeginsWithWhatAnotherOneLearnedOfThePath) {
-  FarFixture far({.block_cache_bytes = 64 * kMebibyte});
-  far.MakeSegments(3, 64 * kMebibyte);
-  far.counting.Delay(far.f.clock, std::chrono::milliseconds(100));
-  const Offset there(far.end.value() / 3 * 2);
-  far.Scan(Offset(0), there);
-  far.counting.Forget();
-  Offset at = there + 8'000;  // past all that the first one asked for
-  for (int i = 0; i < 2; ++i) at = far.f.partition.reader->Read(at, {.bytes_max = kMebibyte}).value().next;
-  far.RunPrefetch();
-  EXPECT_GE(far.counting.bytes(), StreamWindow::kPipelineBytes);
-}
-
 TEST(PrefetchTest, ThirtyTwoReadersAndThePrefetcherOnOneColdChunkMakeOneRequest) {
   FarFixture far({.threads = 2, .block_cache_bytes = 64 * kMebibyte});
   far.MakeSegments(1, 3 * kMebibyte);
