@@ -112,7 +112,7 @@ CommitTurn::CommitTurn(PartitionAccess& access, Post post, Options options)
 CommitTurn::~CommitTurn() {
   state_->ended = true;
   state_->mailbox->gate.Close();
-  // Readers wait for what was staged, whoever is told.
+  // Readers wait for what was staged, whether or not its appender is told.
   for (auto& [partition, effects] : std::exchange(state_->effects, {}))
     state_->access.Run(partition, std::move(effects));
 }

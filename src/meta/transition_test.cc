@@ -1,4 +1,4 @@
-// Goal: a plan happens once, whatever happens to the answer of its commit and whoever else writes. Method: the fault
+// Goal: a plan happens once, whatever happens to the answer of its commit, and beside other writers. Method: the fault
 // decorator over the memory store; a plan that counts how often it was asked.
 #include "meta/transition.h"
 

@@ -23,7 +23,7 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Takes nobody in any more, answers fetches that wait with what there is, finishes what is in flight (for
+  /// Takes no client in any more, answers fetches that wait with what there is, finishes what is in flight (for
   /// ServerOptions::stop_grace at most), and closes. What was acknowledged is where its acknowledgement says; the
   /// engine stays open. Again: nothing.
   void Stop();

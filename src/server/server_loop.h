@@ -50,8 +50,8 @@ class ServerLoop {
   void Serve(int socket, std::string host, std::string peer);
   /// On the loop's thread, and waited for: owns the listener from then on.
   void Listen(int socket, std::function<void(int socket, const SocketAddress& peer)> accepted);
-  /// Takes nobody in any more and ends waits; `empty` is called on the loop's thread once no connection is left. From
-  /// any thread.
+  /// Takes no client in any more and ends waits; `empty` is called on the loop's thread once no connection is left.
+  /// From any thread.
   void Drain(std::function<void()> empty);
   /// Closes what connections are left. From any thread.
   void CloseConnections();

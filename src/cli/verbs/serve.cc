@@ -37,7 +37,7 @@ Command ServeCommand() {
       .log_flags = LogFlags::kEngine,
       .flags = Flags(),
       .details =
-          "Runs until SIGTERM or Ctrl-C: then takes nobody in any more, answers fetches that wait, finishes "
+          "Runs until SIGTERM or Ctrl-C: then takes no client in any more, answers fetches that wait, finishes "
           "what is in flight, syncs, and exits 0 (130 by Ctrl-C). A second signal ends it at once; nothing "
           "acknowledged is lost. Without --data-dir the log is in ./millrace-data. Settings named server.… and "
           "topic_defaults.… are its own.",

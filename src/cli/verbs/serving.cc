@@ -56,7 +56,7 @@ std::string Banner(const EngineOptions& engine, const ServerOptions& options, co
                       options.connections_max, options.connections_per_address_max,
                       FormatBytes(options.request_bytes_max), FormatBytes(options.in_flight_bytes_max));
   if (options.plaintext_beyond_loopback)
-    text += "  warning     whoever reaches these addresses may read and write everything\n";
+    text += "  warning     every client that reaches these addresses may read and write everything\n";
   if (options.auto_create_topics) text += "  topics      are created by clients that ask for them\n";
   text += fmt::format("  try         echo hello | kcat -b {} -t demo -P\n", server.advertised().Text());
   text += "ready\n";

@@ -64,7 +64,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
         deadline_(loop_.Now() + std::chrono::milliseconds(std::max(body.max_wait_ms, 0))) {}
 
   void Begin() {
-    // Sessions are not kept: whoever goes on with one is told to begin again.
+    // Sessions are not kept: a client that goes on with one is told to begin again.
     if (body_.session_epoch != kNewSession && body_.session_epoch != kNoSession) return RefuseSession();
     OpenParts();
     request_->Wait([weak = weak_from_this()](WaitEnd why) {

@@ -11,7 +11,7 @@
 
 namespace millrace {
 
-/// Memory to be filled; whoever copies the owner keeps the bytes.
+/// Memory to be filled; a copy of the owner keeps the bytes.
 struct FrameMemory {
   std::shared_ptr<std::byte[]> owner;
   std::span<std::byte> bytes;  // of the size asked for

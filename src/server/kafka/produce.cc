@@ -83,7 +83,7 @@ class ProduceCall : public std::enable_shared_from_this<ProduceCall> {
     } else if (verdict.facts.compression == Compression::kZstd && request_->api_version < kZstdSince) {
       part.code = reply_code::kUnsupportedCompression;
     } else if (verdict.facts.producer_id >= 0) {
-      // Nobody was given an id, and to take the batch would promise that a repeat of it is noticed.
+      // No producer was given an id, and to take the batch would promise that a repeat of it is noticed.
       part.code = reply_code::kUnsupportedForMessageFormat;
       part.message = "idempotent producers are not served yet: set enable.idempotence=false";
     } else {
