@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/parse/server_settings.h"
+#include "cli/parse/setting_text.h"
 #include "cli/parse/setting_variable.h"
 #include "text/nearest_name.h"
 #include "text/units.h"
@@ -17,18 +18,6 @@ namespace millrace {
 namespace {
 
 using std::chrono::milliseconds;
-
-template <class T, class U>
-bool Take(T& field, const std::optional<U>& value) {
-  if (value) field = *value;
-  return value.has_value();
-}
-
-std::optional<bool> ParseBool(std::string_view text) {
-  if (text == "true") return true;
-  if (text == "false") return false;
-  return std::nullopt;
-}
 
 std::optional<std::string> ParseText(std::string_view text) { return std::string(text); }
 

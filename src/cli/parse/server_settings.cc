@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "cli/parse/setting_text.h"
 #include "cli/parse/setting_variable.h"
 #include "text/units.h"
 
@@ -16,12 +17,6 @@ namespace millrace {
 namespace {
 
 using std::chrono::milliseconds;
-
-template <class T, class U>
-bool Take(T& field, const std::optional<U>& value) {
-  if (value) field = *value;
-  return value.has_value();
-}
 
 template <std::integral T>
 std::optional<T> ParseNumber(std::string_view text) {
@@ -35,12 +30,6 @@ std::optional<T> ParseBytes(std::string_view text) {
   const auto size = ParseSize(text);
   if (!size || !std::in_range<T>(*size)) return std::nullopt;
   return static_cast<T>(*size);
-}
-
-std::optional<bool> ParseBool(std::string_view text) {
-  if (text == "true") return true;
-  if (text == "false") return false;
-  return std::nullopt;
 }
 
 /// "localhost:9092, [::]:9093"
