@@ -134,18 +134,27 @@ def run_all(suites, jobs):
     """Long suites first, those that want the machine to themselves last."""
     together = sorted((s for s in suites if not s.alone), key=lambda s: -s.cost)
     alone = [s for s in suites if s.alone]
-    passed = failed = 0
+    done_with = []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         running = {pool.submit(run_suite, suite): suite for suite in together}
         for done in concurrent.futures.as_completed(running):
-            outcome = done.result()
-            show(running[done], outcome)
-            passed, failed = passed + outcome.passed, failed + outcome.failed
+            done_with.append((running[done], done.result()))
+            show(*done_with[-1])
     for suite in alone:
-        outcome = run_suite(suite)
-        show(suite, outcome)
-        passed, failed = passed + outcome.passed, failed + outcome.failed
-    return passed, failed
+        done_with.append((suite, run_suite(suite)))
+        show(*done_with[-1])
+    return done_with
+
+
+def summary(done_with):
+    """The last lines of the run: what failed, by name, since a reader of a long log sees its end first, and the sum."""
+    lines = [f"failed: {suite.preset} {suite.name}: {', '.join(outcome.complaints[:20]) or f'{outcome.failed} checks'}"
+             for suite, outcome in done_with if outcome.failed]
+    passed = sum(outcome.passed for _, outcome in done_with)
+    failed = sum(outcome.failed for _, outcome in done_with)
+    if passed + failed == 0:
+        lines, failed = ["no suite was run"], 1
+    return lines + [f"{passed} passed, {failed} failed"], failed == 0
 
 
 def main():
@@ -160,12 +169,9 @@ def main():
         for suite in suites:
             print(suite.name)
         return 0
-    passed, failed = run_all(suites, options.jobs)
-    if passed + failed == 0:
-        failed = 1
-        print("no suite was run", file=sys.stderr)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    lines, passed = summary(run_all(suites, options.jobs))
+    print("\n".join(lines))
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":

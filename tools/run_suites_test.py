@@ -49,6 +49,23 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(self.counts(0, "0 passed, 0 failed\n", None), (0, 1))
 
 
+class SummaryTest(unittest.TestCase):
+    def summary(self, *outcomes):
+        suite = type("S", (), {"preset": "debug", "name": "wal"})
+        return run_suites.summary([(suite, run_suites.Outcome(*outcome)) for outcome in outcomes])
+
+    def test_the_end_names_what_failed(self):
+        lines, passed = self.summary((4, 0), (2, 1, ["S.B"]), (0, 3))
+        self.assertEqual(lines, ["failed: debug wal: S.B", "failed: debug wal: 3 checks", "6 passed, 4 failed"])
+        self.assertFalse(passed)
+
+    def test_a_good_run_ends_with_its_sum(self):
+        self.assertEqual(self.summary((4, 0), (2, 0)), (["6 passed, 0 failed"], True))
+
+    def test_a_run_of_nothing_has_failed(self):
+        self.assertEqual(self.summary(), (["no suite was run", "0 passed, 1 failed"], False))
+
+
 class ListTest(unittest.TestCase):
     def test_lists_what_matches_of_a_build_that_was_only_configured(self):
         with tempfile.TemporaryDirectory() as build:
