@@ -32,7 +32,6 @@ KEPT = {
     "spare": "tests count the blocks that are kept",
     "kept_bytes": "tests measure what the pool of frames holds",
     "unknown_tags": "of Kafka's wire; its fuzz target looks at it",
-    **dict.fromkeys(("DecodeResponse", "EncodeRequest", "ErrorOfCode"), "of Kafka's wire; the client is to call it"),
 }
 GENERATOR = "src/kafka/generate/generate.py"  # the C++ it writes calls what it names
 
