@@ -116,6 +116,7 @@ Result<std::vector<std::string>> Parse(const Command& command, CLI::App& app, st
 
 Result<Arguments> ParseArguments(const Command& command, std::span<const std::string> words) {
   Arguments arguments;
+  arguments.NameVerb(command.words);
   std::vector<Flag> flags = command.AllFlags();
   if (AsksForHelp(flags, words)) {
     arguments.Add("--help", "");

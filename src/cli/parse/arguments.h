@@ -16,6 +16,10 @@ namespace millrace {
 
 class Arguments {
  public:
+  /// Of which verb they are: "topic create".
+  void NameVerb(std::string_view words) { verb_ = words; }
+  [[nodiscard]] const std::string& verb() const { return verb_; }
+
   void Add(std::string_view key, std::string value) { flags_[std::string(key)].push_back(std::move(value)); }
   void AddPositional(std::string_view name, std::string value) {
     positionals_[std::string(name)].push_back(std::move(value));
@@ -39,6 +43,7 @@ class Arguments {
   [[nodiscard]] Result<std::optional<std::chrono::milliseconds>> Duration(std::string_view flag) const;
 
  private:
+  std::string verb_;
   std::map<std::string, std::vector<std::string>, std::less<>> flags_, positionals_;
 };
 

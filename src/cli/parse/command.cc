@@ -5,10 +5,15 @@
 namespace millrace {
 namespace {
 
+Flag ServerFlag(LogFlags log_flags) {
+  return {"--server", "HOST:PORT",
+          log_flags == LogFlags::kLog
+              ? "or the log behind this server (MILLRACE_SERVER); the port is 9092 if left out"
+              : "a server (MILLRACE_SERVER); not for this verb, which works on the files of a log"};
+}
+
 const std::vector<Flag>& TheLogFlags() {
   static const std::vector<Flag> kFlags{
-      {"--data-dir", "DIR", "the log in this directory, opened by this process (MILLRACE_DATA_DIR)"},
-      {"--server", "HOST:PORT", "a server (MILLRACE_SERVER); not possible yet"},
       {"--store", "URL",
        "object store: file:, file:///PATH, s3://BUCKET/PREFIX, memory: (default file:, under the directory)"},
       {"--metadata", "URL", "metadata store: sqlite:, sqlite:///PATH, memory: (default sqlite:, in the directory)"},
@@ -46,7 +51,11 @@ std::string_view Command::last_word() const {
 
 std::vector<Flag> Command::AllFlags() const {
   std::vector<Flag> all = flags;
-  if (log_flags != LogFlags::kNone) all.insert(all.end(), TheLogFlags().begin(), TheLogFlags().end());
+  if (log_flags != LogFlags::kNone) {
+    all.push_back({"--data-dir", "DIR", "the log in this directory, opened by this process (MILLRACE_DATA_DIR)"});
+    all.push_back(ServerFlag(log_flags));
+    all.insert(all.end(), TheLogFlags().begin(), TheLogFlags().end());
+  }
   all.insert(all.end(), EveryVerbsFlags().begin(), EveryVerbsFlags().end());
   return all;
 }

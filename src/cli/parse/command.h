@@ -35,8 +35,9 @@ struct Positional {
   Repeat repeat = Repeat::kOnce;
 };
 
-/// Which flags that say where the log is a command gets beside its own.
-enum class LogFlags { kNone, kOptionalEngine, kEngine };
+/// Which flags that say where the log is a command gets beside its own. kEngine: it works on the files of a log; kLog:
+/// on a log, also one behind a server.
+enum class LogFlags { kNone, kOptionalEngine, kEngine, kLog };
 
 /// What a command is handed to work with.
 struct Session {

@@ -11,39 +11,54 @@
 #include <utility>
 
 #include "base/try.h"
+#include "client/local_log.h"
+#include "client/remote_log.h"
 #include "engine/data_layout.h"
-#include "millrace/request_scope.h"
 
 namespace millrace {
 namespace {
 
-constexpr std::string_view kNameDirectory = "Name the log's directory with --data-dir DIR or MILLRACE_DATA_DIR.";
-
-Error NoServerYet(std::string_view server) {
-  return Error(ErrorCode::kInvalidArgument, fmt::format("cannot go through a server yet ({})", server),
-               std::string(kNameDirectory));
-}
+constexpr std::string_view kNameDirectory =
+    "Name the log's directory with --data-dir DIR or MILLRACE_DATA_DIR. A server, by --server HOST:PORT or "
+    "MILLRACE_SERVER, is for topic create, ls, describe, add-partitions and rm, for produce, consume and tail.";
 
 Error BothGiven(std::string_view first, std::string_view second) {
   return Error(ErrorCode::kInvalidArgument, fmt::format("{} and {} are both given", first, second),
                "A log is reached through its directory or through a server: keep one of them.");
 }
 
-/// Through which of both the log is reached; kInvalidArgument unless it is a directory.
-Result<void> CheckPlace(const Arguments& arguments, const Environment& environment,
-                        const Configuration& configuration) {
-  const auto server = arguments.Text("--server");
+Error NeedsFiles(std::string_view what) {
+  return Error(ErrorCode::kInvalidArgument, fmt::format("{} works on the files of a log: use --data-dir", what),
+               std::string(kNameDirectory));
+}
+
+/// The server, as it was written, or none for a directory. kInvalidArgument: neither is named, or both are.
+Result<std::optional<std::string>> ServerNamed(const Arguments& arguments, const Environment& environment,
+                                               const Configuration& configuration) {
+  auto server = arguments.Text("--server");
   if (arguments.Has("--data-dir") && server) return BothGiven("--data-dir", "--server");
-  if (server) return NoServerYet(*server);
+  if (server) return server;
   const std::string& directory = configuration.options.data_dir.native();
   const std::string_view origin = configuration.OriginOf("engine.data_dir");
   if (!origin.starts_with("--")) {
-    const auto server_variable = environment("MILLRACE_SERVER");
+    auto server_variable = environment("MILLRACE_SERVER");
     if (server_variable && origin == "MILLRACE_DATA_DIR") return BothGiven(origin, "MILLRACE_SERVER");
-    if (server_variable) return NoServerYet(*server_variable);
+    if (server_variable) return server_variable;
   }
   if (directory.empty()) return Error(ErrorCode::kInvalidArgument, "no log is named", std::string(kNameDirectory));
-  return {};
+  return std::optional<std::string>();
+}
+
+Result<client::Address> ServerAddressOf(const Arguments& arguments, const std::string& text) {
+  for (const std::string_view flag : {"--store", "--metadata", "--sync", "--name-space", "--wait"}) {
+    if (arguments.Has(flag))
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("{} is for a log in a directory, and a server is named ({})", flag, text));
+  }
+  const auto address = client::Address::Parse(text);
+  if (address) return *address;
+  return Error(ErrorCode::kInvalidArgument, fmt::format("a server is HOST:PORT or HOST, not \"{}\"", text),
+               "As in --server localhost:9092, or [::1]:9092.");
 }
 
 bool IsHeld(const Error& error) {
@@ -83,22 +98,39 @@ void TellEvent(const Event& event) {
 
 }  // namespace
 
-Result<EngineOptions> LocateEngine(const Arguments& arguments, const Environment& environment) {
+Result<LogPlace> LocateLog(const Arguments& arguments, const Environment& environment) {
   if (arguments.Text("--data-dir") == "") {
     return Error(ErrorCode::kInvalidArgument, "the data directory is empty text", std::string(kNameDirectory));
   }
   MR_ASSIGN_OR_RETURN(Configuration configuration, Configure(arguments, environment));
-  MR_TRY(CheckPlace(arguments, environment, configuration));
-  return std::move(configuration.options);
+  MR_ASSIGN_OR_RETURN(const auto server, ServerNamed(arguments, environment, configuration));
+  LogPlace place{.server = {}, .options = std::move(configuration.options)};
+  if (server) {
+    MR_ASSIGN_OR_RETURN(place.server, ServerAddressOf(arguments, *server));
+  }
+  return place;
 }
 
-Result<void> CloseEngine(Engine& engine) {
-  constexpr std::chrono::milliseconds kUpkeep{100};
-  // Who interrupts waits for nothing more.
-  if (!RequestScope::Current().stop.stop_requested()) {
-    [[maybe_unused]] const auto told_by_status = engine.Maintain(kUpkeep);
+Result<EngineOptions> LocateEngine(const Arguments& arguments, const Environment& environment) {
+  MR_ASSIGN_OR_RETURN(LogPlace place, LocateLog(arguments, environment));
+  if (place.server) return NeedsFiles(arguments.verb().empty() ? "this verb" : arguments.verb());
+  return std::move(place.options);
+}
+
+Result<void> CloseEngine(Engine& engine) { return LocalLog(engine).Close(Closing::kAfterUpkeep); }
+
+Result<std::unique_ptr<Log>> OpenLog(const Session& session, Creation creation,
+                                     std::initializer_list<std::string_view> engine_flags) {
+  MR_ASSIGN_OR_RETURN(LogPlace place, LocateLog(session.arguments, ProcessEnvironment()));
+  if (!place.server) {
+    const AppendBounds bounds{place.options.record_bytes_max, place.options.batch_bytes_max};
+    MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, std::move(place.options), creation));
+    return std::unique_ptr<Log>(std::make_unique<LocalLog>(std::move(engine), bounds));
   }
-  return engine.Close();
+  for (const std::string_view flag : engine_flags)
+    if (session.arguments.Has(flag)) return NeedsFiles(flag);
+  MR_ASSIGN_OR_RETURN(std::unique_ptr<RemoteLog> log, RemoteLog::Open({.address = *place.server}));
+  return std::unique_ptr<Log>(std::move(log));
 }
 
 Result<std::unique_ptr<Engine>> OpenEngine(const Session& session, Creation creation) {
@@ -128,7 +160,7 @@ Result<std::unique_ptr<Engine>> OpenEngine(const Session& session, EngineOptions
   if (!held) return error;
   return error.WithHint(
       "One process owns a data directory: stop that one, or wait for it with --wait 30s, as every verb can; `wal ls`, "
-      "`wal verify` and `inspect` work beside it.");
+      "`wal verify` and `inspect` work beside it, and a `millrace serve` is reached with --server.");
 }
 
 Result<std::filesystem::path> FindWalDirectory(const Arguments& arguments) {

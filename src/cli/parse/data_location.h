@@ -1,20 +1,32 @@
-// Where the log is: from flags, else from the environment, to an open engine.
+// Where the log is: from flags, else from the environment, to an open engine, or to a log behind a server.
 #pragma once
 
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
+#include <optional>
+#include <string_view>
 
 #include "cli/parse/arguments.h"
 #include "cli/parse/command.h"
 #include "cli/parse/configuration.h"
+#include "client/address.h"
+#include "client/log.h"
 #include "millrace/engine.h"
 #include "millrace/options.h"
 #include "millrace/result.h"
 
 namespace millrace {
 
-/// Options for the log the user named, configured as Configure says.
-/// Errors: kInvalidArgument (nothing named, a directory and a server both, a server at all, a bad setting).
+/// The log the user named: behind a server, or in the directory of these options.
+struct LogPlace {
+  std::optional<client::Address> server;
+  EngineOptions options;  // configured as Configure says
+};
+/// Errors: kInvalidArgument (nothing named, a directory and a server both, flags of a directory with a server, a bad
+/// setting).
+Result<LogPlace> LocateLog(const Arguments& arguments, const Environment& environment);
+/// For verbs that work on the files of a log. Errors: as LocateLog, and kInvalidArgument for a server, naming the verb.
 Result<EngineOptions> LocateEngine(const Arguments& arguments, const Environment& environment);
 
 /// Whether a command may make the directory. Verbs that only read may not.
@@ -26,9 +38,13 @@ enum class Creation { kNever, kIfMissing };
 Result<std::unique_ptr<Engine>> OpenEngine(const Session& session, Creation creation);
 Result<std::unique_ptr<Engine>> OpenEngine(const Session& session, EngineOptions options, Creation creation);
 
-/// At the end of a verb: a tenth of a second of what is due (Engine::Maintain), also for verbs that only read, since a
-/// log that only short commands use gets no other upkeep; then Close. What upkeep fails at is in status.
+/// At the end of a verb: upkeep, also for verbs that only read, then Close (LocalLog::Close).
 Result<void> CloseEngine(Engine& engine);
+
+/// The log the user named, wherever it is. `engine_flags` are those that only an engine can obey: over a server each of
+/// them is refused by name. Errors: those of OpenEngine, or of RemoteLog::Open.
+Result<std::unique_ptr<Log>> OpenLog(const Session& session, Creation creation,
+                                     std::initializer_list<std::string_view> engine_flags = {});
 
 /// Where the user's log has its WAL. kNotFound if there is none.
 Result<std::filesystem::path> FindWalDirectory(const Arguments& arguments);

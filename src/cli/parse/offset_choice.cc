@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/try.h"
+#include "client/local_log.h"
 #include "text/units.h"
 
 namespace millrace {
@@ -47,18 +48,23 @@ Result<OffsetChoice> ParseOffsetChoice(std::string_view flag, std::string_view t
                "A time is like @2026-01-01T00:00Z, @2026-01-01T10, @1767225600000, @now, @-5m or @-1w.");
 }
 
-Result<Offset> ResolveOffset(Engine& engine, const TopicPartition& partition, const OffsetChoice& choice) {
+Result<Offset> ResolveOffset(Log& log, const TopicPartition& partition, const OffsetChoice& choice) {
   switch (choice.kind) {
     case OffsetChoice::Kind::kOffset:
       return Offset(choice.value);
     case OffsetChoice::Kind::kTime:
-      return engine.OffsetForTime(partition, choice.value);
+      return log.OffsetForTime(partition, choice.value);
     case OffsetChoice::Kind::kEarliest:
     case OffsetChoice::Kind::kLatest:
       break;
   }
-  MR_ASSIGN_OR_RETURN(OffsetBounds bounds, VisibleBounds(engine, partition));
+  MR_ASSIGN_OR_RETURN(OffsetBounds bounds, log.Bounds(partition));
   return choice.kind == OffsetChoice::Kind::kEarliest ? bounds.log_start : bounds.end;
+}
+
+Result<Offset> ResolveOffset(Engine& engine, const TopicPartition& partition, const OffsetChoice& choice) {
+  LocalLog log(engine);
+  return ResolveOffset(log, partition, choice);
 }
 
 Result<void> CheckWithin(Engine& engine, const TopicPartition& partition, Offset position) {
@@ -71,10 +77,7 @@ Result<void> CheckWithin(Engine& engine, const TopicPartition& partition, Offset
 }
 
 Result<OffsetBounds> VisibleBounds(Engine& engine, const TopicPartition& partition) {
-  MR_ASSIGN_OR_RETURN(PartitionOffsets offsets, engine.Offsets(partition));
-  // Everything in the log was acknowledged before this process opened it, or was appended by it: a read waits for the
-  // sync, so the end is the log's.
-  return OffsetBounds{offsets.log_start, offsets.log_end};
+  return LocalLog(engine).Bounds(partition);
 }
 
 }  // namespace millrace

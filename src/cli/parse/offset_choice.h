@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "client/log.h"
 #include "millrace/engine.h"
 #include "millrace/result.h"
 
@@ -20,12 +21,13 @@ struct OffsetChoice {
 Result<OffsetChoice> ParseOffsetChoice(std::string_view flag, std::string_view text);
 
 /// The offset in one partition. latest is its visible end now, a time the first offset at or past it.
+Result<Offset> ResolveOffset(Log& log, const TopicPartition& partition, const OffsetChoice& choice);
 Result<Offset> ResolveOffset(Engine& engine, const TopicPartition& partition, const OffsetChoice& choice);
 
 /// kOutOfRange with the bounds, unless `position` is within what readers see.
 Result<void> CheckWithin(Engine& engine, const TopicPartition& partition, Offset position);
 
-/// What readers see of a partition: [log_start, visible end).
+/// What readers see of a partition: [log_start, visible end). As Log::Bounds.
 Result<OffsetBounds> VisibleBounds(Engine& engine, const TopicPartition& partition);
 
 }  // namespace millrace

@@ -44,6 +44,30 @@ TEST(DataLocationTest, FlagWinsOverEnvironment) {
   EXPECT_EQ(Locate({}, {{"MILLRACE_DATA_DIR", "b"}})->data_dir, "b");
 }
 
+TEST(DataLocationTest, AServerIsNamedByFlagOrEnvironment) {
+  const auto locate = [](std::map<std::string, std::string> flags, std::map<std::string, std::string> variables) {
+    Arguments arguments;
+    for (auto& [key, value] : flags) arguments.Add(key, value);
+    return LocateLog(arguments, FakeEnvironment(std::move(variables)));
+  };
+  EXPECT_EQ(locate({{"--server", "h:1"}}, {{"MILLRACE_SERVER", "g:2"}, {"MILLRACE_DATA_DIR", "d"}})->server,
+            (client::Address{"h", 1}));
+  EXPECT_EQ(locate({}, {{"MILLRACE_SERVER", "g"}})->server, (client::Address{"g", 9092}));
+  EXPECT_FALSE(locate({{"--data-dir", "d"}}, {{"MILLRACE_SERVER", "g"}})->server);
+  EXPECT_FALSE(locate({{"--server", "h:x"}}, {}));
+  for (const char* flag : {"--store", "--metadata", "--sync", "--name-space", "--wait"})
+    EXPECT_EQ(locate({{"--server", "h:1"}, {flag, "each"}}, {}).error().code(), ErrorCode::kInvalidArgument) << flag;
+}
+
+TEST(DataLocationTest, VerbsOnFilesRefuseAServerByName) {
+  Arguments arguments;
+  arguments.NameVerb("cursor read");
+  arguments.Add("--server", "h:1");
+  const auto located = LocateEngine(arguments, FakeEnvironment({}));
+  ASSERT_FALSE(located);
+  EXPECT_EQ(located.error().message(), "cursor read works on the files of a log: use --data-dir");
+}
+
 TEST(DataLocationTest, NothingBothOrAServerIsAMistakeThatNamesTheDirectoryFlag) {
   for (const auto& located : {Locate({}, {}), Locate({{"--server", "h:1"}}, {}),
                               Locate({}, {{"MILLRACE_SERVER", "h:1"}}), Locate({{"--data-dir", ""}}, {})}) {

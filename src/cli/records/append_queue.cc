@@ -10,10 +10,10 @@
 
 namespace millrace {
 
-Result<std::unique_ptr<AppendQueue>> AppendQueue::Make(Engine& engine, AppendOptions options) {
+Result<std::unique_ptr<AppendQueue>> AppendQueue::Make(LogAppender& appender) {
   const int descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (descriptor < 0) return PosixError(errno, "make", "a descriptor for answers");
-  return std::unique_ptr<AppendQueue>(new AppendQueue(engine, options, descriptor));
+  return std::unique_ptr<AppendQueue>(new AppendQueue(appender, descriptor));
 }
 
 AppendQueue::~AppendQueue() {
@@ -32,8 +32,8 @@ void AppendQueue::Append(const TopicPartition& partition, std::span<const Record
     open_.records += records.size();
     open_.bytes += bytes;
   }
-  engine_.AppendAsync(partition, records, options_,
-                      [this, entry](Result<AppendReceipt> answer) { Answer(*entry, std::move(answer)); });
+  appender_.Append(partition, records,
+                   [this, entry](Result<AppendReceipt> answer) { Answer(*entry, std::move(answer)); });
 }
 
 void AppendQueue::Answer(Entry& entry, Result<AppendReceipt> answer) {

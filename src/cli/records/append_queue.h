@@ -11,21 +11,21 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "millrace/engine.h"
+#include "client/log.h"
 #include "millrace/result.h"
 
 namespace millrace {
 
-/// Append and Take belong to one thread; answers come from the engine's. Wait before destroying it.
+/// Append and Take belong to one thread; answers come from others. Wait before destroying it.
 class AppendQueue {
  public:
-  /// `engine` outlives this. kUnavailable: the process may open no more descriptors.
-  static Result<std::unique_ptr<AppendQueue>> Make(Engine& engine, AppendOptions options);
+  /// `appender` outlives this. kUnavailable: the process may open no more descriptors.
+  static Result<std::unique_ptr<AppendQueue>> Make(LogAppender& appender);
   ~AppendQueue();
   AppendQueue(const AppendQueue&) = delete;
   AppendQueue& operator=(const AppendQueue&) = delete;
 
-  /// The records may be changed once this returns. Blocks while the engine's budget in flight is used up.
+  /// The records may be changed once this returns. May block, as LogAppender::Append.
   void Append(const TopicPartition& partition, std::span<const Record> records, std::uint64_t bytes);
   /// Answers that are there, oldest first, up to the first one that is still open.
   std::vector<Result<AppendReceipt>> Take();
@@ -46,12 +46,10 @@ class AppendQueue {
     std::uint64_t bytes = 0;
     std::optional<Result<AppendReceipt>> answer;
   };
-  AppendQueue(Engine& engine, AppendOptions options, int descriptor)
-      : engine_(engine), options_(options), descriptor_(descriptor) {}
+  AppendQueue(LogAppender& appender, int descriptor) : appender_(appender), descriptor_(descriptor) {}
   void Answer(Entry& entry, Result<AppendReceipt> answer) MR_EXCLUDES(mutex_);
 
-  Engine& engine_;
-  const AppendOptions options_;
+  LogAppender& appender_;
   const int descriptor_;
 
   Mutex mutex_;

@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "client/local_log.h"
 #include "env/temporary_directory.h"
 
 namespace millrace {
@@ -31,14 +32,17 @@ TEST(AppendQueueTest, WithoutADescriptorItIsAnErrorAndLaterItIsNot) {
   auto engine = Engine::Open({.data_dir = directory.path()});
   ASSERT_TRUE(engine) << engine.error().ToString();
   ASSERT_TRUE((*engine)->CreateTopic("t"));
+  LocalLog log(**engine);
+  auto appender = log.OpenAppender(*log.DescribeTopic("t"), {});
+  ASSERT_TRUE(appender) << appender.error().ToString();
   {
     const NoDescriptorsLeft none;
-    const auto refused = AppendQueue::Make(**engine, {});
+    const auto refused = AppendQueue::Make(**appender);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), ErrorCode::kUnavailable);
     EXPECT_NE(refused.error().hint().find("ulimit -n"), std::string_view::npos) << refused.error().ToString();
   }
-  auto queue = AppendQueue::Make(**engine, {});
+  auto queue = AppendQueue::Make(**appender);
   ASSERT_TRUE(queue) << queue.error().ToString();
   const std::array<Record, 1> records = {Record{.value = "a"}};
   (*queue)->Append({"t", PartitionId(0)}, records, 1);

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/try.h"
+#include "engine/partitioner.h"
+#include "millrace/bytes.h"
 
 namespace millrace {
 
@@ -27,21 +29,17 @@ std::uint64_t EncodedBytes(const Record& record) {
 
 }  // namespace
 
-RecordBatches::RecordBatches(Engine& engine, Options options, const LineOptions& lines)
-    : engine_(engine),
-      options_(std::move(options)),
+RecordBatches::RecordBatches(Options options, const LineOptions& lines)
+    : options_(std::move(options)),
       fixed_(options_.partitions == 1 ? std::optional(PartitionId(0)) : options_.partition),
       lines_(lines),
       gathered_(static_cast<std::size_t>(
           std::max(options_.partitions, options_.partition ? options_.partition->value() + 1 : 1))),
       keyless_(options_.first_keyless % options_.partitions) {}
 
-Result<std::size_t> RecordBatches::PartitionOf(const Record& record) {
+std::size_t RecordBatches::PartitionOf(const Record& record) {
   if (fixed_) return static_cast<std::size_t>(fixed_->value());
-  if (record.key) {
-    MR_ASSIGN_OR_RETURN(PartitionId partition, engine_.PartitionFor(options_.topic, *record.key));
-    return static_cast<std::size_t>(partition.value());
-  }
+  if (record.key) return static_cast<std::size_t>(PartitionOfKey(AsBytes(*record.key), options_.partitions).value());
   keyless_used_ = true;
   return static_cast<std::size_t>(keyless_);
 }
@@ -54,22 +52,23 @@ void RecordBatches::Forget() {
 
 Result<RecordBatches::Taken> RecordBatches::Shorten(Record& record, LineCut cut) {
   const std::uint64_t payload = PayloadBytes(record);
-  if (payload <= options_.record_bytes_max && cut == LineCut::kNo) return Taken::kYes;
+  if (payload <= options_.bounds.record_bytes_max && cut == LineCut::kNo) return Taken::kYes;
   if (options_.on_long_line == OnLongLine::kFail) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("the record is {} bytes long{}, and one may have {}", payload,
-                             cut == LineCut::kYes ? " or more" : "", options_.record_bytes_max),
-                 "Leave such lines out with --on-long-line skip, or cut them with --on-long-line truncate; "
-                 "--set engine.record_bytes_max raises the limit.");
+    return Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the record is {} bytes long{}, and one may have {}", payload,
+                    cut == LineCut::kYes ? " or more" : "", options_.bounds.record_bytes_max),
+        fmt::format("Leave such lines out with --on-long-line skip, or cut them with --on-long-line truncate{}{}.",
+                    options_.raise_limit.empty() ? "" : "; ", options_.raise_limit));
   }
   if (long_lines_.count++ == 0) long_lines_.first = lines_taken_;
   if (options_.on_long_line == OnLongLine::kSkip) return Taken::kLeftOut;
-  if (payload <= options_.record_bytes_max) return Taken::kYes;
-  const std::uint64_t over = payload - options_.record_bytes_max;
+  if (payload <= options_.bounds.record_bytes_max) return Taken::kYes;
+  const std::uint64_t over = payload - options_.bounds.record_bytes_max;
   if (!record.value || record.value->size() < over) {
-    return Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("key and headers alone are longer than the {} bytes a record may have", options_.record_bytes_max));
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("key and headers alone are longer than the {} bytes a record may have",
+                             options_.bounds.record_bytes_max));
   }
   record.value->resize(record.value->size() - over);
   return Taken::kYes;
@@ -79,10 +78,11 @@ Result<RecordBatches::Taken> RecordBatches::Take(std::string_view line, LineCut 
   if (auto parsed = ParseLine(line, lines_, spare_); !parsed) return parsed.error();
   MR_ASSIGN_OR_RETURN(const Taken whole, Shorten(spare_, cut));
   if (whole != Taken::kYes) return whole;
-  MR_ASSIGN_OR_RETURN(const std::size_t partition, PartitionOf(spare_));
+  const std::size_t partition = PartitionOf(spare_);
   Gathered& gathered = gathered_.at(partition);
   const std::uint64_t bytes = EncodedBytes(spare_);
-  if (gathered.count > 0 && gathered.bytes + bytes + kBatchFraming > options_.batch_bytes_max) return Taken::kFull;
+  if (gathered.count > 0 && gathered.bytes + bytes + kBatchFraming > options_.bounds.batch_bytes_max)
+    return Taken::kFull;
   if (gathered.count == gathered.records.size()) gathered.records.emplace_back();
   std::swap(gathered.records[gathered.count++], spare_);
   gathered.bytes += bytes;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cli/records/record_lines.h"
-#include "millrace/engine.h"
+#include "client/log.h"
 #include "millrace/record.h"
 #include "millrace/result.h"
 
@@ -29,9 +29,10 @@ class RecordBatches {
     std::optional<PartitionId> partition;  // all go there; otherwise by key, and those without one together to the
     std::int32_t first_keyless = 0;        // next partition in turn, this one first
     OnLongLine on_long_line = OnLongLine::kFail;
-    std::uint64_t record_bytes_max = 1 << 20, batch_bytes_max = 16 << 20;  // as in EngineOptions
+    AppendBounds bounds;
+    std::string_view raise_limit;  // how a user raises what a record may have; "": not at all
   };
-  RecordBatches(Engine& engine, Options options, const LineOptions& lines);
+  RecordBatches(Options options, const LineOptions& lines);
 
   /// Takes whole lines off the front of `lines`, at most `records_max` and what fits a batch of each partition. The
   /// batches before are forgotten. Error: kInvalidArgument, naming the number of the line; the lines before it are in
@@ -63,9 +64,8 @@ class RecordBatches {
   void Forget();
   Result<Taken> Take(std::string_view line, LineCut cut);
   Result<Taken> Shorten(Record& record, LineCut cut);
-  Result<std::size_t> PartitionOf(const Record& record);
+  std::size_t PartitionOf(const Record& record);
 
-  Engine& engine_;
   const Options options_;
   const std::optional<PartitionId> fixed_;
   const LineOptions lines_;

@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <stop_token>
 #include <utility>
 
 #include "base/try.h"
 #include "inspect/status_check.h"
-#include "millrace/consumer.h"
 
 namespace millrace {
 namespace {
@@ -25,8 +23,8 @@ bool AtEnd(const StreamPart& part) { return part.end && part.position >= *part.e
 
 }  // namespace
 
-RecordStream::RecordStream(Session& session, Engine& engine, const RecordPrinter& printer, StreamOptions options)
-    : session_(session), engine_(engine), printer_(printer), options_(std::move(options)) {}
+RecordStream::RecordStream(Session& session, Log& log, const RecordPrinter& printer, StreamOptions options)
+    : session_(session), log_(log), printer_(printer), options_(std::move(options)) {}
 
 Error RecordStream::StoppedAt(const StreamPart& part, const Error& error) const {
   Error told = error.WithContext(
@@ -66,7 +64,7 @@ Result<RecordStream::Progress> RecordStream::Turn(StreamPart& part) {
   std::uint64_t wanted = options_.records_max - printed_;
   if (part.end) wanted = std::min(wanted, static_cast<std::uint64_t>(*part.end - part.position));
   ReadLimits limits{.bytes_max = kReadBytes, .records_max = wanted, .on_damage = options_.on_damage};
-  auto read = engine_.Read(part.partition, part.position, limits);
+  auto read = log_.Read(part.partition, part.position, limits);
   if (!read) {
     // A user who asked for a stop, or does not read any more, has no use for why a read ended early.
     if (session_.interrupt.Stopped()) return Progress::kNone;
@@ -118,19 +116,12 @@ void RecordStream::Print(const StreamPart& part, const ReadResult& read) {
 
 Result<void> RecordStream::AwaitMore(std::span<const StreamPart> parts) {
   session_.out.Flush();
-  ConsumerOptions options;
-  for (const StreamPart& part : parts) {
-    if (!AtEnd(part)) options.partitions.push_back(part.partition);
-  }
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Consumer> consumer, engine_.OpenConsumer(std::move(options)));
-  for (const StreamPart& part : parts) {
-    if (!AtEnd(part)) MR_TRY(consumer->Seek(part.partition, part.position));
-  }
-  const std::stop_callback wake(session_.interrupt.token(), [&consumer] { consumer->Wakeup(); });
-  // Where the reader of the output cannot be watched, its leaving wakes no poll: the loop looks by itself.
+  std::vector<ReadRequest> places;
+  for (const StreamPart& part : parts)
+    if (!AtEnd(part)) places.push_back({part.partition, part.position});
+  // Where the reader of the output cannot be watched, its leaving wakes no wait: the loop looks by itself.
   const bool woken = session_.interrupt.WatchReader(session_.out.descriptor());
-  // The record it brings is read again by the stream itself, in the order of its turns.
-  MR_TRY(consumer->Poll(1, woken ? std::chrono::hours(1) : std::chrono::seconds(1)));
+  MR_TRY(log_.AwaitMore(places, woken ? std::chrono::hours(1) : std::chrono::seconds(1)));
   session_.out.LookForReader();
   return {};
 }

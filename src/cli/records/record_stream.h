@@ -10,7 +10,7 @@
 
 #include "cli/parse/command.h"
 #include "cli/records/record_printer.h"
-#include "millrace/engine.h"
+#include "client/log.h"
 #include "millrace/result.h"
 
 namespace millrace {
@@ -36,10 +36,10 @@ struct StreamOptions {
 /// Not thread-safe. All references outlive it.
 class RecordStream {
  public:
-  RecordStream(Session& session, Engine& engine, const RecordPrinter& printer, StreamOptions options);
+  RecordStream(Session& session, Log& log, const RecordPrinter& printer, StreamOptions options);
 
   /// Prints until every part is at its end, enough records are printed, the reader of standard output left, or SIGINT.
-  /// Parts are read in turns. Errors: those of Engine::Read, with the place where printing stopped.
+  /// Parts are read in turns. Errors: those of Log::Read, with the place where printing stopped.
   Result<ExitCode> Run(std::span<StreamPart> parts);
   [[nodiscard]] const ReadExplanation& explanation() const { return explanation_; }
 
@@ -58,7 +58,7 @@ class RecordStream {
   Error StoppedAt(const StreamPart& part, const Error& error) const;
 
   Session& session_;
-  Engine& engine_;
+  Log& log_;
   const RecordPrinter& printer_;
   const StreamOptions options_;
   std::uint64_t printed_ = 0;

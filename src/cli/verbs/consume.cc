@@ -76,32 +76,35 @@ Result<std::optional<Offset>> GroupStart(Session& session, Engine& engine, const
 }
 
 Result<std::vector<GroupPosition>> PositionsOf(Engine& engine, const std::string& group) {
-  if (group.empty()) return std::vector<GroupPosition>();
   auto positions = engine.DescribeGroup(group);
   if (!positions && positions.error().code() == ErrorCode::kNotFound) return std::vector<GroupPosition>();
   return positions;
 }
 
-Result<std::vector<StreamPart>> PartsOf(Session& session, Engine& engine, const ConsumeOptions& options) {
+/// A group is of a log in a directory: over a server it was refused.
+Result<std::vector<StreamPart>> PartsOf(Session& session, Log& log, const ConsumeOptions& options) {
   std::vector<StreamPart> parts;
-  MR_ASSIGN_OR_RETURN(std::vector<GroupPosition> positions, PositionsOf(engine, options.group));
+  std::vector<GroupPosition> positions;
+  if (!options.group.empty()) {
+    MR_ASSIGN_OR_RETURN(positions, PositionsOf(*log.engine(), options.group));
+  }
   std::set<std::string> seen;  // a topic named twice is read once
   for (const std::string& name : options.topics) {
     if (!seen.insert(name).second) continue;
-    MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(engine, name));
+    MR_ASSIGN_OR_RETURN(const LogTopic topic, FindTopic(log, name));
     MR_ASSIGN_OR_RETURN(std::vector<TopicPartition> partitions, PartitionsOf(topic, options.partition));
     for (const TopicPartition& partition : partitions) {
       StreamPart part{.partition = partition};
       std::optional<Offset> start;
-      if (!options.from) {
-        MR_ASSIGN_OR_RETURN(start, GroupStart(session, engine, positions, partition, options.group));
+      if (!options.from && !options.group.empty()) {
+        MR_ASSIGN_OR_RETURN(start, GroupStart(session, *log.engine(), positions, partition, options.group));
       }
       if (!start) {
-        MR_ASSIGN_OR_RETURN(start, ResolveOffset(engine, partition, options.from.value_or(OffsetChoice{})));
+        MR_ASSIGN_OR_RETURN(start, ResolveOffset(log, partition, options.from.value_or(OffsetChoice{})));
       }
       part.position = *start;
       if (options.until) {
-        MR_ASSIGN_OR_RETURN(part.end, ResolveOffset(engine, partition, *options.until));
+        MR_ASSIGN_OR_RETURN(part.end, ResolveOffset(log, partition, *options.until));
       }
       parts.push_back(std::move(part));
     }
@@ -113,14 +116,17 @@ Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(ConsumeOptions options, OptionsOf(session.arguments));
   MR_ASSIGN_OR_RETURN(RecordPrinter printer, RecordPrinter::Of(session.arguments));
   session.interrupt.AllowGrace();
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
-  MR_ASSIGN_OR_RETURN(std::vector<StreamPart> parts, PartsOf(session, *engine, options));
-  auto commit = [&](const StreamPart& part) { return engine->SeekGroup(options.group, part.partition, part.position); };
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<Log> log,
+                      OpenLog(session, Creation::kNever, {"--group", "--explain", "--isolation"}));
+  MR_ASSIGN_OR_RETURN(std::vector<StreamPart> parts, PartsOf(session, *log, options));
+  auto commit = [&](const StreamPart& part) {
+    return log->engine()->SeekGroup(options.group, part.partition, part.position);
+  };
   options.stream.keep_positions = options.commit != CommitWhen::kNone;
   if (options.commit == CommitWhen::kPoll) options.stream.written = commit;
 
   const std::vector<StreamPart> begins = parts;
-  RecordStream stream(session, *engine, printer, options.stream);
+  RecordStream stream(session, *log, printer, options.stream);
   Result<ExitCode> result = stream.Run(parts);
   // What has left the process is committed, whether the end was damage, a full disk or a reader who went away.
   for (std::size_t i = 0; options.commit == CommitWhen::kEnd && i < parts.size(); ++i) {
@@ -129,7 +135,7 @@ Result<ExitCode> Run(Session& session) {
   }
   if (session.arguments.Has("--explain")) session.err.Write(ExplanationJson(stream.explanation()));
   MR_TRY(std::move(result));
-  MR_TRY(CloseEngine(*engine));
+  MR_TRY(log->Close(Closing::kAfterUpkeep));
   return session.interrupt.Raised() ? ExitCode::kInterrupted : ExitCode::kOk;
 }
 
@@ -139,7 +145,7 @@ Command ConsumeCommand() {
   return {
       .words = "consume",
       .summary = "Print the records of topics, to the end of the log",
-      .log_flags = LogFlags::kEngine,
+      .log_flags = LogFlags::kLog,
       .positionals = {{"TOPIC", "one or more", Presence::kRequired, Repeat::kMany}},
       .flags =
           {
@@ -167,9 +173,11 @@ Command ConsumeCommand() {
           },
       .details =
           "Without -f and --json a record is its value and a newline. A commit never passes what was printed.\n"
+          "Groups, --explain and --isolation are of a log in a directory, and refused over a server.\n"
           "A time is like @2026-01-01T00:00Z, @2026-01-01T10, @1767225600000, @now, @-5m or @-1w.",
       .examples = {"millrace consume demo --data-dir ./log --json -n 3",
                    "millrace consume demo --data-dir ./log -g readers",
+                   "millrace consume demo --server localhost:9092 --follow",
                    "millrace consume demo --data-dir ./log --from @2026-01-01T00:00Z --until 4711 -f '%o %k %v\\n'"},
       .run = Run,
   };

@@ -10,6 +10,7 @@
 #include "cli/records/record_stream.h"
 #include "cli/verbs/commands.h"
 #include "cli/verbs/cursor_choice.h"
+#include "client/local_log.h"
 
 namespace millrace {
 namespace {
@@ -96,7 +97,8 @@ Result<void> ReadAtLeastOnce(Session& session, Engine& engine, Cursor& cursor, c
     return moved.position - persisted >= options.consistency.persist_every ? persist(moved) : Result<void>();
   };
   std::span<StreamPart> parts(&part, 1);
-  auto result = RecordStream(session, engine, printer, std::move(stream)).Run(parts);
+  LocalLog log(engine);
+  auto result = RecordStream(session, log, printer, std::move(stream)).Run(parts);
   if (part.position != persisted) MR_TRY(persist(part));
   if (!result) return result.error();
   return {};

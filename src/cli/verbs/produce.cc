@@ -80,17 +80,19 @@ void AppendReceiptJson(std::string& out, std::string_view topic, const AppendRec
 /// One run of `produce`: reads, batches, sends, and shows what came back.
 class Producing {
  public:
-  Producing(Session& session, const ProduceOptions& options, Engine& engine, const RecordBatches::Options& batches,
-            std::unique_ptr<AppendQueue> queue)
+  /// `engine`: of a log in a directory; null over a server.
+  Producing(Session& session, const ProduceOptions& options, Engine* engine, const RecordBatches::Options& batches,
+            LogAppender& appender, std::unique_ptr<AppendQueue> queue)
       : session_(session),
         options_(options),
         engine_(engine),
+        appender_(appender),
         queue_(std::move(queue)),
-        batches_(engine, batches, options.lines),
+        batches_(batches, options.lines),
         source_({.descriptor = STDIN_FILENO,
                  .interrupt = session.interrupt.descriptor(),
                  .wake = queue_->descriptor(),
-                 .line_bytes_max = std::max<std::size_t>(16 << 20, 8 * batches.record_bytes_max)}) {
+                 .line_bytes_max = std::max<std::size_t>(16 << 20, 8 * batches.bounds.record_bytes_max)}) {
     if (options.rate) pacing_.emplace(*options.rate, Clock::now());
   }
 
@@ -98,8 +100,8 @@ class Producing {
     auto read = ReadAll();
     auto answered = AwaitAnswers(AppendQueue::Open{});
     const AppendQueue::Open open = queue_->open();
-    // What this verb waits for no longer is told its end by Close: the queue outlives no open append.
-    if (open.appends > 0) MR_TRY(engine_.Close());
+    // What this verb waits for no longer is told its end: the queue outlives no open append.
+    if (open.appends > 0) MR_TRY(appender_.Abandon());
     TellLongLines();
     Result<void> failure = answered ? std::move(read) : std::move(answered);
     if (!failure) {
@@ -107,10 +109,11 @@ class Producing {
           fmt::format("produce {} stopped after {} records were stored", options_.topic, stored_));
     }
     if (open.records > 0) {
-      session_.Note(
-          fmt::format("{} records were stored; {} more are on this disk and wait for the object store: they "
-                      "are uploaded when the log is opened again",
-                      stored_, open.records));
+      session_.Note(fmt::format("{} records were stored; {} more {}", stored_, open.records,
+                                engine_ != nullptr
+                                    ? "are on this disk and wait for the object store: they are uploaded when the log "
+                                      "is opened again"
+                                    : "were sent, and were not acknowledged yet: they may be stored"));
     }
     return session_.interrupt.Raised() ? ExitCode::kInterrupted : ExitCode::kOk;
   }
@@ -185,7 +188,7 @@ class Producing {
       return {};
     }
     std::optional<BackgroundFailure> failure;
-    if (options_.acks == Durability::kObject) failure = engine_.Stats().upload_failure;
+    if (options_.acks == Durability::kObject && engine_ != nullptr) failure = engine_->Stats().upload_failure;
     if (failure && !failure->error.retryable()) {
       return failure->error.WithContext(
           fmt::format("{} records are on this disk, and the object store does not take them", open.records));
@@ -193,7 +196,9 @@ class Producing {
     if (now < next_told_) return {};
     next_told_ = now + kToldEvery;
     auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - *waiting_since_).count();
-    std::string_view place = options_.acks == Durability::kObject ? "object store" : "disk";
+    const std::string_view place = engine_ == nullptr                     ? "server"
+                                   : options_.acks == Durability::kObject ? "object store"
+                                                                          : "disk";
     session_.Note(fmt::format("waiting for the {} for {} s with {} records{}", place, seconds, open.records,
                               failure ? fmt::format(": {}", failure->error.message()) : ""));
     return {};
@@ -236,7 +241,8 @@ class Producing {
 
   Session& session_;
   const ProduceOptions& options_;
-  Engine& engine_;
+  Engine* const engine_;
+  LogAppender& appender_;
   const std::unique_ptr<AppendQueue> queue_;
   RecordBatches batches_;
   LineSource source_;
@@ -252,38 +258,40 @@ std::int32_t FirstKeyless(std::int32_t partitions) {
 }
 
 /// The one place where a verb makes a topic that the user did not ask for in so many words.
-Result<TopicDescription> FindOrCreateTopic(Session& session, Engine& engine, const ProduceOptions& options) {
-  auto topic = FindTopic(engine, options.topic);
+Result<LogTopic> FindOrCreateTopic(Session& session, Log& log, const ProduceOptions& options) {
+  auto topic = FindTopic(log, options.topic);
   if (topic || topic.error().code() != ErrorCode::kNotFound) return topic;
-  TopicOptions topic_options;
   if (options.partition && options.partition->value() > 0) {
     return topic.error().WithHint("Create it with enough partitions: `millrace topic create -p N`.");
   }
-  MR_TRY(engine.CreateTopic(options.topic, topic_options));
-  session.Note(fmt::format("created topic {} ({} partition, durability {})", options.topic, topic_options.partitions,
-                           DurabilityName(topic_options.durability)));
-  return FindTopic(engine, options.topic);
+  MR_TRY(log.CreateTopic(options.topic, {}));
+  MR_ASSIGN_OR_RETURN(LogTopic made, FindTopic(log, options.topic));
+  session.Note(fmt::format("created topic {}", NewTopicInWords(made)));
+  return made;
 }
 
 Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(ProduceOptions options, OptionsOf(session.arguments));
   session.interrupt.AllowGrace();
   if (options.receipts) session.interrupt.WatchReader(session.out.descriptor());
-  MR_ASSIGN_OR_RETURN(EngineOptions engine_options, LocateEngine(session.arguments, ProcessEnvironment()));
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, engine_options, Creation::kIfMissing));
-  MR_ASSIGN_OR_RETURN(TopicDescription topic, FindOrCreateTopic(session, *engine, options));
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<Log> log, OpenLog(session, Creation::kIfMissing));
+  MR_ASSIGN_OR_RETURN(const LogTopic topic, FindOrCreateTopic(session, *log, options));
   if (options.partition) MR_TRY(PartitionsOf(topic, options.partition->value()));
-  options.acks = options.append.durability.value_or(topic.options.durability);
+  options.acks = options.append.durability.value_or(topic.durability.value_or(Durability::kDisk));
+  const bool local = log->engine() != nullptr;
   const RecordBatches::Options batches{.topic = options.topic,
                                        .partitions = topic.options.partitions,
                                        .partition = options.partition,
                                        .first_keyless = FirstKeyless(topic.options.partitions),
                                        .on_long_line = options.on_long_line,
-                                       .record_bytes_max = engine_options.record_bytes_max,
-                                       .batch_bytes_max = engine_options.batch_bytes_max};
-  MR_ASSIGN_OR_RETURN(auto queue, AppendQueue::Make(*engine, options.append));
-  MR_ASSIGN_OR_RETURN(ExitCode code, Producing(session, options, *engine, batches, std::move(queue)).Run());
-  if (code != ExitCode::kInterrupted) MR_TRY(CloseEngine(*engine));
+                                       .bounds = topic.bounds,
+                                       .raise_limit = local ? "--set engine.record_bytes_max raises the limit"
+                                                            : "max.message.bytes is the server's limit"};
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<LogAppender> appender, log->OpenAppender(topic, options.append));
+  MR_ASSIGN_OR_RETURN(auto queue, AppendQueue::Make(*appender));
+  MR_ASSIGN_OR_RETURN(ExitCode code,
+                      Producing(session, options, log->engine(), batches, *appender, std::move(queue)).Run());
+  if (code != ExitCode::kInterrupted) MR_TRY(log->Close(Closing::kAfterUpkeep));
   return code;
 }
 
@@ -293,7 +301,7 @@ Command ProduceCommand() {
   return {
       .words = "produce",
       .summary = "Append lines of standard input to a topic, one record a line",
-      .log_flags = LogFlags::kEngine,
+      .log_flags = LogFlags::kLog,
       .positionals = {{"TOPIC", "made if it does not exist"}},
       .flags =
           {
@@ -308,7 +316,7 @@ Command ProduceCommand() {
               {"-z,--compression", "CODEC", "of the batches", {"none", "gzip", "snappy", "lz4", "zstd"}},
               {"--acks",
                "LEVEL",
-               "where the bytes are before a receipt (default: the topic's)",
+               "where the bytes are before a receipt (default: the topic's; a server gives at most the topic's)",
                {"os", "disk", "object"}},
               {"--rate", "N/s", "at most so many records a second"},
               {"--batch", "N", "at most so many records an append (default: what one read brings)"},
@@ -323,7 +331,8 @@ Command ProduceCommand() {
           "A record is the bytes before a newline: a CR stays, an empty line is an empty value, and a last line\n"
           "without a newline counts. What is there goes at once as one append, when standard input would block.",
       .examples = {"printf 'a\\nb\\nc\\n' | millrace produce demo --data-dir ./log",
-                   "millrace produce demo --data-dir ./log --key-separator : --acks disk --receipts < lines"},
+                   "millrace produce demo --data-dir ./log --key-separator : --acks disk --receipts < lines",
+                   "millrace produce demo --server localhost:9092 -z zstd < lines"},
       .run = Run,
   };
 }

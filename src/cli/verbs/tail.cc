@@ -6,7 +6,6 @@
 #include "base/try.h"
 #include "cli/parse/arguments.h"
 #include "cli/parse/data_location.h"
-#include "cli/parse/offset_choice.h"
 #include "cli/records/record_printer.h"
 #include "cli/records/record_stream.h"
 #include "cli/verbs/commands.h"
@@ -21,14 +20,14 @@ struct LastRecord {
 };
 
 /// The last `count` records of a partition: from a guess that offsets have no gaps, further back while they have.
-Result<void> TakeLast(Engine& engine, const TopicPartition& partition, std::size_t count, Offset end,
+Result<void> TakeLast(Log& log, const TopicPartition& partition, std::size_t count, Offset end,
                       std::vector<LastRecord>& last) {
-  MR_ASSIGN_OR_RETURN(OffsetBounds bounds, VisibleBounds(engine, partition));
+  MR_ASSIGN_OR_RETURN(OffsetBounds bounds, log.Bounds(partition));
   for (std::int64_t back = static_cast<std::int64_t>(count);; back *= 2) {
     Offset begin = std::max(bounds.log_start, end - std::min(back, end - bounds.log_start));
     std::vector<LastRecord> found;
     for (Offset at = begin; at < end;) {
-      MR_ASSIGN_OR_RETURN(ReadResult read, engine.Read(partition, at));
+      MR_ASSIGN_OR_RETURN(ReadResult read, log.Read(partition, at, {}));
       for (RecordView& record : read.records) {
         if (record.offset < end) found.push_back({partition, std::move(record)});
       }
@@ -48,16 +47,16 @@ Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(auto only, arguments.Integer("--partition", {0, INT32_MAX}));
   MR_ASSIGN_OR_RETURN(RecordPrinter printer, RecordPrinter::Of(arguments));
   session.interrupt.AllowGrace();
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
-  MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, arguments.Positional("TOPIC")));
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<Log> log, OpenLog(session, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(const LogTopic topic, FindTopic(*log, arguments.Positional("TOPIC")));
   MR_ASSIGN_OR_RETURN(std::vector<TopicPartition> partitions, PartitionsOf(topic, only));
 
   std::size_t wanted = static_cast<std::size_t>(count.value_or(10));
   std::vector<LastRecord> last;
   std::vector<StreamPart> parts;
   for (const TopicPartition& partition : partitions) {
-    MR_ASSIGN_OR_RETURN(OffsetBounds bounds, VisibleBounds(*engine, partition));
-    if (wanted > 0) MR_TRY(TakeLast(*engine, partition, wanted, bounds.end, last));
+    MR_ASSIGN_OR_RETURN(OffsetBounds bounds, log->Bounds(partition));
+    if (wanted > 0) MR_TRY(TakeLast(*log, partition, wanted, bounds.end, last));
     parts.push_back({.partition = partition, .position = bounds.end});
   }
   // Between partitions only time can say what came last; within one it is the offset.
@@ -72,12 +71,12 @@ Result<ExitCode> Run(Session& session) {
   }
   session.out.Flush();
   if (arguments.Has("--no-follow")) {
-    MR_TRY(CloseEngine(*engine));
+    MR_TRY(log->Close(Closing::kAfterUpkeep));
     return ExitCode::kOk;
   }
-  RecordStream stream(session, *engine, printer, {.follow = true, .verb = "tail"});
+  RecordStream stream(session, *log, printer, {.follow = true, .verb = "tail"});
   MR_ASSIGN_OR_RETURN(ExitCode code, stream.Run(parts));
-  MR_TRY(CloseEngine(*engine));
+  MR_TRY(log->Close(Closing::kAfterUpkeep));
   return code;
 }
 
@@ -87,7 +86,7 @@ Command TailCommand() {
   return {
       .words = "tail",
       .summary = "Print the last records of a topic, then what comes",
-      .log_flags = LogFlags::kEngine,
+      .log_flags = LogFlags::kLog,
       .positionals = {{"TOPIC", "its name"}},
       .flags =
           {
@@ -97,7 +96,8 @@ Command TailCommand() {
               {"-f,--format", "PATTERN", "as in consume"},
               {"--json", "", "a line of JSON for each record; errors are JSON too"},
           },
-      .examples = {"millrace tail demo --data-dir ./log -n 3 --no-follow"},
+      .examples = {"millrace tail demo --data-dir ./log -n 3 --no-follow",
+                   "millrace tail demo --server localhost:9092"},
       .run = Run,
   };
 }

@@ -13,12 +13,12 @@ Result<ExitCode> Run(Session& session) {
   const Arguments& arguments = session.arguments;
   MR_ASSIGN_OR_RETURN(auto count, arguments.Integer("--count", {1, 1'000'000}));
   if (!count) return Error(ErrorCode::kInvalidArgument, "how many partitions to add is not given", "Use -n N.");
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
-  MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, arguments.Positional("TOPIC")));
-  topic.options.partitions += static_cast<std::int32_t>(*count);
-  MR_TRY(engine->AlterTopic(topic.name, topic.options));
-  session.Note(fmt::format("topic {} has {} partitions now", topic.name, topic.options.partitions));
-  MR_TRY(CloseEngine(*engine));
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<Log> log, OpenLog(session, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(const LogTopic topic, FindTopic(*log, arguments.Positional("TOPIC")));
+  const auto more = static_cast<std::int32_t>(*count);
+  MR_TRY(log->AddPartitions(topic, more));
+  session.Note(fmt::format("topic {} has {} partitions now", topic.name, topic.options.partitions + more));
+  MR_TRY(log->Close(Closing::kAfterUpkeep));
   return ExitCode::kOk;
 }
 
@@ -28,7 +28,7 @@ Command TopicAddPartitionsCommand() {
   return {
       .words = "topic add-partitions",
       .summary = "Give a topic more partitions",
-      .log_flags = LogFlags::kEngine,
+      .log_flags = LogFlags::kLog,
       .positionals = {{"TOPIC", "its name"}},
       .flags = {{"-n,--count", "N", "how many more"}, {"--json", "", "errors are JSON"}},
       .details = "Keys that lie in one partition today may go to another one from then on.",

@@ -14,20 +14,21 @@ namespace {
 Result<ExitCode> Run(Session& session) {
   const Arguments& arguments = session.arguments;
   std::string name = arguments.Positional("TOPIC");
-  TopicOptions options;
+  NewTopic wanted;
   MR_ASSIGN_OR_RETURN(auto partitions, arguments.Integer("--partitions", {1, INT32_MAX}));
-  if (partitions) options.partitions = static_cast<std::int32_t>(*partitions);
-  MR_TRY(ApplyTopicSettings(arguments.All("--config"), options));
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kIfMissing));
-  MR_TRY(engine->CreateTopic(name, options));
+  if (partitions) wanted.options.partitions = static_cast<std::int32_t>(*partitions);
+  MR_TRY(ApplyTopicSettings(arguments.All("--config"), wanted.options));
+  for (const std::string& setting : arguments.All("--config"))
+    wanted.given.push_back(setting.substr(0, setting.find('=')));
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<Log> log, OpenLog(session, Creation::kIfMissing));
+  MR_TRY(log->CreateTopic(name, wanted));
+  MR_ASSIGN_OR_RETURN(const LogTopic topic, FindTopic(*log, name));
   if (arguments.Has("--json")) {
-    MR_ASSIGN_OR_RETURN(TopicDescription topic, FindTopic(*engine, name));
     session.out.Write(TopicDocument(topic));
   } else {
-    session.Note(fmt::format("created topic {} ({} partition{}, durability {})", name, options.partitions,
-                             options.partitions == 1 ? "" : "s", DurabilityName(options.durability)));
+    session.Note(fmt::format("created topic {}", NewTopicInWords(topic)));
   }
-  MR_TRY(CloseEngine(*engine));
+  MR_TRY(log->Close(Closing::kAfterUpkeep));
   return ExitCode::kOk;
 }
 
@@ -37,7 +38,7 @@ Command TopicCreateCommand() {
   return {
       .words = "topic create",
       .summary = "Make a topic",
-      .log_flags = LogFlags::kEngine,
+      .log_flags = LogFlags::kLog,
       .positionals = {{"TOPIC", "letters, digits, dot, underscore and dash; at most 249"}},
       .flags =
           {
@@ -50,7 +51,7 @@ Command TopicCreateCommand() {
               {"--json", "", "describe it as a JSON document; errors are JSON too"},
           },
       .examples = {"millrace topic create orders -p 4 -c retention.ms=7d --data-dir ./log",
-                   "millrace topic create audit -c millrace.durability=object --data-dir ./log"},
+                   "millrace topic create audit -c millrace.durability=object --server localhost:9092"},
       .run = Run,
   };
 }

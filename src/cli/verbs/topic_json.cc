@@ -1,6 +1,7 @@
 #include "cli/verbs/topic_json.h"
 
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kafka/topic_settings.h"
@@ -18,6 +19,12 @@ void WriteDamage(JsonWriter& json, const std::vector<DamagedRange>& damage) {
   json.EndArray();
 }
 
+void WriteSettings(JsonWriter& json, const std::vector<std::pair<std::string, std::string>>& settings) {
+  json.Key("config").BeginObject();
+  for (const auto& [key, value] : settings) json.Member(key, value);
+  json.EndObject();
+}
+
 void WriteMembers(JsonWriter& json, const TopicDescription& topic) {
   json.Member("name", topic.name).Member("id", topic.id).Key("partitions").BeginArray();
   for (const PartitionDescription& partition : topic.partitions) {
@@ -33,9 +40,38 @@ void WriteMembers(JsonWriter& json, const TopicDescription& topic) {
     if (!partition.damage.empty()) WriteDamage(json, partition.damage);
     json.EndObject();
   }
-  json.EndArray().Key("config").BeginObject();
-  for (const auto& [key, value] : TopicSettings(topic.options)) json.Member(key, value);
+  json.EndArray();
+  WriteSettings(json, TopicSettings(topic.options));
+}
+
+/// What the protocol tells.
+void WriteToldMembers(JsonWriter& json, const LogTopic& topic) {
+  json.Member("name", topic.name);
+  if (!topic.id.empty()) json.Member("id", topic.id);
+  json.Key("partitions").BeginArray();
+  for (const PartitionDescription& partition : topic.partitions) {
+    json.BeginObject().Member("partition", partition.partition.value());
+    if (partition.broken) {
+      json.Member("broken", partition.broken->message());
+    } else {
+      json.Member("log_start", partition.offsets.log_start.value());
+      json.Member("log_end", partition.offsets.log_end.value());
+    }
+    json.EndObject();
+  }
+  json.EndArray();
+  WriteSettings(json, topic.settings);
+}
+
+/// `write` as a document of schema millrace.topic.v1.
+template <class Write>
+std::string DocumentOf(Write write) {
+  std::string out;
+  JsonWriter json(out);
+  json.BeginObject().Member("schema", "millrace.topic.v1");
+  write(json);
   json.EndObject();
+  return out + '\n';
 }
 
 }  // namespace
@@ -53,13 +89,20 @@ void WriteTopic(JsonWriter& json, const TopicDescription& topic) {
   json.EndObject();
 }
 
-std::string TopicDocument(const TopicDescription& topic) {
-  std::string out;
-  JsonWriter json(out);
-  json.BeginObject().Member("schema", "millrace.topic.v1");
-  WriteMembers(json, topic);
+void WriteTopic(JsonWriter& json, const LogTopic& topic) {
+  if (topic.detail == TopicDetail::kEngine) return WriteTopic(json, static_cast<const TopicDescription&>(topic));
+  json.BeginObject();
+  WriteToldMembers(json, topic);
   json.EndObject();
-  return out + '\n';
+}
+
+std::string TopicDocument(const TopicDescription& topic) {
+  return DocumentOf([&](JsonWriter& json) { WriteMembers(json, topic); });
+}
+
+std::string TopicDocument(const LogTopic& topic) {
+  if (topic.detail == TopicDetail::kEngine) return TopicDocument(static_cast<const TopicDescription&>(topic));
+  return DocumentOf([&](JsonWriter& json) { WriteToldMembers(json, topic); });
 }
 
 TopicTotals TotalsOf(const TopicDescription& topic) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "client/log.h"
 #include "millrace/engine.h"
 #include "text/json_writer.h"
 
@@ -12,8 +13,11 @@ namespace millrace {
 
 /// {"name":…,"id":…,"partitions":[…],"config":{…}} without a schema, as a value.
 void WriteTopic(JsonWriter& json, const TopicDescription& topic);
+/// The same; members that a server does not tell are absent.
+void WriteTopic(JsonWriter& json, const LogTopic& topic);
 /// The same as a document of schema millrace.topic.v1, with a newline.
 std::string TopicDocument(const TopicDescription& topic);
+std::string TopicDocument(const LogTopic& topic);
 
 /// Member `name`, if there is such a failure: {"message":…,"code":…,"since_ms":…,"times":…}.
 void WriteFailure(JsonWriter& json, std::string_view name, const std::optional<BackgroundFailure>& failure);

@@ -10,23 +10,25 @@ namespace millrace {
 namespace {
 
 Result<ExitCode> Run(Session& session) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
-  MR_ASSIGN_OR_RETURN(std::vector<TopicDescription> topics, engine->DescribeTopics());
-  MR_TRY(CloseEngine(*engine));
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<Log> log, OpenLog(session, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(const std::vector<LogTopic> topics, log->DescribeTopics());
+  MR_TRY(log->Close(Closing::kAfterUpkeep));
   if (session.arguments.Has("--json")) {
     std::string text;
     JsonWriter json(text);
     json.BeginObject().Member("schema", "millrace.topics.v1").Key("topics").BeginArray();
-    for (const TopicDescription& topic : topics) WriteTopic(json, topic);
+    for (const LogTopic& topic : topics) WriteTopic(json, topic);
     json.EndArray().EndObject();
     session.out.Write(text + '\n');
     return ExitCode::kOk;
   }
   Table table({"TOPIC", "PARTITIONS", "RECORDS", "LOCAL", "OBJECTS"});
-  for (const TopicDescription& topic : topics) {
-    TopicTotals totals = TotalsOf(topic);
+  for (const LogTopic& topic : topics) {
+    const TopicTotals totals = TotalsOf(topic);
+    const bool told = topic.detail == TopicDetail::kEngine;
     table.Add({Cell::Text(topic.name), Cell::Count(topic.partitions.size()), Cell::Count(totals.records),
-               Cell::Bytes(totals.bytes_local), Cell::Bytes(totals.bytes_object)});
+               told ? Cell::Bytes(totals.bytes_local) : Cell::Text("-"),
+               told ? Cell::Bytes(totals.bytes_object) : Cell::Text("-")});
   }
   session.out.Write(table);
   return ExitCode::kOk;
@@ -38,9 +40,10 @@ Command TopicListCommand() {
   return {
       .words = "topic ls",
       .summary = "List the topics: name, partitions, offsets in use, bytes on this disk, bytes in the object store",
-      .log_flags = LogFlags::kEngine,
+      .log_flags = LogFlags::kLog,
       .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},
-      .examples = {"millrace topic ls --data-dir ./log"},
+      .details = "A server tells no bytes: they are - there, and absent from JSON.",
+      .examples = {"millrace topic ls --data-dir ./log", "millrace topic ls --server localhost:9092"},
       .aliases = {"list"},
       .run = Run,
   };

@@ -13,9 +13,9 @@ namespace {
 
 Result<ExitCode> Run(Session& session) {
   std::vector<std::string> names = session.arguments.Positionals("TOPIC");
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<Log> log, OpenLog(session, Creation::kNever));
   // A misspelt name among several must not cost the others their topic.
-  for (const std::string& name : names) MR_TRY(FindTopic(*engine, name));
+  for (const std::string& name : names) MR_TRY(FindTopic(*log, name));
   std::ranges::sort(names);
   const auto repeated = std::ranges::unique(names);
   names.erase(repeated.begin(), repeated.end());
@@ -25,7 +25,7 @@ Result<ExitCode> Run(Session& session) {
   }
   std::size_t removed = 0;
   for (const std::string& name : names) {
-    auto result = engine->DeleteTopic(name);
+    auto result = log->DeleteTopic(name);
     if (!result && removed == 0) return result.error();
     if (!result) {
       session.Note(fmt::format("topic {} stays: {}", name, result.error().ToString()));
@@ -34,7 +34,7 @@ Result<ExitCode> Run(Session& session) {
     ++removed;
     session.Note(fmt::format("removed topic {}", name));
   }
-  MR_TRY(CloseEngine(*engine));
+  MR_TRY(log->Close(Closing::kAfterUpkeep));
   return ExitCode::kOk;
 }
 
@@ -44,7 +44,7 @@ Command TopicRemoveCommand() {
   return {
       .words = "topic rm",
       .summary = "Remove topics with all their records and positions",
-      .log_flags = LogFlags::kEngine,
+      .log_flags = LogFlags::kLog,
       .positionals = {{"TOPIC", "one or more; if one does not exist, nothing is removed", Presence::kRequired,
                        Repeat::kMany}},
       .flags = {{"--dry-run", "", "tell what would happen, and change nothing"}, {"--json", "", "errors are JSON"}},
