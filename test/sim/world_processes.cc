@@ -199,7 +199,7 @@ void World::RecreateTopic() {
       const bool fails = was_faulty && tries < 3;
       metadata_->SetPlan(fails ? MetadataFaultPlan{.before_per_million = 250'000,
                                                    .after_per_million = 250'000,
-                                                   .commits_only = tries % 2 == 0}
+                                                   .commits_only = tries > 0}
                                : MetadataFaultPlan{});
       const Result<void> changed = change();
       if (JudgeTopicChange(name, changed, done_before, wanted)) return true;
