@@ -10,10 +10,10 @@ import sys
 
 import install
 from driver import Scratch, Server, require, run_checks, run_driver
-from records import canonical, decode_line, encode_line
+from records import GROUPS_ALONE, canonical, decode_line, encode_line
 
 BINARY, CLIENTS = sys.argv[1], sys.argv[2:]
-READERS = [client for client in CLIENTS if client != "kafkajs"]  # which consumes in a group alone
+READERS = [client for client in CLIENTS if client not in GROUPS_ALONE]
 
 
 def codecs_of(client):

