@@ -29,18 +29,25 @@ if(NOT MILLRACE_SANITIZE)
   target_link_options(millrace_shared PRIVATE -Wl,--no-undefined -Wl,--version-script=${CMAKE_CURRENT_LIST_DIR}/millrace.map)
   set_target_properties(millrace_shared PROPERTIES LINK_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/millrace.map)
 endif()
+
+# The server for programs that hold an engine: it goes through doors that the shared library does not show, so it stands on the static one.
+add_library(millrace_server_library STATIC ${left_out} $<TARGET_OBJECTS:millrace_kafka> $<TARGET_OBJECTS:millrace_server>)
+set_target_properties(millrace_server_library PROPERTIES OUTPUT_NAME millrace_server EXPORT_NAME server LINKER_LANGUAGE CXX)
+target_link_libraries(millrace_server_library PUBLIC millrace_static)
+add_library(millrace::server ALIAS millrace_server_library)
+
 foreach(library millrace_shared millrace_static)
   target_include_directories(${library} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
   target_compile_features(${library} INTERFACE cxx_std_23)
 endforeach()
-add_custom_target(millrace_library DEPENDS millrace_shared millrace_static)
+add_custom_target(millrace_library DEPENDS millrace_shared millrace_static millrace_server_library)
 
 install(DIRECTORY include/millrace DESTINATION include FILES_MATCHING PATTERN *.h)
 install(FILES LICENSE docs/api.md docs/cli.md docs/cursors.md docs/s3.md docs/serve.md DESTINATION share/doc/millrace)
 install(TARGETS millrace_shared EXPORT millrace LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS millrace_static EXPORT millrace_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS millrace_static millrace_server_library EXPORT millrace_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
-# CMake package: millrace::millrace always, millrace::static where its dependencies are installed.
+# CMake package: millrace::millrace always, millrace::static and millrace::server where their dependencies are installed.
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/millrace)
 install(EXPORT millrace NAMESPACE millrace:: FILE millrace-shared.cmake DESTINATION ${package_folder})

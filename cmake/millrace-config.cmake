@@ -1,5 +1,6 @@
-# find_package(millrace CONFIG): millrace::millrace is the shared library and needs nothing else. millrace::static is there if the libraries
-# it leans on are installed with their headers; find_package(millrace CONFIG REQUIRED COMPONENTS static) insists on it.
+# find_package(millrace CONFIG): millrace::millrace is the shared library and needs nothing else. millrace::static, and millrace::server which
+# stands on it, are there if the libraries they lean on are installed with their headers;
+# find_package(millrace CONFIG REQUIRED COMPONENTS static) insists on the one, COMPONENTS server on the other.
 include(CMakeFindDependencyMacro)
 include(${CMAKE_CURRENT_LIST_DIR}/millrace-shared.cmake)
 
@@ -29,7 +30,8 @@ foreach(needed PkgConfig::ISAL PkgConfig::LZ4 PkgConfig::ZSTD PkgConfig::DEFLATE
 endforeach()
 if(millrace_static_FOUND)
   include(${CMAKE_CURRENT_LIST_DIR}/millrace-static.cmake)
-elseif(millrace_FIND_REQUIRED_static)
+elseif(millrace_FIND_REQUIRED_static OR millrace_FIND_REQUIRED_server)
   set(millrace_FOUND FALSE)
-  set(millrace_NOT_FOUND_MESSAGE "millrace::static needs${millrace_static_missing}")
+  set(millrace_NOT_FOUND_MESSAGE "millrace::static and millrace::server need${millrace_static_missing}")
 endif()
+set(millrace_server_FOUND ${millrace_static_FOUND})

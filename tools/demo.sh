@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One life of a log, with the real binary and real text: what `./dev demo` shows.
+# One life of a log, with the real binary, a Kafka client and real text: what `./dev demo` shows.
 # usage: demo.sh MILLRACE DIR [STORE]   (DIR is emptied first)
 # STORE is the URL of an object store elsewhere; then reads of it are looked at more closely: cold, fetched ahead, cached.
 set -euo pipefail
@@ -37,11 +37,36 @@ machine_text() {
 }
 
 gather() {
-  # head ends the pipe early on a machine with much text; the last line gets its newline.
-  { machine_text 2>/dev/null || true; } | tr -d '\000' | head -n "$LINES_MAX" | awk 1 >text || [[ -s text ]]
+  # head ends the pipe early on a machine with much text; the last line gets its newline. kcat sends no empty lines.
+  { machine_text 2>/dev/null || true; } | tr -d '\000' | head -n "$LINES_MAX" | awk length >text || [[ -s text ]]
 }
 
-produce() { millrace produce demo <text 2>produce.messages; }
+# The server as a process: its port is free before it is taken, its last line says that it listens.
+begin_serving() {
+  mkfifo serving
+  "$MILLRACE" serve --listen localhost:0 "${PLACE[@]}" 2>serving &
+  SERVER=$!
+  trap 'kill -9 "$SERVER" 2>/dev/null || true' EXIT
+  exec {SAID}<serving
+  rm serving
+  local line
+  BROKER=
+  while read -r line <&"$SAID"; do
+    case $line in 'advertised '*) BROKER=${line##* } ;; ready) break ;; esac
+  done
+  [[ -n $BROKER ]] || die "the server did not come up"
+}
+
+end_serving() {
+  kill -TERM "$SERVER"
+  wait "$SERVER" || die "the server ended with $?"
+  exec {SAID}<&-
+  trap - EXIT
+}
+
+# Any Kafka client would do. A line is a value; acks=all: synced to this disk before the reply.
+kcat_produce() { kcat -b "$BROKER" -t demo -P -q -X acks=all -l text; }
+kcat_consume() { kcat -b "$BROKER" -t demo -C -o beginning -e -q >"$1"; }
 
 # Reads as the group `readers`, and dies by kill -9 once 40 % of the lines have come through.
 first_sitting() {
@@ -146,12 +171,17 @@ LINE_COUNT=$(wc -l <text)
 note "$LINE_COUNT lines, $(wc -c <text) bytes: package status, file lists, logs"
 ((LINE_COUNT >= LINES_MIN)) || die "this machine holds only $LINE_COUNT lines; $LINES_MIN are wanted"
 
-say "2. A topic, and every line into it, synced to this disk before the receipt"
+say "2. Served to Kafka clients: a client that knows nothing of Millrace writes every line and reads it"
 timed "millrace topic create demo" millrace topic create demo
-timed "millrace produce demo < text" produce
+timed "millrace serve" begin_serving
+timed "kcat -P: acks=all, synced to this disk before the reply" kcat_produce
 note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
+timed "kcat -C" kcat_consume came
+note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
+timed "cmp text came" cmp text came
+timed "SIGTERM: what is in flight is finished, synced, and the server ends" end_serving
 
-say "3. A group reads it in two sittings; the first is killed with kill -9"
+say "3. The same files in process: a group reads them in two sittings; the first is killed with kill -9"
 timed "millrace consume demo --group readers | …, kill -9" first_sitting
 timed "millrace consume demo --group readers" second_sitting
 compare_sittings
@@ -160,7 +190,14 @@ say "4. Into the object store, and off this disk's hot tier"
 timed "millrace segment upload" millrace segment upload
 timed "millrace wal recycle" millrace wal recycle
 
-if [[ -n $STORE ]]; then far_reads; else near_reads; fi
+if [[ -n $STORE ]]; then far_reads; NEXT_STEP=8; else near_reads; NEXT_STEP=6; fi
+
+say "$NEXT_STEP. Served again: the Kafka client reads its history out of the object tier"
+timed "millrace serve" begin_serving
+timed "kcat -C" kcat_consume came
+note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
+timed "cmp text came" cmp text came
+timed "SIGTERM" end_serving
 
 say "Done in $((SECONDS - began)) s."
 if [[ -z $STORE ]]; then note "The log is in $PWD/data; look at it with $MILLRACE topic describe demo --data-dir $PWD/data"; fi

@@ -62,8 +62,8 @@ enum class Bug {
   kPositionBatchUncounted,
   kPositionPeekMoves,
   kPositionIndexClamped,
-  // Engine
-  kEngineOutcomeGuessed,
+  // Metadata
+  kMetaOutcomeGuessed,
   kEnd,
 };
 

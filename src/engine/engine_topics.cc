@@ -184,7 +184,7 @@ Result<void> Engine::State::DeleteTopicLocked(std::string_view name) {
     DropTopic(*topic);
     return {};
   }
-  if (Planted(Bug::kEngineOutcomeGuessed)) return deleted;
+  if (Planted(Bug::kMetaOutcomeGuessed)) return deleted;
   if (auto known = KnowTopics(deleted.error()); !known) {
     // What is appended now may be gone already: nothing is acknowledged until the outcome is known.
     for (Partition* partition : topic->partitions()) partition->Suspend(known.error());

@@ -39,8 +39,9 @@ auto FaultyMetadataStore::Pass(CallKind kind, Call&& call) -> decltype(call()) {
     bool chosen = ++calls_ == chosen_call_;
     if (kind == CallKind::kCommit) chosen |= ++commits_ == chosen_commit_;
     // Both are drawn at every call, so that one chance does not shift the other's dice.
-    before = random_.Below(1'000'000) < plan_.before_per_million;
-    after = random_.Below(1'000'000) < plan_.after_per_million;
+    const bool dicing = kind == CallKind::kCommit || !plan_.commits_only;
+    before = random_.Below(1'000'000) < plan_.before_per_million && dicing;
+    after = random_.Below(1'000'000) < plan_.after_per_million && dicing;
     before |= silent_ || (chosen && chosen_fault_ == MetadataFault::kBefore);
     after |= chosen && chosen_fault_ == MetadataFault::kAfter;
     after &= !before;

@@ -17,6 +17,7 @@ enum class MetadataFault {
 
 struct MetadataFaultPlan {
   std::uint32_t before_per_million = 0, after_per_million = 0;  // of all calls but Close
+  bool commits_only = false;  // a change reads several times before it commits, and would seldom come so far
   ErrorCode code = ErrorCode::kUnavailable;
   bool silent_once_fired = false;  // behind a chosen call that failed every call fails, without effect
 };

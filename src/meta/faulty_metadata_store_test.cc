@@ -48,6 +48,15 @@ TEST(FaultyMetadataStoreTest, ACommitIsChosenAmongOtherCallsAndSilenceMayFollowI
   EXPECT_EQ(RowsIn(store), 2u);
 }
 
+TEST(FaultyMetadataStoreTest, OfCommitsAloneNoReadFails) {
+  auto memory = std::make_shared<MemoryMetadataStore>();
+  FaultyMetadataStore store(memory, 1);
+  store.SetPlan({.after_per_million = 1'000'000, .commits_only = true});
+  EXPECT_EQ(RowsIn(store), 0u);
+  EXPECT_FALSE(Insert(store, "a"));
+  EXPECT_EQ(RowsIn(store), 1u);
+}
+
 TEST(FaultyMetadataStoreTest, ASeedReplays) {
   const auto run = [](std::uint64_t seed) {
     FaultyMetadataStore store(std::make_shared<MemoryMetadataStore>(), seed);

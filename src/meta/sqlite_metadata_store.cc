@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <limits>
-
 #include "base/try.h"
 #include "env/system_clock.h"
 #include "meta/metadata_rows.h"
@@ -16,28 +13,10 @@
 #include "millrace/bytes.h"
 
 namespace millrace {
-namespace {
-
-/// Changes are pruned after so many new ones: rows of old commits lie together, and so go for a few pages.
-constexpr std::int64_t kPruneEvery = 256;
-
-constexpr const char* kLastCommitSql =
-    "SELECT last, count, committed_ms, keys, crc FROM changes ORDER BY last DESC LIMIT 1";
-constexpr const char* kFirstCommitsSql =
-    "SELECT last, count, committed_ms, keys, crc FROM changes ORDER BY last LIMIT ?";
-constexpr const char* kCommitsAfterSql =
-    "SELECT last, count, committed_ms, keys, crc FROM changes WHERE last > ? ORDER BY last LIMIT ?";
-constexpr const char* kPruneSql = "DELETE FROM changes WHERE last <= ?";
-
-std::int64_t Limit(std::size_t max) {
-  return static_cast<std::int64_t>(std::min<std::size_t>(max, std::numeric_limits<std::int64_t>::max()));
-}
-
-}  // namespace
 
 SqliteMetadataStore::SqliteMetadataStore(std::unique_ptr<FileLock> lock, std::unique_ptr<SqliteDatabase> database,
                                          Clock* clock)
-    : clock_(clock), lock_(std::move(lock)), database_(std::move(database)) {}
+    : clock_(clock), lock_(std::move(lock)), database_(std::move(database)), changes_(*database_) {}
 
 SqliteMetadataStore::~SqliteMetadataStore() = default;
 
@@ -122,7 +101,7 @@ Result<std::vector<MetadataRow>> SqliteMetadataStore::ScanRows(const Key& from, 
   MR_ASSIGN_OR_RETURN(SqliteStatement page, database_->Prepare(end ? sql.scan_to.c_str() : sql.scan_all.c_str()));
   BindKey(page, from);
   if (end != nullptr) BindKey(page, *end);
-  page.Bind(Limit(max));
+  page.Bind(SqliteLimit(max));
   std::vector<MetadataRow> rows;
   for (;;) {
     MR_ASSIGN_OR_RETURN(const bool more, page.Step());
@@ -206,7 +185,7 @@ Result<std::optional<ChangeNumber>> SqliteMetadataStore::Commit(std::span<const 
   auto committed = database_->Transact([&]() MR_REQUIRES(mutex_) -> Result<void> {
     MR_ASSIGN_OR_RETURN(as_expected, CheckAndWrite(expected, writes));
     if (!as_expected) return Error(ErrorCode::kFenced, "metadata: a row is not as expected");  // rolls back
-    MR_ASSIGN_OR_RETURN(last, Note(writes, now_ms));
+    MR_ASSIGN_OR_RETURN(last, changes_.Note(writes, now_ms));
     return {};
   });
   if (committed) return std::optional(last);
@@ -214,84 +193,10 @@ Result<std::optional<ChangeNumber>> SqliteMetadataStore::Commit(std::span<const 
   return committed.error();
 }
 
-// Changes.
-
-Result<ChangeNumber> SqliteMetadataStore::LastChange() {
-  MR_ASSIGN_OR_RETURN(SqliteStatement find, database_->Prepare(kLastCommitSql));
-  MR_ASSIGN_OR_RETURN(const bool found, find.Step());
-  if (!found) return ChangeNumber(0);
-  MR_ASSIGN_OR_RETURN(const CommitRow row, ReadRow<CommitRow>(*database_, find));
-  return row.last;
-}
-
-Result<ChangeNumber> SqliteMetadataStore::Note(std::span<const MetadataWrite> writes, std::int64_t now_ms) {
-  MR_ASSIGN_OR_RETURN(const ChangeNumber before, LastChange());
-  CommitRow commit;
-  commit.committed_ms = now_ms;
-  for (const MetadataWrite& write : writes) {
-    if (std::holds_alternative<PositionRow>(write.row)) continue;
-    commit.keys += EncodeKey(KeyOf(write.row));
-    ++commit.count;
-  }
-  if (commit.count == 0) return before;
-  commit.last = ChangeNumber(before.value() + commit.count);
-  {
-    MR_ASSIGN_OR_RETURN(SqliteStatement put, database_->Prepare(SqlOf<WriteSql<CommitRow>>().put.c_str()));
-    BindRow(put, commit);
-    MR_TRY(put.Run());
-  }
-  noted_ += commit.count;
-  if (noted_ >= kPruneEvery) MR_TRY(Prune(commit.last, now_ms));
-  return commit.last;
-}
-
-/// Removes what is kept no longer: at most as many rows as changes were noted since it was called last, and as a row
-/// holds at least one change, there are never many more than kChangesKept. The row of the last commit stays.
-Result<void> SqliteMetadataStore::Prune(ChangeNumber last, std::int64_t now_ms) {
-  ChangeNumber end(0);
-  {
-    MR_ASSIGN_OR_RETURN(SqliteStatement oldest, database_->Prepare(kFirstCommitsSql));
-    oldest.Bind(noted_);
-    for (;;) {
-      MR_ASSIGN_OR_RETURN(const bool more, oldest.Step());
-      if (!more) break;
-      MR_ASSIGN_OR_RETURN(const CommitRow row, ReadRow<CommitRow>(*database_, oldest));
-      const bool old = row.committed_ms < now_ms - kChangesKeptMs;
-      if (row.last >= last || (!old && last.value() - row.last.value() < kChangesKept)) break;
-      end = row.last;
-    }
-  }
-  noted_ = 0;
-  if (end == ChangeNumber(0)) return {};
-  MR_ASSIGN_OR_RETURN(SqliteStatement prune, database_->Prepare(kPruneSql));
-  return prune.Bind(end.value()).Run();
-}
-
 Result<std::vector<MetadataChange>> SqliteMetadataStore::Changes(ChangeNumber after, std::size_t max) {
   MutexLock lock(mutex_);
   MR_TRY(database_->Heal());
-  MR_ASSIGN_OR_RETURN(const ChangeNumber last, LastChange());
-  ChangeNumber first(last.value() + 1);
-  std::vector<MetadataChange> found;
-  {
-    MR_ASSIGN_OR_RETURN(SqliteStatement oldest, database_->Prepare(kFirstCommitsSql));
-    oldest.Bind(std::int64_t{1});
-    MR_ASSIGN_OR_RETURN(const bool any, oldest.Step());
-    if (any) {
-      MR_ASSIGN_OR_RETURN(const CommitRow row, ReadRow<CommitRow>(*database_, oldest));
-      first = ChangeNumber(row.last.value() - row.count + 1);
-    }
-  }
-  MR_TRY(CheckChangesAfter(after, first, last));
-  MR_ASSIGN_OR_RETURN(SqliteStatement commits, database_->Prepare(kCommitsAfterSql));
-  commits.Bind(after.value()).Bind(Limit(max));
-  while (found.size() < max) {
-    MR_ASSIGN_OR_RETURN(const bool more, commits.Step());
-    if (!more) break;
-    MR_ASSIGN_OR_RETURN(const CommitRow row, ReadRow<CommitRow>(*database_, commits));
-    MR_TRY(AppendChanges(row, after, max, found));
-  }
-  return found;
+  return changes_.After(after, max);
 }
 
 }  // namespace millrace

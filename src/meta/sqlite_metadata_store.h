@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/mutex.h"
+#include "meta/sqlite_changes.h"
 #include "millrace/clock.h"
 #include "millrace/file_system.h"
 #include "millrace/metadata_store.h"
@@ -51,17 +52,13 @@ class SqliteMetadataStore final : public MetadataStore {
   Result<bool> Write(const MetadataWrite& write) MR_REQUIRES(mutex_);
   Result<bool> CheckAndWrite(std::span<const MetadataRow> expected, std::span<const MetadataWrite> writes)
       MR_REQUIRES(mutex_);
-  Result<ChangeNumber> LastChange() MR_REQUIRES(mutex_);
-  /// Notes what `writes` change. Returns the number of the last change.
-  Result<ChangeNumber> Note(std::span<const MetadataWrite> writes, std::int64_t now_ms) MR_REQUIRES(mutex_);
-  Result<void> Prune(ChangeNumber last, std::int64_t now_ms) MR_REQUIRES(mutex_);
   [[nodiscard]] std::int64_t WallMs() const;
 
   Clock* const clock_;
   Mutex mutex_;
   std::unique_ptr<FileLock> lock_ MR_GUARDED_BY(mutex_);
   const std::unique_ptr<SqliteDatabase> database_;  // guarded by mutex_
-  std::int64_t noted_ MR_GUARDED_BY(mutex_) = 0;    // changes since the last pruning
+  SqliteChanges changes_ MR_GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/coding.h"
@@ -103,6 +104,21 @@ TEST_F(TimeLookupTest, MaximumThatWasClaimedFalselyHidesNothing) {
   ExpectAsOracle();
   f.Recycle();
   ExpectAsOracle();
+}
+
+TEST_F(TimeLookupTest, BatchThatInflatesToTooMuchIsTakenByItsHeader) {
+  const std::string large(16 << 20, 'v');
+  const std::vector<Record> records = {{.timestamp_ms = 5, .value = large}, {.timestamp_ms = 6, .value = large}};
+  auto built = BuildRecordBatch(
+      records,
+      {.compression = Compression::kZstd, .now_ms = 1, .record_bytes_max = 32 << 20, .batch_bytes_max = 64 << 20});
+  ASSERT_TRUE(built) << built.error().ToString();
+  Buffer& batch = *built;
+  ASSERT_LT(batch.size(), std::size_t{1} << 20);
+  const auto appended = f.partition.log->TryAppend(batch);
+  ASSERT_TRUE(appended) << appended.error().ToString();
+  EXPECT_EQ(First(6), (TimedOffset{Offset(0), 6}));  // the record of that time is the next one
+  EXPECT_EQ(Latest(), (TimedOffset{Offset(0), 6}));
 }
 
 TEST_F(TimeLookupTest, LogAppendTimeIsTheTimeOfEachRecord) {

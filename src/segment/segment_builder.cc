@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "base/check.h"
 #include "base/coding.h"
@@ -34,10 +33,13 @@ struct Extent {
   }
 };
 
-/// True times come from the records. A batch whose CRC is right but whose records cannot be taken apart still has to
-/// leave the WAL; its header's times stand in.
+/// Of one batch: a few KiB may claim to hold a GiB.
+constexpr std::size_t kInflatedBytesMax = 32 << 20;
+
+/// True times come from the records. A batch whose CRC is right but whose records cannot be taken apart, or are too
+/// much at once, still has to leave the WAL; its header's times stand in.
 TimestampRange TimesOf(const RecordBatchView& batch) {
-  if (const auto range = FindTimestampRange(batch, std::numeric_limits<std::int32_t>::max())) return *range;
+  if (const auto range = FindTimestampRange(batch, kInflatedBytesMax)) return *range;
   const auto [min, max] = std::minmax(batch.base_timestamp_ms(), batch.max_timestamp_ms());
   return {min, max};
 }

@@ -185,6 +185,19 @@ TEST(SegmentTest, TimesAreTheRecordsOwn) {
   }
 }
 
+TEST(SegmentTest, TimesOfABatchThatInflatesToTooMuchAreItsHeaders) {
+  const std::string large(16 << 20, 'v');
+  const std::vector<Record> records = {{.timestamp_ms = 60, .value = large}, {.timestamp_ms = 40, .value = large}};
+  const BatchBuildOptions options{
+      .compression = Compression::kZstd, .now_ms = 1, .record_bytes_max = 32 << 20, .batch_bytes_max = 64 << 20};
+  auto batch = BuildRecordBatch(records, options);
+  ASSERT_TRUE(batch);
+  StampBatch(batch->bytes(), Offset(0), LeaderEpoch(1));
+  const BuiltSegment built = Built({std::move(*batch).Freeze()}, SegmentCodec::kNone);
+  EXPECT_EQ(built.timestamp_min_ms, 60);  // the first record's, which the header has, and not the least
+  EXPECT_EQ(built.timestamp_max_ms, 60);
+}
+
 TEST(SegmentTest, TimeFindsTheFirstBlockThatReachesIt) {
   std::vector<SharedBytes> batches;
   const std::vector<std::int64_t> times = {10, 40, 20, 30, 60, 50};

@@ -1,4 +1,4 @@
-#include "server/server.h"
+#include "millrace/server.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

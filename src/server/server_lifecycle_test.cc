@@ -14,8 +14,8 @@
 #include "kafka/messages/api_versions.h"
 #include "kafka/messages/fetch.h"
 #include "millrace/engine.h"
+#include "millrace/server.h"
 #include "server/net/socket_address.h"
-#include "server/server.h"
 
 namespace millrace {
 namespace {

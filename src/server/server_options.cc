@@ -1,4 +1,4 @@
-#include "server/server_options.h"
+#include "millrace/server_options.h"
 
 #include <fmt/format.h>
 

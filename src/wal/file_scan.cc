@@ -45,7 +45,8 @@ std::optional<WalFileScan::Found> WalFileScan::FrameInFile(WalPosition position)
   const std::uint64_t length = kWalFrameHeaderBytes + header->payload_bytes;
   if (length > static_cast<std::uint64_t>(limit_ - position)) return std::nullopt;
   const auto bytes = image_.At(OffsetOf(position), length);
-  if (!DecodeWalFrame(bytes, file_.header.generation, position) || header->previous >= position) return std::nullopt;
+  if (!DecodeWalFrame(bytes, file_.header.generation, position)) return std::nullopt;
+  if (header->previous >= position && !Planted(Bug::kWalCrcWithoutPosition)) return std::nullopt;
   return Found{*header, bytes};
 }
 

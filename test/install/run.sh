@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Goal: what is installed works for a user who has nothing else of the tree, and holds no planted bug.
-# Method: install a finished build into an empty prefix; build and run examples/consumer and examples/cursor against it
-# with find_package (shared and static) and with pkg-config (the same, both compilers); look into what was installed.
+# Method: install a finished build into an empty prefix; build and run the examples against it with find_package (shared and
+# static) and with pkg-config (the same, both compilers), the server's with kcat as its client; look into what was installed.
 # usage: run.sh BUILD_DIR
 set -uo pipefail
 BUILD=$(realpath "$1")
@@ -41,6 +41,24 @@ runs_cursor() {
     diff <(printf '%s\n' 'worked 4, audited 0' 'audit at 10, 0 unread' 'workers at 10, 0 unread' 'kept from 10') <("$program" "$directory")
 }
 
+# runs_server PROGRAM DIR: what it says by calls a Kafka client reads, and what the client writes it reads by calls.
+runs_server() {
+  local program=$1 directory=$2 pid broker='' heard
+  "$program" "$directory" >"$WORK/talk" &
+  pid=$!
+  for _ in $(seq 300); do
+    broker=$(sed -n 's/^listening on //p' "$WORK/talk")
+    [[ -z $broker ]] || break
+    kill -0 "$pid" 2>/dev/null || return 1
+    sleep 0.1
+  done
+  heard=$(timeout 60 kcat -b "$broker" -t talk -C -o beginning -e -q -f '%k: %s') || { kill -9 "$pid"; return 1; }
+  printf '%s\n' 'good evening' stop | timeout 60 kcat -b "$broker" -t talk -P || { kill -9 "$pid"; return 1; }
+  timeout 60 tail --pid="$pid" -f /dev/null || { kill -9 "$pid"; return 1; }
+  wait "$pid" || return 1
+  [[ $heard == 'program: good morning' ]] && diff <(printf '%s\n' "listening on $broker" '0: good morning' '1: good evening' '2: stop') "$WORK/talk"
+}
+
 # with_pkg_config COMPILER PROGRAM KIND [SOURCE]
 with_pkg_config() {
   local compiler=$1 program=$2 kind=$3 source=${4:-$TREE/examples/consumer/main.cc} flags
@@ -73,7 +91,7 @@ exports_only_our_names() {
 
 holds_no_planted_bug() {
   local file names
-  names=$(grep -oE '^  k(Wal|Log|Tier|Read|Position)[A-Z][A-Za-z]+' "$TREE/src/base/bugs.h" | sed 's/^  k//' | paste -sd'|')
+  names=$(grep -oE '^  k(Wal|Log|Tier|Read|Position|Meta)[A-Z][A-Za-z]+' "$TREE/src/base/bugs.h" | sed 's/^  k//' | paste -sd'|')
   [[ -n $names ]] || return 1
   for file in "$PREFIX/bin/millrace" "$PREFIX"/lib/libmillrace.so "$PREFIX/lib/libmillrace.a"; do
     ! grep -aoE "active_bug|$names" "$file" || { echo "in $file"; return 1; }
@@ -86,6 +104,7 @@ depends_on_nothing_of_the_tree() {
 
 cp -r "$TREE/examples/consumer" "$WORK/consumer"
 cp -r "$TREE/examples/cursor" "$WORK/cursor"
+cp -r "$TREE/examples/server" "$WORK/server"
 check install cmake --install "$BUILD" --prefix "$PREFIX" --strip
 check 'the binary runs' "$PREFIX/bin/millrace" --version
 check 'find_package configures' cmake -S "$WORK/consumer" -B "$WORK/out" -G Ninja -DCMAKE_PREFIX_PATH="$PREFIX" -DCMAKE_CXX_COMPILER=clang++-19
@@ -96,6 +115,10 @@ check 'find_package configures the cursor example' cmake -S "$WORK/cursor" -B "$
   -DCMAKE_CXX_COMPILER=clang++-19
 check 'the cursor example builds' cmake --build "$WORK/out-cursor"
 check 'the cursor example runs' runs_cursor "$WORK/out-cursor/cursor" "$WORK/data-cursor"
+check 'find_package configures the server example' cmake -S "$WORK/server" -B "$WORK/out-server" -G Ninja -DCMAKE_PREFIX_PATH="$PREFIX" \
+  -DCMAKE_CXX_COMPILER=clang++-19
+check 'the server example builds' cmake --build "$WORK/out-server"
+check 'the server example talks with kcat' runs_server "$WORK/out-server/server" "$WORK/data-server"
 check 'pkg-config builds with clang++-19' with_pkg_config clang++-19 "$WORK/by-clang" ''
 check 'pkg-config program runs' runs "$WORK/by-clang" "$WORK/data-clang"
 check 'pkg-config builds with g++-12' with_pkg_config g++-12 "$WORK/by-gcc" ''

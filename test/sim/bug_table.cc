@@ -39,7 +39,7 @@ std::span<const BugCase> BugTable() {
       {Bug::kTierTrimBeforeCommit,
        "trim before commit",
        {"2"},
-       {"acknowledged-lost", "gap-in-read", "unreadable", "offsets-disordered"}},
+       {"acknowledged-lost", "gap-in-read", "unreadable", "offsets-disordered", "partition-lost"}},
       {Bug::kTierNoEpochInCommit, "no epoch in commit", {"2"}, {"zombie-committed"}},
       {Bug::kTierWatermarkFalls, "watermark falls", {"2"}, {"watermark-fell", "offsets-disordered"}},
       {Bug::kTierKeyReused, "key reused", {"2"}, {"key-reused"}},
@@ -80,7 +80,7 @@ std::span<const BugCase> BugTable() {
       {Bug::kPositionBatchUncounted, "batch reads uncounted", {"8"}, {"position-wrong"}},
       {Bug::kPositionPeekMoves, "a peek moves", {"8"}, {"position-wrong", "repeated"}},
       {Bug::kPositionIndexClamped, "position clamped, and nobody told", {"8"}, {"position-wrong"}},
-      {Bug::kEngineOutcomeGuessed, "an unknown outcome taken for failure", {"2"}, {"acknowledged-in-deleted-topic"}},
+      {Bug::kMetaOutcomeGuessed, "an unknown outcome taken for failure", {"2"}, {"acknowledged-in-deleted-topic"}},
   };
   return table;
 }

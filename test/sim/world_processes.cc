@@ -197,7 +197,9 @@ void World::RecreateTopic() {
   const auto until_done = [&](ErrorCode done_before, bool wanted, const auto& change) {
     for (int tries = 0;; ++tries) {
       const bool fails = was_faulty && tries < 3;
-      metadata_->SetPlan(fails ? MetadataFaultPlan{.before_per_million = 250'000, .after_per_million = 250'000}
+      metadata_->SetPlan(fails ? MetadataFaultPlan{.before_per_million = 250'000,
+                                                   .after_per_million = 250'000,
+                                                   .commits_only = tries > 0}
                                : MetadataFaultPlan{});
       const Result<void> changed = change();
       if (JudgeTopicChange(name, changed, done_before, wanted)) return true;

@@ -1,8 +1,8 @@
 # ./dev demo [--s3]
 #
 # Builds the release and shows one life of a log, with text that this machine holds.
-# Produces it, reads it as a group in two sittings with a kill -9 in between, uploads it, drops the local copy, reads it all
-# again and compares byte for byte.
+# Serves it to kcat, which writes and reads it over the Kafka protocol; reads the same files in process as a group in two
+# sittings with a kill -9 in between; uploads them, drops the local copy, reads all again in both ways and compares byte for byte.
 #
 #   --s3   the same with its history in a real S3 server, which is installed and started for it (SeaweedFS): what the
 #          server can do, and reads that are cold, fetched ahead and cached, with their explanations

@@ -10,7 +10,7 @@
 #include "cli/parse/arguments.h"
 #include "millrace/options.h"
 #include "millrace/result.h"
-#include "server/server_options.h"
+#include "millrace/server_options.h"
 
 namespace millrace {
 

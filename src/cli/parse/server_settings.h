@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "server/server_options.h"
+#include "millrace/server_options.h"
 
 namespace millrace {
 

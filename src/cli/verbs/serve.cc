@@ -3,7 +3,7 @@
 #include "cli/parse/configuration.h"
 #include "cli/verbs/commands.h"
 #include "cli/verbs/serving.h"
-#include "server/server.h"
+#include "millrace/server.h"
 
 namespace millrace {
 namespace {

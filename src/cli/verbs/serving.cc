@@ -15,7 +15,7 @@
 #include "engine/data_layout.h"
 #include "engine/engine_marker.h"
 #include "env/posix_file_system.h"
-#include "server/server.h"
+#include "millrace/server.h"
 #include "text/units.h"
 
 namespace millrace {

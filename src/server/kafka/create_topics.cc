@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kafka/topic_settings.h"
+#include "server/kafka/config_source.h"
 #include "server/kafka/handlers.h"
 #include "server/kafka/reply_code.h"
 #include "server/kafka/topic_changes.h"
@@ -52,14 +53,14 @@ void Create(Engine& engine, std::vector<NewTopic>& topics) {
   }
 }
 
-kafka::Array<CreateTopicsResponse::Config> Configs(kafka::Arena& arena, const TopicOptions& options) {
-  constexpr std::int8_t kTopicConfig = 1;
-  const auto settings = TopicSettings(options);
+kafka::Array<CreateTopicsResponse::Config> Configs(kafka::Arena& arena, const TopicOptions& options,
+                                                   const TopicOptions& defaults) {
+  const auto settings = TopicSettings(options), by_default = TopicSettings(defaults);
   const auto configs = arena.New<CreateTopicsResponse::Config>(settings.size());
   for (std::size_t i = 0; i < settings.size(); ++i) {
     configs[i].name = Keep(arena, settings[i].first);
     configs[i].value = Keep(arena, settings[i].second);
-    configs[i].config_source = kTopicConfig;
+    configs[i].config_source = static_cast<std::int8_t>(SourceOf(settings[i], by_default[i]));
   }
   return configs;
 }
@@ -72,7 +73,6 @@ void Reply(Broker& broker, KafkaRequest& request, const std::vector<NewTopic>& t
     CreateTopicsResponse::Topic& answer = answers[i];
     answer.name = topic.name;
     answer.error_code = topic.outcome.code;
-    answer.configs = std::nullopt;
     if (!topic.outcome.ok()) {
       answer.error_message = topic.outcome.message;
       continue;
@@ -81,7 +81,7 @@ void Reply(Broker& broker, KafkaRequest& request, const std::vector<NewTopic>& t
     if (const TopicImage* made = image->Find(topic.name)) answer.topic_id = WireId(made->uuid);
     answer.num_partitions = topic.options.partitions;
     answer.replication_factor = 1;
-    answer.configs = Configs(request.arena, topic.options);
+    answer.configs = Configs(request.arena, topic.options, broker.settings().topic_defaults);
   }
   CreateTopicsResponse response;
   response.topics = answers;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kafka/topic_settings.h"
+#include "server/kafka/config_source.h"
 #include "server/kafka/handlers.h"
 #include "server/kafka/reply_code.h"
 
@@ -18,13 +19,13 @@ namespace {
 using kafka::DescribeConfigsRequest;
 using kafka::DescribeConfigsResponse;
 
-constexpr std::int8_t kTopic = 2, kBroker = 4;  // kinds of resources
-constexpr std::int8_t kTopicSource = 1, kStaticBrokerSource = 4, kDefaultSource = 5;
+constexpr std::int8_t kTopic = 2, kBroker = 4;                                    // kinds of resources
 constexpr std::int8_t kBoolean = 1, kString = 2, kInt = 3, kLong = 5, kList = 7;  // types of values
 
 struct Shown {
   std::string name, value;
-  std::int8_t source = kDefaultSource, type = kString;
+  ConfigSource source = ConfigSource::kDefault;
+  std::int8_t type = kString;
   bool read_only = false;
 };
 
@@ -39,10 +40,9 @@ std::vector<Shown> OfTopic(const BrokerSettings& settings, const TopicImage& top
   const auto defaults = TopicSettings(settings.topic_defaults);
   const auto values = TopicSettings(topic.options);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const bool is_default = values[i] == defaults[i];
     shown.push_back({.name = values[i].first,
                      .value = values[i].second,
-                     .source = is_default ? kDefaultSource : kTopicSource,
+                     .source = SourceOf(values[i], defaults[i]),
                      .type = TypeOf(values[i].first)});
   }
   // What holds for every topic, under the names that clients look for.
@@ -58,26 +58,29 @@ std::vector<Shown> OfTopic(const BrokerSettings& settings, const TopicImage& top
 
 std::vector<Shown> OfBroker(const BrokerSettings& settings) {
   std::vector<Shown> shown{
-      {.name = "broker.id", .value = fmt::format("{}", settings.node_id), .source = kStaticBrokerSource, .type = kInt},
+      {.name = "broker.id",
+       .value = fmt::format("{}", settings.node_id),
+       .source = ConfigSource::kStaticBroker,
+       .type = kInt},
       {.name = "advertised.listeners",
        .value = fmt::format("PLAINTEXT://{}:{}", settings.host, settings.port),
-       .source = kStaticBrokerSource},
+       .source = ConfigSource::kStaticBroker},
       {.name = "auto.create.topics.enable",
        .value = settings.auto_create_topics ? "true" : "false",
-       .source = kStaticBrokerSource,
+       .source = ConfigSource::kStaticBroker,
        .type = kBoolean},
       {.name = "num.partitions",
        .value = fmt::format("{}", settings.topic_defaults.partitions),
-       .source = kStaticBrokerSource,
+       .source = ConfigSource::kStaticBroker,
        .type = kInt},
       {.name = "default.replication.factor", .value = "1", .type = kInt},
       {.name = "message.max.bytes",
        .value = fmt::format("{}", settings.batch_bytes_max),
-       .source = kStaticBrokerSource,
+       .source = ConfigSource::kStaticBroker,
        .type = kInt},
       {.name = "fetch.max.bytes",
        .value = fmt::format("{}", settings.fetch_bytes_max),
-       .source = kStaticBrokerSource,
+       .source = ConfigSource::kStaticBroker,
        .type = kInt},
   };
   for (Shown& one : shown) one.read_only = true;
@@ -96,7 +99,7 @@ kafka::Array<DescribeConfigsResponse::Config> Configs(kafka::Arena& arena, const
     config.name = Keep(arena, one.name);
     config.value = Keep(arena, one.value);
     config.read_only = one.read_only;
-    config.config_source = one.source;
+    config.config_source = static_cast<std::int8_t>(one.source);
     config.config_type = one.type;
   }
   return configs.first(count);

@@ -262,7 +262,9 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     answer.high_watermark = answer.last_stable_offset = part.high_watermark;
     answer.log_start_offset = part.log_start;
     answer.diverging_epoch = part.diverging;
-    if (body_.isolation_level != kReadCommitted) answer.aborted_transactions = std::nullopt;
+    // Kafka lists none for what it does not have, and tells of none where it was not asked for committed records.
+    if (body_.isolation_level != kReadCommitted && part.code != reply_code::kUnknownTopic)
+      answer.aborted_transactions = std::nullopt;
     // Empty and not null: clients take null for a broken answer.
     answer.records = kafka::Records{.view = {}, .slices = part.batches};
     return answer;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "millrace/result.h"
-#include "server/server_options.h"
+#include "millrace/server_options.h"
 
 namespace millrace {
 

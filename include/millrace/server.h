@@ -8,7 +8,7 @@
 
 #include "millrace/engine.h"
 #include "millrace/result.h"
-#include "server/server_options.h"
+#include "millrace/server_options.h"
 
 namespace millrace {
 

