@@ -16,18 +16,25 @@ namespace millrace {
 namespace {
 
 constexpr std::uint64_t kTouchBytes = 64 << 10;
+constexpr std::uint64_t kPieceBytes = 1 << 20;
 
 Result<void> MakeLongEnough(File& file, std::uint64_t size) {
   MR_ASSIGN_OR_RETURN(const std::uint64_t present, file.Size());
   if (present > size) MR_TRY(file.Truncate(size));
   // Also if it is long enough: after a power loss there may be holes in it, and a full disk would show only in an
   // append.
-  if (auto allocated = file.Allocate(size); allocated) return {};
-  // No reservation here, or none that worked: writing every byte reserves just as well, and says if it cannot.
-  std::vector<std::byte> piece(std::min<std::uint64_t>(size, 256 << 10));
+  const auto allocated = file.Allocate(size);
+  if (allocated && present >= size) return {};
+  // No reservation here, or none that worked: writing every byte reserves just as well, and says if it cannot. A new
+  // file is written in any case: by large writes the page cache gets large pieces of memory, of which the first use,
+  // and each direct write of a group out of them, takes half the time that single pages take.
+  std::vector<std::byte> piece(std::min(size, kPieceBytes));
   for (std::uint64_t at = 0; at < size; at += piece.size()) {
     const auto bytes = std::span(piece).first(std::min<std::uint64_t>(piece.size(), size - at));
-    MR_ASSIGN_OR_RETURN(const std::size_t kept, file.ReadAt(at, bytes));
+    std::size_t kept = 0;
+    if (at < present) {
+      MR_ASSIGN_OR_RETURN(kept, file.ReadAt(at, bytes));
+    }
     std::ranges::fill(bytes.subspan(kept), std::byte{0});
     MR_TRY(file.WriteAt(at, bytes));
   }
