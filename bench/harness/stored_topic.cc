@@ -11,7 +11,7 @@
 namespace millrace::bench {
 namespace {
 
-/// What removing a cache leaves the file system to do is done before the clock starts.
+/// What removing or filling a cache leaves the file system to do is done before the clock starts.
 void SyncFileSystem(const std::filesystem::path& directory) {
   const int folder = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0 || ::syncfs(folder) != 0) Die("the file system cannot be synced");
@@ -59,11 +59,11 @@ EngineOptions StoredTopic::Options() const {
 
 std::unique_ptr<OpenedEngine> StoredTopic::OpenCold(EngineOptions options) const {
   std::filesystem::remove_all(directory_ / "cache");
-  SyncFileSystem(directory_);
   return Reopen(std::move(options));
 }
 
 std::unique_ptr<OpenedEngine> StoredTopic::Reopen(EngineOptions options) const {
+  SyncFileSystem(directory_);
   return std::make_unique<OpenedEngine>(std::move(options), shape_.partitions);
 }
 
