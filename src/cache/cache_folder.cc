@@ -30,14 +30,14 @@ Result<void> CacheFolder::TakeOver() {
   }
   const ChunkOrder written = ReadOrder(disk, order, OrderRoom(options.bytes_max) / 2);
   std::unordered_map<ChunkName, std::uint8_t, ChunkNameHash> ranks;
-  for (const ChunkPlace& place : written.places) ranks.emplace(place.name, place.rank);
+  for (const RankedChunk& place : written.places) ranks.emplace(place.name, place.rank);
   const auto restore_unknown = [&]() MR_REQUIRES(mutex) {
     for (const auto& [name, bytes] : found)
       if (!ranks.contains(name)) table.Restore(name, bytes, std::nullopt);
   };
   // What the order does not know did not fit into it, or came after it was written.
   if (written.left_out > 0) restore_unknown();
-  for (const ChunkPlace& place : written.places) {
+  for (const RankedChunk& place : written.places) {
     const auto at = found.find(place.name);
     if (at == found.end()) continue;
     table.Restore(at->first, at->second, place.rank);
@@ -67,10 +67,10 @@ void CacheFolder::WriteOrderIfDue() {
 }
 
 void CacheFolder::WriteOrderNow() {
-  std::vector<ChunkPlace> places;
+  std::vector<RankedChunk> places;
   {
     MutexLock lock(mutex);
-    places = table.Places();
+    places = table.InOrder();
     arrivals_since_order = 0;
   }
   if (const auto written = WriteOrder(disk, order, places, OrderRoom(options.bytes_max) / 2); !written)

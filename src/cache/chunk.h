@@ -32,13 +32,13 @@ struct ChunkKey {
 };
 
 /// Blocks [first, end) of a segment, back to back.
-struct BlockRun {
+struct BlockRange {
   std::size_t first = 0, end = 0;
-  friend bool operator==(const BlockRun&, const BlockRun&) = default;
+  friend bool operator==(const BlockRange&, const BlockRange&) = default;
 };
 
 /// The chunk that block number `block` lies in. Cost: two binary searches.
-inline BlockRun ChunkOf(std::span<const SegmentBlock> blocks, std::size_t block) {
+inline BlockRange ChunkOf(std::span<const SegmentBlock> blocks, std::size_t block) {
   const std::uint64_t window = blocks[block].byte_begin / kChunkWindowBytes;
   const auto first_from = [&](std::uint64_t byte) {
     return static_cast<std::size_t>(std::ranges::lower_bound(blocks, byte, {}, &SegmentBlock::byte_begin) -
@@ -48,7 +48,7 @@ inline BlockRun ChunkOf(std::span<const SegmentBlock> blocks, std::size_t block)
 }
 
 /// Where the bytes of a run lie in its segment. Precondition: it is not empty.
-inline ByteRange BytesOf(std::span<const SegmentBlock> blocks, BlockRun run) {
+inline ByteRange BytesOf(std::span<const SegmentBlock> blocks, BlockRange run) {
   const std::uint64_t begin = blocks[run.first].byte_begin;
   const SegmentBlock& last = blocks[run.end - 1];
   return {begin, last.byte_begin + last.stored_bytes - begin};

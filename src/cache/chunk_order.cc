@@ -23,7 +23,7 @@ std::filesystem::path PartOf(std::filesystem::path path) { return path += ".part
 }  // namespace
 
 Result<void> WriteOrder(FileSystem& file_system, const std::filesystem::path& path,
-                        const std::vector<ChunkPlace>& places, std::uint64_t bytes_max) {
+                        const std::vector<RankedChunk>& places, std::uint64_t bytes_max) {
   if (bytes_max < kOrderFixedBytes + kOrderEntryBytes) return {};
   const std::uint64_t count = std::min<std::uint64_t>(places.size(), (bytes_max - kOrderFixedBytes) / kOrderEntryBytes);
   Buffer order(kOrderFixedBytes + count * kOrderEntryBytes);
@@ -33,7 +33,7 @@ Result<void> WriteOrder(FileSystem& file_system, const std::filesystem::path& pa
   PutLe(at + 8, places.size() - count);
   PutLe(at + 16, count);
   at += kHeadBytes;
-  for (const ChunkPlace& place : std::span(places).last(count)) {
+  for (const RankedChunk& place : std::span(places).last(count)) {
     PutLe(at, place.name.high);
     PutLe(at + 8, place.name.low);
     PutLe(at + 16, place.rank);

@@ -15,14 +15,14 @@
 
 namespace millrace {
 
-struct ChunkPlace {
+struct RankedChunk {
   ChunkName name;
   std::uint8_t rank = 0;
-  friend bool operator==(const ChunkPlace&, const ChunkPlace&) = default;
+  friend bool operator==(const RankedChunk&, const RankedChunk&) = default;
 };
 
 struct ChunkOrder {
-  std::vector<ChunkPlace> places;
+  std::vector<RankedChunk> places;
   std::uint64_t left_out = 0;  // that would go before all of them
 };
 
@@ -30,7 +30,7 @@ inline constexpr std::uint64_t kOrderFixedBytes = 28, kOrderEntryBytes = 17;
 
 /// Written beside `path` and renamed; not synced. Of more places than fit `bytes_max`, the last ones are kept.
 Result<void> WriteOrder(FileSystem& file_system, const std::filesystem::path& path,
-                        const std::vector<ChunkPlace>& places, std::uint64_t bytes_max);
+                        const std::vector<RankedChunk>& places, std::uint64_t bytes_max);
 /// Nothing if there is none that can be believed.
 ChunkOrder ReadOrder(FileSystem& file_system, const std::filesystem::path& path, std::uint64_t bytes_max);
 

@@ -54,7 +54,7 @@ bool ChunkTable::CouldFit(std::uint64_t bytes) const {
 }
 
 std::optional<std::vector<ChunkTable::Slot>> ChunkTable::Victims(std::uint64_t bytes, InsertHint for_whom) {
-  std::vector<EvictionQueue::Place> victims, in_use;  // aside while others are looked for
+  std::vector<EvictionQueue::Ranked> victims, in_use;  // aside while others are looked for
   EvictionQueue::Newcomer newcomer{.hint = for_whom, .streams_coming_bytes = streams_coming_};
   std::uint64_t leaving = 0;
   bool refused = false;
@@ -64,7 +64,7 @@ std::optional<std::vector<ChunkTable::Slot>> ChunkTable::Victims(std::uint64_t b
       refused = true;
       break;
     }
-    const EvictionQueue::Place place{*slot, queue_->Rank(*slot)};
+    const EvictionQueue::Ranked place{*slot, queue_->Rank(*slot)};
     const Chunk& chunk = chunks_[*slot];
     if (chunk.pins > 0) {
       in_use.push_back(place);
@@ -76,13 +76,13 @@ std::optional<std::vector<ChunkTable::Slot>> ChunkTable::Victims(std::uint64_t b
     leaving += chunk.file_bytes;
     victims.push_back(place);
   }
-  for (const EvictionQueue::Place& place : in_use) queue_->Restore(place, EntryOf(place.slot));
+  for (const EvictionQueue::Ranked& place : in_use) queue_->Restore(place, EntryOf(place.slot));
   if (refused) {
-    for (const EvictionQueue::Place& place : victims) EnterQueue(place.slot, place.rank);
+    for (const EvictionQueue::Ranked& place : victims) EnterQueue(place.slot, place.rank);
     return std::nullopt;
   }
   std::vector<Slot> slots;
-  for (const EvictionQueue::Place& place : victims) {
+  for (const EvictionQueue::Ranked& place : victims) {
     chunks_[place.slot].state = State::kLeaving;
     slots.push_back(place.slot);
   }
@@ -145,15 +145,15 @@ void ChunkTable::Return(Slot slot) {
   EnterQueue(slot, std::nullopt);
 }
 
-std::vector<ChunkPlace> ChunkTable::Places() const {
-  std::vector<ChunkPlace> places;
-  for (const EvictionQueue::Place& place : queue_->Places()) places.push_back({chunks_[place.slot].name, place.rank});
+std::vector<RankedChunk> ChunkTable::InOrder() const {
+  std::vector<RankedChunk> places;
+  for (const EvictionQueue::Ranked& place : queue_->InOrder()) places.push_back({chunks_[place.slot].name, place.rank});
   return places;
 }
 
 std::vector<ChunkName> ChunkTable::Residents() const {
   std::vector<ChunkName> names;
-  for (const EvictionQueue::Place& place : queue_->Places()) names.push_back(chunks_[place.slot].name);
+  for (const EvictionQueue::Ranked& place : queue_->InOrder()) names.push_back(chunks_[place.slot].name);
   return names;
 }
 

@@ -74,7 +74,7 @@ class ChunkTable {
   void CountLeftover(std::uint64_t bytes) { used_ += bytes; }
   void ForgetLeftover(std::uint64_t bytes) { used_ -= bytes; }
 
-  [[nodiscard]] std::vector<ChunkPlace> Places() const;
+  [[nodiscard]] std::vector<RankedChunk> InOrder() const;
   [[nodiscard]] std::vector<ChunkName> Residents() const;
   /// Bytes on the disk, and those that have been promised room there.
   [[nodiscard]] std::uint64_t used() const { return used_; }

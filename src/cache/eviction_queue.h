@@ -22,7 +22,7 @@ class EvictionQueue {
     InsertHint hint = InsertHint::kRandom;
   };
   /// Where an entry stands, to be written down and restored; `rank` means something to its own kind of queue only.
-  struct Place {
+  struct Ranked {
     std::uint32_t slot = 0;
     std::uint8_t rank = 0;
   };
@@ -42,9 +42,9 @@ class EvictionQueue {
   virtual std::optional<std::uint32_t> Victim(const Newcomer& newcomer) = 0;
   [[nodiscard]] virtual std::uint8_t Rank(std::uint32_t slot) const = 0;
   /// All entries, sooner to go before later.
-  [[nodiscard]] virtual std::vector<Place> Places() const = 0;
+  [[nodiscard]] virtual std::vector<Ranked> InOrder() const = 0;
   /// Back to where its rank was, behind those that are there. An unknown rank is that of a new entry.
-  virtual void Restore(const Place& place, const Entry& entry) = 0;
+  virtual void Restore(const Ranked& place, const Entry& entry) = 0;
 };
 
 /// `bytes_max` is what the cache may hold.

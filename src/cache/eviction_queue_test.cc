@@ -49,7 +49,7 @@ TEST_P(EvictionQueueTest, EveryEntryIsHeldOnceAndComesBackFromItsPlace) {
       bytes += entry.bytes;
     }
     if (step % 1000 != 0) continue;
-    const auto places = queue->Places();
+    const auto places = queue->InOrder();
     ASSERT_EQ(places.size(), held.size());
     auto restored = MakeEvictionQueue(GetParam(), kBytesMax);
     for (const auto& place : places) {
@@ -57,7 +57,7 @@ TEST_P(EvictionQueueTest, EveryEntryIsHeldOnceAndComesBackFromItsPlace) {
       EXPECT_EQ(queue->Rank(place.slot), place.rank);
       restored->Restore(place, held[place.slot]);
     }
-    const auto again = restored->Places();
+    const auto again = restored->InOrder();
     ASSERT_EQ(again.size(), places.size());
     for (std::size_t i = 0; i < places.size(); ++i) {
       EXPECT_EQ(again[i].slot, places[i].slot);
@@ -72,7 +72,7 @@ TEST_P(EvictionQueueTest, RanksFromElsewhereAreThoseOfNewEntries) {
   for (std::uint32_t slot = 0; slot < 256; ++slot)
     queue->Restore({slot, static_cast<std::uint8_t>(slot)}, {slot, 10, InsertHint::kRandom});
   for (int i = 0; i < 256; ++i) queue->OnRemove(queue->Victim({}).value(), EvictionQueue::Removal::kEvicted);
-  EXPECT_TRUE(queue->Places().empty());
+  EXPECT_TRUE(queue->InOrder().empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, EvictionQueueTest, testing::Values(EvictionPolicy::kLru, EvictionPolicy::kS3Fifo),

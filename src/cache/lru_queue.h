@@ -16,13 +16,13 @@ class LruQueue final : public EvictionQueue {
   void OnRemove(std::uint32_t slot, Removal) override { slots_.Remove(slot); }
   std::optional<std::uint32_t> Victim(const Newcomer&) override { return slots_.Back(0); }
   [[nodiscard]] std::uint8_t Rank(std::uint32_t) const override { return 0; }
-  [[nodiscard]] std::vector<Place> Places() const override {
-    std::vector<Place> places;
+  [[nodiscard]] std::vector<Ranked> InOrder() const override {
+    std::vector<Ranked> places;
     for (std::uint32_t slot = slots_.Back(0); slot != SlotLists::kNone; slot = slots_.Before(slot))
       places.push_back({slot, 0});
     return places;
   }
-  void Restore(const Place& place, const Entry&) override { slots_.PushFront(0, place.slot); }
+  void Restore(const Ranked& place, const Entry&) override { slots_.PushFront(0, place.slot); }
 
  private:
   SlotLists slots_{1};

@@ -35,7 +35,7 @@ struct OpenedSegment {
 };
 
 /// Of a run that is a chunk.
-inline ChunkKey KeyOf(const SegmentRow& row, const OpenedSegment& segment, BlockRun chunk) {
+inline ChunkKey KeyOf(const SegmentRow& row, const OpenedSegment& segment, BlockRange chunk) {
   return {row.object, row.byte_begin, segment.index->blocks()[chunk.first].byte_begin};
 }
 

@@ -102,8 +102,8 @@ std::uint8_t S3FifoQueue::Rank(std::uint32_t slot) const {
   return static_cast<std::uint8_t>(nodes_[slot].lane << 4 | nodes_[slot].touches);
 }
 
-std::vector<EvictionQueue::Place> S3FifoQueue::Places() const {
-  std::vector<Place> places;
+std::vector<EvictionQueue::Ranked> S3FifoQueue::InOrder() const {
+  std::vector<Ranked> places;
   for (const Lane lane : {kStream, kSmall, kMain}) {
     for (std::uint32_t slot = slots_.Back(lane); slot != SlotLists::kNone; slot = slots_.Before(slot))
       places.push_back({slot, Rank(slot)});
@@ -111,7 +111,7 @@ std::vector<EvictionQueue::Place> S3FifoQueue::Places() const {
   return places;
 }
 
-void S3FifoQueue::Restore(const Place& place, const Entry& entry) {
+void S3FifoQueue::Restore(const Ranked& place, const Entry& entry) {
   const unsigned lane = place.rank >> 4, touches = place.rank & 0xf;
   if (lane >= kLanes || touches > kTouchesMax) return OnInsert(place.slot, entry);
   if (nodes_.size() <= place.slot) nodes_.resize(std::size_t{place.slot} + 1);

@@ -34,8 +34,8 @@ class S3FifoQueue final : public EvictionQueue {
   void OnRemove(std::uint32_t slot, Removal removal) override;
   std::optional<std::uint32_t> Victim(const Newcomer& newcomer) override;
   [[nodiscard]] std::uint8_t Rank(std::uint32_t slot) const override;
-  [[nodiscard]] std::vector<Place> Places() const override;
-  void Restore(const Place& place, const Entry& entry) override;
+  [[nodiscard]] std::vector<Ranked> InOrder() const override;
+  void Restore(const Ranked& place, const Entry& entry) override;
 
  private:
   enum Lane : std::uint8_t { kStream, kSmall, kMain, kLanes };

@@ -28,14 +28,14 @@ Error DescribeDamage(const Error& error, const SegmentRow& row, const OpenedSegm
 
 ChunkFetch::ChunkFetch(FetchContext& context, Order order)
     : context_(context), arriving_(context.flights.chunks), order_(std::move(order)) {
-  for (const BlockRun& chunk : order_.chunks) stored_bytes_ += BytesOf(order_.segment->index->blocks(), chunk).length;
+  for (const BlockRange& chunk : order_.chunks) stored_bytes_ += BytesOf(order_.segment->index->blocks(), chunk).length;
 }
 
 ChunkFetch::~ChunkFetch() { Release(Error(ErrorCode::kUnavailable, "the request was given up")); }
 
 void ChunkFetch::Release(const Error& error) {
   if (!std::exchange(leads_, false)) return;
-  for (const BlockRun& chunk : order_.chunks) {
+  for (const BlockRange& chunk : order_.chunks) {
     if (arrived_.empty())
       arriving_.Fail(Key(chunk), error);
     else
@@ -43,7 +43,7 @@ void ChunkFetch::Release(const Error& error) {
   }
 }
 
-Result<std::vector<FetchedBlock>> ChunkFetch::Check(ObjectBlockSource& store, BlockRun chunk,
+Result<std::vector<FetchedBlock>> ChunkFetch::Check(ObjectBlockSource& store, BlockRange chunk,
                                                     std::span<SharedBytes> parts) const {
   std::vector<FetchedBlock> checked;
   for (std::size_t number = chunk.first; number < chunk.end; ++number) {
@@ -76,7 +76,7 @@ Result<void> ChunkFetch::Run(ReadTrace& trace, std::vector<ReadMemory::Reservati
   const std::span<const SegmentBlock> blocks = order_.segment->index->blocks();
   const std::size_t first = order_.chunks.front().first, end = order_.chunks.back().end;
   if (SegmentCache* cache = context_.segment_cache) {
-    for (const BlockRun& chunk : order_.chunks)
+    for (const BlockRange& chunk : order_.chunks)
       rooms_.push_back(
           cache->Reserve({.key = Key(chunk), .bytes = BytesOf(blocks, chunk).length, .hint = order_.hint}));
   }
@@ -93,7 +93,7 @@ Result<void> ChunkFetch::Run(ReadTrace& trace, std::vector<ReadMemory::Reservati
     Release(parts.error());
     return parts.error();
   }
-  for (const BlockRun& chunk : order_.chunks) {
+  for (const BlockRange& chunk : order_.chunks) {
     auto checked = Check(store, chunk, std::span(*parts).subspan(chunk.first - first, chunk.end - chunk.first));
     if (!checked) {
       arrived_.clear();

@@ -32,7 +32,7 @@ inline constexpr std::uint64_t kJoinBytesMax = 8 << 20;
 /// Whether `next` still goes into a request of up to `bytes_max` that begins with `first`. Requests end at multiples of
 /// their size, so that streams over the same bytes, begun at different places, ask for the same; the last one of a
 /// segment takes a rest of up to a quarter along.
-inline bool Joins(std::span<const SegmentBlock> blocks, BlockRun first, BlockRun next, std::uint64_t bytes_max) {
+inline bool Joins(std::span<const SegmentBlock> blocks, BlockRange first, BlockRange next, std::uint64_t bytes_max) {
   const auto window_of = [&](std::size_t block) { return blocks[block].byte_begin / kChunkWindowBytes; };
   const std::uint64_t windows = std::bit_floor(std::max<std::uint64_t>(bytes_max / kChunkWindowBytes, 1));
   const std::uint64_t end = (window_of(first.first) / windows + 1) * windows;
@@ -45,7 +45,7 @@ class ChunkFetch {
   struct Order {
     SegmentRow row;
     std::shared_ptr<const OpenedSegment> segment;
-    std::vector<BlockRun> chunks;  // neighbours, ascending
+    std::vector<BlockRange> chunks;  // neighbours, ascending
     ChunkFor whose = ChunkFor::kReader;
     InsertHint hint = InsertHint::kRandom;
   };
@@ -67,8 +67,9 @@ class ChunkFetch {
 
  private:
   /// Errors: of this reader's own limits, while a damaged block is asked for again.
-  Result<std::vector<FetchedBlock>> Check(ObjectBlockSource& store, BlockRun chunk, std::span<SharedBytes> parts) const;
-  [[nodiscard]] ChunkKey Key(BlockRun chunk) const { return KeyOf(order_.row, *order_.segment, chunk); }
+  Result<std::vector<FetchedBlock>> Check(ObjectBlockSource& store, BlockRange chunk,
+                                          std::span<SharedBytes> parts) const;
+  [[nodiscard]] ChunkKey Key(BlockRange chunk) const { return KeyOf(order_.row, *order_.segment, chunk); }
 
   FetchContext& context_;
   ArrivingChunks& arriving_;

@@ -31,7 +31,7 @@ struct FetchedBlock {
 class FetchedChunk {
  public:
   /// `blocks` are those of `run`. `counters` outlive it.
-  FetchedChunk(BlockRun run, std::vector<FetchedBlock> blocks, ChunkFor whose, ReadCounters& counters)
+  FetchedChunk(BlockRange run, std::vector<FetchedBlock> blocks, ChunkFor whose, ReadCounters& counters)
       : run_(run), blocks_(std::move(blocks)), used_(blocks_.size()), whose_(whose), counters_(counters) {}
   ~FetchedChunk() {
     if (whose_ != ChunkFor::kAhead) return;
@@ -42,7 +42,7 @@ class FetchedChunk {
   FetchedChunk& operator=(const FetchedChunk&) = delete;
 
   void Own(ReadMemory::Reservation reserved) { reserved_ = std::move(reserved); }
-  [[nodiscard]] BlockRun run() const { return run_; }
+  [[nodiscard]] BlockRange run() const { return run_; }
   [[nodiscard]] ChunkFor whose() const { return whose_; }
   /// By its number in the segment.
   [[nodiscard]] const Result<SharedBytes>& block(std::size_t number) const { return opened(number).stored; }
@@ -58,7 +58,7 @@ class FetchedChunk {
   }
 
  private:
-  const BlockRun run_;
+  const BlockRange run_;
   const std::vector<FetchedBlock> blocks_;
   mutable std::vector<std::atomic<bool>> used_;
   const ChunkFor whose_;

@@ -12,19 +12,19 @@ namespace millrace {
 
 Error ObjectBlockSource::Damaged(ByteRange in_object, std::string_view why) const {
   const std::uint64_t end = in_object.offset + in_object.length;
-  return Error(ErrorCode::kCorruption, fmt::format("{} bytes [{}, {}): {}", place_.object, in_object.offset, end, why))
-      .WithDamage({.place = place_.object, .byte_begin = in_object.offset, .byte_end = end});
+  return Error(ErrorCode::kCorruption, fmt::format("{} bytes [{}, {}): {}", range_.object, in_object.offset, end, why))
+      .WithDamage({.place = range_.object, .byte_begin = in_object.offset, .byte_end = end});
 }
 
 Result<std::vector<SharedBytes>> ObjectBlockSource::Request(std::uint64_t offset,
                                                             std::span<const std::uint64_t> lengths) {
   ObjectStore& objects = context_.objects;
-  if (whose_ == ChunkFor::kAhead) return objects.PrefetchParts(place_.object, offset, lengths);
+  if (whose_ == ChunkFor::kAhead) return objects.PrefetchParts(range_.object, offset, lengths);
   // A store may know no deadlines: then a thread of ours waits for it.
   if (context_.requests == nullptr || RequestScope::Current().deadline == kNever)
-    return objects.GetParts(place_.object, offset, lengths);
+    return objects.GetParts(range_.object, offset, lengths);
   return context_.requests->Run(
-      [&objects, object = place_.object, offset, own = std::vector(lengths.begin(), lengths.end())] {
+      [&objects, object = range_.object, offset, own = std::vector(lengths.begin(), lengths.end())] {
         return objects.GetParts(object, offset, own);
       });
 }
@@ -36,11 +36,11 @@ Result<SharedBytes> ObjectBlockSource::Fetch(ByteRange range) {
 
 Result<std::vector<SharedBytes>> ObjectBlockSource::FetchParts(std::uint64_t offset,
                                                                std::span<const std::uint64_t> lengths) {
-  ByteRange in_object{place_.byte_begin + offset, 0};
+  ByteRange in_object{range_.byte_begin + offset, 0};
   for (const std::uint64_t length : lengths) in_object.length += length;
-  if (offset > place_.byte_size || in_object.length > place_.byte_size - offset)
+  if (offset > range_.byte_size || in_object.length > range_.byte_size - offset)
     return Damaged(in_object, "beyond the segment's end");
-  trace_.CountRequest(place_.object, in_object);
+  trace_.CountRequest(range_.object, in_object);
   Result<std::vector<SharedBytes>> parts =
       trace_.Wait(WaitCause::kStore, [&] { return Request(in_object.offset, lengths); });
   if (!parts && parts.error().code() == ErrorCode::kOutOfRange)

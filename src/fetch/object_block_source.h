@@ -21,12 +21,12 @@ namespace millrace {
 /// Bytes [byte_begin, byte_begin + byte_size) of one object, addressed from byte_begin. For one read on one thread.
 class ObjectBlockSource final : public BlockSource {
  public:
-  struct Place {
+  struct ObjectRange {
     std::string object;
     std::uint64_t byte_begin = 0, byte_size = 0;
   };
-  ObjectBlockSource(FetchContext& context, Place place, ReadTrace& trace, ChunkFor whose = ChunkFor::kReader)
-      : context_(context), place_(std::move(place)), trace_(trace), whose_(whose) {}
+  ObjectBlockSource(FetchContext& context, ObjectRange range, ReadTrace& trace, ChunkFor whose = ChunkFor::kReader)
+      : context_(context), range_(std::move(range)), trace_(trace), whose_(whose) {}
 
   /// kCorruption names the object and the range within it.
   Result<SharedBytes> Fetch(ByteRange range) override;
@@ -38,7 +38,7 @@ class ObjectBlockSource final : public BlockSource {
   Error Damaged(ByteRange in_object, std::string_view why) const;
 
   FetchContext& context_;
-  const Place place_;
+  const ObjectRange range_;
   ReadTrace& trace_;
   const ChunkFor whose_;
 };

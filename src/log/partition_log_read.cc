@@ -70,9 +70,9 @@ std::optional<PartitionLogState::WalPlan> PartitionLogState::PlanWalRead(Offset 
   const std::size_t first = index.Find(next);
   plan.range.begin = index[first].begin;
   bool on_the_way = index[first].base < next;
-  for (const Place& place : places) {
-    if (place.next != next || place.at < plan.range.begin) continue;
-    plan.range.begin = place.at;
+  for (const ReadEnd& known : read_ends) {
+    if (known.next != next || known.at < plan.range.begin) continue;
+    plan.range.begin = known.at;
     on_the_way = false;
   }
   if (on_the_way) plan.bytes_max = std::max(plan.bytes_max, kPassOverBytes);
@@ -100,12 +100,12 @@ std::optional<PartitionLogState::WalPlan> PartitionLogState::PlanWalRead(Offset 
   return plan;
 }
 
-void PartitionLogState::RememberPlace(Offset next, WalPosition at) {
+void PartitionLogState::RememberReadEnd(Offset next, WalPosition at) {
   MutexLock lock(mutex);
-  for (Place& place : places)
-    if (place.next == next) return;
-  places[next_place] = {next, at};
-  next_place = (next_place + 1) % places.size();
+  for (const ReadEnd& known : read_ends)
+    if (known.next == next) return;
+  read_ends[next_read_end] = {next, at};
+  next_read_end = (next_read_end + 1) % read_ends.size();
 }
 
 Error PartitionLogState::DescribeDamage(const Error& error, Offset begin, Offset end) const {
@@ -164,7 +164,7 @@ Result<bool> PartitionLogState::ReadFromWal(WalPlan plan, HotBatches& read, std:
       }
       const Resumption resumption = FindBehindDamage(plan.range.begin, frames.error());
       if (resumption.base > read.next) {
-        RememberPlace(resumption.base, resumption.at);
+        RememberReadEnd(resumption.base, resumption.at);
         return lost(frames.error(), resumption.base);
       }
       plan.range.begin = resumption.at;  // the damage was another partition's, or lies before what is wanted
@@ -179,7 +179,7 @@ Result<bool> PartitionLogState::ReadFromWal(WalPlan plan, HotBatches& read, std:
       if (!view) return lost(view.error(), read.next + 1);
       if (view->end_offset() <= read.next) continue;
       if (view->base_offset() >= plan.stop || !Fits(read, frame.payload.size(), bytes_max)) {
-        RememberPlace(read.next, frame.extent.begin);
+        RememberReadEnd(read.next, frame.extent.begin);
         read.full = view->base_offset() < plan.stop;
         return !read.full;
       }
@@ -193,7 +193,7 @@ Result<bool> PartitionLogState::ReadFromWal(WalPlan plan, HotBatches& read, std:
     plan.bytes_max = std::max<std::uint64_t>(bytes_max - std::min(bytes_max, BytesOf(read)),
                                              read.batches.empty() ? kPassOverBytes : 1);
     if (BytesOf(read) >= bytes_max && !read.batches.empty()) {
-      RememberPlace(read.next, plan.range.begin);
+      RememberReadEnd(read.next, plan.range.begin);
       read.full = true;
       return false;
     }

@@ -80,7 +80,7 @@ struct PartitionLogState final : TailOwner {
   };
   Resumption FindBehindDamage(WalPosition at, const Error& error) MR_EXCLUDES(mutex);
   Error DescribeDamage(const Error& error, Offset begin, Offset end) const;
-  void RememberPlace(Offset next, WalPosition at) MR_EXCLUDES(mutex);
+  void RememberReadEnd(Offset next, WalPosition at) MR_EXCLUDES(mutex);
 
   // Recovery (partition_log_recovery.cc).
   Result<void> Break(Error error) MR_REQUIRES(mutex);
@@ -116,12 +116,12 @@ struct PartitionLogState final : TailOwner {
   std::vector<Hole> holes MR_GUARDED_BY(mutex);                 // by offset
   std::vector<DamagedRange> damage_found MR_GUARDED_BY(mutex);  // the same for good
   /// Where recent reads ended, so that the next in a sequence begins at its frame and not at the interval's.
-  struct Place {
+  struct ReadEnd {
     Offset next{-1};
     WalPosition at;
   };
-  std::array<Place, 4> places MR_GUARDED_BY(mutex);
-  std::size_t next_place MR_GUARDED_BY(mutex) = 0;
+  std::array<ReadEnd, 4> read_ends MR_GUARDED_BY(mutex);
+  std::size_t next_read_end MR_GUARDED_BY(mutex) = 0;
 
   struct Recovery {
     bool finished = false;

@@ -144,7 +144,7 @@ void Prefetcher::DropIdle() {
 }
 
 void Prefetcher::Advance(const StreamPointer& stream, const SegmentRow& row,
-                         const std::shared_ptr<const OpenedSegment>& segment, BlockRun wanted) {
+                         const std::shared_ptr<const OpenedSegment>& segment, BlockRange wanted) {
   const std::span<const SegmentBlock> blocks = segment->index->blocks();
   Holds holds;
   {
@@ -213,7 +213,7 @@ void Prefetcher::OpenNext(const StreamPointer& stream) {
   ++unannounced_;
 }
 
-bool Prefetcher::IsNear(const ReadStream::Segment& segment, BlockRun chunk) const {
+bool Prefetcher::IsNear(const ReadStream::Segment& segment, BlockRange chunk) const {
   if (context_.segment_cache->Contains(KeyOf(segment.row, *segment.opened, chunk))) return true;
   const std::span<const SegmentBlock> blocks = segment.opened->index->blocks();
   return std::ranges::all_of(blocks.subspan(chunk.first, chunk.end - chunk.first), [&](const SegmentBlock& block) {
@@ -264,7 +264,7 @@ bool Prefetcher::AskForNextRequest(const StreamPointer& stream) {
   std::uint64_t bytes = 0;
   bool near = false;
   for (std::size_t at = s.frontier; at < blocks.size() && !near;) {
-    const BlockRun chunk = ChunkOf(blocks, at);
+    const BlockRange chunk = ChunkOf(blocks, at);
     if (!task.chunks.empty() && !Joins(blocks, task.chunks.front(), chunk, request_bytes_max)) break;
     ArrivingChunks::Hold hold;
     near = IsNear(s.current, chunk) || OthersAsked(s, KeyOf(s.current.row, *s.current.opened, chunk), hold);

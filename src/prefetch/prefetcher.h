@@ -48,7 +48,7 @@ class Prefetcher {
   /// The stream's reader is about to use blocks `wanted` of a segment, fetching what is not there itself: what follows
   /// them is asked for. No I/O.
   void Advance(const std::shared_ptr<ReadStream>& stream, const SegmentRow& row,
-               const std::shared_ptr<const OpenedSegment>& segment, BlockRun wanted);
+               const std::shared_ptr<const OpenedSegment>& segment, BlockRange wanted);
   /// The reader is about to stand still at `at`: more is asked for at once, before it waits.
   void Outrun(const std::shared_ptr<ReadStream>& stream, Offset at);
   /// No reader goes on there: what is queued is not fetched, what came is dropped.
@@ -81,7 +81,7 @@ class Prefetcher {
   struct Task {
     StreamPointer stream;
     ReadStream::Segment segment;
-    std::vector<BlockRun> chunks;  // none: open the segment behind this one
+    std::vector<BlockRange> chunks;  // none: open the segment behind this one
     std::vector<std::uint64_t> tickets;
   };
   struct Running {
@@ -99,7 +99,7 @@ class Prefetcher {
   bool AskForNextRequest(const StreamPointer& stream) MR_REQUIRES(mutex_);
   static void NoLongerComes(ReadStream& stream, ReadStream::Asked& chunk);
   void OpenNext(const StreamPointer& stream) MR_REQUIRES(mutex_);
-  [[nodiscard]] bool IsNear(const ReadStream::Segment& segment, BlockRun chunk) const;
+  [[nodiscard]] bool IsNear(const ReadStream::Segment& segment, BlockRange chunk) const;
   bool OthersAsked(const ReadStream& stream, const ChunkKey& key, ArrivingChunks::Hold& hold) MR_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t Share() const MR_REQUIRES(mutex_);
   void Drop(ReadStream& stream, Holds& holds) MR_REQUIRES(mutex_);

@@ -37,11 +37,11 @@ void BlockWarmer::Close() {
   if (thread) thread->Close();
 }
 
-BlockRun BlockWarmer::Missing(const Wish& wish, std::uint64_t reads) const {
+BlockRange BlockWarmer::Missing(const Wish& wish, std::uint64_t reads) const {
   const std::span<const SegmentBlock> blocks = wish.segment->index->blocks();
   const std::uint64_t most = window_bytes_max_ / kReadsAhead;
   const std::uint64_t window = reads * std::clamp(wish.bytes, std::min(kReadBytesMin, most), most);
-  BlockRun run;
+  BlockRange run;
   std::uint64_t ahead = 0, stored = 0;
   for (std::size_t number = wish.first; number < blocks.size() && ahead < window; ++number) {
     ahead += blocks[number].raw_bytes;
@@ -60,7 +60,7 @@ BlockRun BlockWarmer::Missing(const Wish& wish, std::uint64_t reads) const {
 void BlockWarmer::Warm(SegmentMap& segments, const SegmentRow& row, const std::shared_ptr<const OpenedSegment>& segment,
                        std::size_t first, std::uint64_t bytes) {
   Wish wish{&segments, row, segment, first, bytes};
-  if (Missing(wish, 1) == BlockRun{}) return;
+  if (Missing(wish, 1) == BlockRange{}) return;
   MutexLock lock(mutex_);
   if (closed_) return;
   const auto same = std::ranges::find(wishes_, segment, &Wish::segment);
@@ -87,8 +87,8 @@ void BlockWarmer::Work(const std::stop_token& stop) {
       wish = std::move(wishes_.front());
       wishes_.pop_front();
     }
-    const BlockRun run = Missing(wish, kReadsAhead);
-    if (run == BlockRun{}) continue;
+    const BlockRange run = Missing(wish, kReadsAhead);
+    if (run == BlockRange{}) continue;
     ReadExplanation ignored;
     ReadTrace trace{context_.counters, context_.clock, ignored};
     ColdReader(context_, *wish.segments, trace).Warm(wish.row, wish.segment, run);

@@ -52,7 +52,7 @@ class BlockWarmer {
     std::size_t done_end = 0;  // blocks below were seen to, whatever has become of them
   };
   /// What is missing of the `reads` reads behind the reader, as much as one request takes; empty if nothing is.
-  [[nodiscard]] BlockRun Missing(const Wish& wish, std::uint64_t reads) const;
+  [[nodiscard]] BlockRange Missing(const Wish& wish, std::uint64_t reads) const;
   void Work(const std::stop_token& stop);
 
   ReadContext& context_;

@@ -47,13 +47,13 @@ std::shared_ptr<const OpenedBlock> UnverifiedBlock(const SegmentBlock& block, co
 Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
                                                           const std::shared_ptr<const OpenedSegment>& segment,
                                                           std::size_t first, const Wanted& wanted) {
-  const Place place{row, segment, *segment, segment->index->blocks()};
-  const std::size_t end = WantedEnd(place.blocks, first, wanted);
+  const ColdSegment cold{row, segment, *segment, segment->index->blocks()};
+  const std::size_t end = WantedEnd(cold.blocks, first, wanted);
   if (stream_) context_.prefetcher->Advance(stream_, row, segment, {first, end});
   std::vector<Block> got;
   bool tried_again = false;
   for (std::size_t at = first; at < end;) {
-    const BlockKey key = KeyOf(row, place.blocks[at]);
+    const BlockKey key = KeyOf(row, cold.blocks[at]);
     BlockOrigin origin = BlockOrigin::kBlockCache;
     std::optional<Result<BlockPointer>> block;
     if (auto found = context_.blocks.FindBlock(key, hint())) {
@@ -72,7 +72,7 @@ Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
       block = std::move(landed);
       context_.flights.blocks.Land(key, *block);
     } else {
-      for (Result<Block>& fetched : FetchRun(place, LeadOn(place, at, end))) {
+      for (Result<Block>& fetched : FetchRun(cold, LeadOn(cold, at, end))) {
         if (!fetched) {
           block = std::move(fetched).error();
           break;
@@ -92,44 +92,44 @@ Result<std::vector<ColdReader::Block>> ColdReader::Blocks(const SegmentRow& row,
   return got;
 }
 
-BlockRun ColdReader::LeadOn(const Place& place, std::size_t first, std::size_t end) {
+BlockRange ColdReader::LeadOn(const ColdSegment& cold, std::size_t first, std::size_t end) {
   const std::uint64_t request_bytes_max = context_.segment_cache != nullptr ? kJoinBytesMax : kRequestBytesMax;
-  BlockRun run{first, first + 1};
-  std::uint64_t stored = place.blocks[first].stored_bytes;
-  while (run.end < end && stored + place.blocks[run.end].stored_bytes <= request_bytes_max) {
-    const BlockKey next = KeyOf(place.row, place.blocks[run.end]);
+  BlockRange run{first, first + 1};
+  std::uint64_t stored = cold.blocks[first].stored_bytes;
+  while (run.end < end && stored + cold.blocks[run.end].stored_bytes <= request_bytes_max) {
+    const BlockKey next = KeyOf(cold.row, cold.blocks[run.end]);
     if (context_.blocks.PeekBlock(next) || !context_.flights.blocks.TryLead(next)) break;
-    stored += place.blocks[run.end].stored_bytes;
+    stored += cold.blocks[run.end].stored_bytes;
     ++run.end;
   }
   return run;
 }
 
-void ColdReader::Warm(const SegmentRow& row, const std::shared_ptr<const OpenedSegment>& segment, BlockRun run) {
-  const Place place{row, segment, *segment, segment->index->blocks()};
+void ColdReader::Warm(const SegmentRow& row, const std::shared_ptr<const OpenedSegment>& segment, BlockRange run) {
+  const ColdSegment cold{row, segment, *segment, segment->index->blocks()};
   goes_on_ = true;
   while (run.first < run.end) {
-    const BlockKey key = KeyOf(row, place.blocks[run.first]);
-    BlockRun led{run.first, run.first + 1};
+    const BlockKey key = KeyOf(row, cold.blocks[run.first]);
+    BlockRange led{run.first, run.first + 1};
     if (!context_.blocks.PeekBlock(key) && context_.flights.blocks.TryLead(key)) {
-      led = LeadOn(place, run.first, run.end);
-      (void)FetchRun(place, led);  // the reader of a block that failed learns why
+      led = LeadOn(cold, run.first, run.end);
+      (void)FetchRun(cold, led);  // the reader of a block that failed learns why
     }
     run.first = led.end;
   }
 }
 
-std::vector<Result<ColdReader::Block>> ColdReader::FetchRun(const Place& place, BlockRun run) {
+std::vector<Result<ColdReader::Block>> ColdReader::FetchRun(const ColdSegment& cold, BlockRange run) {
   std::vector<Result<Block>> results;
   while (run.first < run.end) {
-    Stored stored = context_.segment_cache != nullptr ? FromChunks(place, run) : FromStore(place, run);
+    Stored stored = context_.segment_cache != nullptr ? FromChunks(cold, run) : FromStore(cold, run);
     for (std::size_t i = 0; i < stored.blocks.size(); ++i) {
-      Result<BlockPointer> opened = OpenVerified(place, run.first, stored, i);
+      Result<BlockPointer> opened = OpenVerified(cold, run.first, stored, i);
       if (!opened && opened.error().code() == ErrorCode::kCorruption && stored.origin == BlockOrigin::kSegmentCache) {
-        context_.segment_cache->Drop(KeyOf(place.row, place.segment, ChunkOf(place.blocks, run.first)));
+        context_.segment_cache->Drop(KeyOf(cold.row, cold.segment, ChunkOf(cold.blocks, run.first)));
         break;  // from somewhere else, then
       }
-      const BlockKey key = KeyOf(place.row, place.blocks[run.first]);
+      const BlockKey key = KeyOf(cold.row, cold.blocks[run.first]);
       if (opened) context_.blocks.InsertBlock(key, *opened, hint());
       if (opened)
         results.push_back(Block{*opened, stored.origin});
@@ -139,7 +139,7 @@ std::vector<Result<ColdReader::Block>> ColdReader::FetchRun(const Place& place, 
       ++run.first;
     }
     if (stored.fetch) {
-      for (std::size_t i = 0; i < stored.fetch->chunks().size(); ++i) KeepFetched(place, *stored.fetch, i);
+      for (std::size_t i = 0; i < stored.fetch->chunks().size(); ++i) KeepFetched(cold, *stored.fetch, i);
     }
     if (Planted(Bug::kReadBudgetLeakOnError) && !results.empty() && !results.front())
       new ReadMemory::Reservation(std::move(stored.reserved));
@@ -147,9 +147,9 @@ std::vector<Result<ColdReader::Block>> ColdReader::FetchRun(const Place& place, 
   return results;
 }
 
-Result<ColdReader::BlockPointer> ColdReader::OpenVerified(const Place& place, std::size_t number, Stored& stored,
+Result<ColdReader::BlockPointer> ColdReader::OpenVerified(const ColdSegment& cold, std::size_t number, Stored& stored,
                                                           std::size_t i) {
-  const SegmentBlock& block = place.blocks[number];
+  const SegmentBlock& block = cold.blocks[number];
   FetchedBlock& fetched = stored.blocks[i];
   if (!fetched.batches.empty())  // verified in memory, when it came
     return std::make_shared<const OpenedBlock>(
@@ -167,24 +167,24 @@ Result<ColdReader::BlockPointer> ColdReader::OpenVerified(const Place& place, st
   if (opened || opened.error().code() != ErrorCode::kCorruption) return opened;
   if (stored.origin == BlockOrigin::kSegmentCache) return opened;
   if (context_.segment_cache == nullptr) {  // once more, past everything on the way
-    ObjectBlockSource source(context_, {place.segment.object_key, place.row.byte_begin, place.row.byte_size}, trace_);
+    ObjectBlockSource source(context_, {cold.segment.object_key, cold.row.byte_begin, cold.row.byte_size}, trace_);
     opened = open(source.Fetch({block.byte_begin, block.stored_bytes}));
     if (opened || opened.error().code() != ErrorCode::kCorruption) return opened;
   }
-  return DescribeDamage(opened.error(), place.row, place.segment, block);
+  return DescribeDamage(opened.error(), cold.row, cold.segment, block);
 }
 
-ColdReader::Stored ColdReader::FromStore(const Place& place, BlockRun run) {
+ColdReader::Stored ColdReader::FromStore(const ColdSegment& cold, BlockRange run) {
   Stored stored;
   std::vector<std::uint64_t> lengths;  // a block that is kept keeps no other in memory
   std::uint64_t in_flight_bytes = 0;
   for (std::size_t number = run.first; number < run.end; ++number) {
-    lengths.push_back(place.blocks[number].stored_bytes);
-    in_flight_bytes += std::uint64_t{place.blocks[number].stored_bytes} + place.blocks[number].raw_bytes;
+    lengths.push_back(cold.blocks[number].stored_bytes);
+    in_flight_bytes += std::uint64_t{cold.blocks[number].stored_bytes} + cold.blocks[number].raw_bytes;
   }
-  ObjectBlockSource source(context_, {place.segment.object_key, place.row.byte_begin, place.row.byte_size}, trace_);
+  ObjectBlockSource source(context_, {cold.segment.object_key, cold.row.byte_begin, cold.row.byte_size}, trace_);
   auto reserved = Reserve(in_flight_bytes);
-  auto parts = reserved ? source.FetchParts(place.blocks[run.first].byte_begin, lengths)
+  auto parts = reserved ? source.FetchParts(cold.blocks[run.first].byte_begin, lengths)
                         : Result<std::vector<SharedBytes>>(reserved.error());
   for (std::size_t i = 0; i < lengths.size(); ++i) {
     if (parts)
@@ -196,21 +196,22 @@ ColdReader::Stored ColdReader::FromStore(const Place& place, BlockRun run) {
   return stored;
 }
 
-ColdReader::Stored ColdReader::FromChunks(const Place& place, BlockRun run) {
-  const BlockRun chunk = ChunkOf(place.blocks, run.first);
-  const ChunkKey key = KeyOf(place.row, place.segment, chunk);
+ColdReader::Stored ColdReader::FromChunks(const ColdSegment& cold, BlockRange run) {
+  const BlockRange chunk = ChunkOf(cold.blocks, run.first);
+  const ChunkKey key = KeyOf(cold.row, cold.segment, chunk);
   for (bool look_again = true;;) {
-    if (auto stored = FromArriving(place, run, key)) return *std::move(stored);
-    if (auto stored = FromDisk(place, {run.first, std::min(run.end, chunk.end)}, chunk, key)) return *std::move(stored);
+    if (auto stored = FromArriving(cold, run, key)) return *std::move(stored);
+    if (auto stored = FromDisk(cold, {run.first, std::min(run.end, chunk.end)}, chunk, key)) return *std::move(stored);
     if (!context_.flights.chunks.TryLead(key)) continue;
-    if (!look_again || !context_.segment_cache->Contains(key)) return FromRequest(place, run, chunk);
+    if (!look_again || !context_.segment_cache->Contains(key)) return FromRequest(cold, run, chunk);
     look_again = false;  // stored between the two looks
     context_.flights.chunks.GiveUp(key);
   }
 }
 
-std::optional<ColdReader::Stored> ColdReader::FromArriving(const Place& place, BlockRun run, const ChunkKey& key) {
-  if (context_.flights.chunks.IsComing(key)) Outran(place.blocks[run.first]);
+std::optional<ColdReader::Stored> ColdReader::FromArriving(const ColdSegment& cold, BlockRange run,
+                                                           const ChunkKey& key) {
+  if (context_.flights.chunks.IsComing(key)) Outran(cold.blocks[run.first]);
   const std::chrono::nanoseconds begun = context_.clock.Monotonic();
   auto taken = context_.flights.chunks.Take(key, context_.clock);
   if (!taken) return std::nullopt;
@@ -232,14 +233,14 @@ std::optional<ColdReader::Stored> ColdReader::FromArriving(const Place& place, B
   return stored;
 }
 
-std::optional<ColdReader::Stored> ColdReader::FromDisk(const Place& place, BlockRun run, BlockRun chunk,
+std::optional<ColdReader::Stored> ColdReader::FromDisk(const ColdSegment& cold, BlockRange run, BlockRange chunk,
                                                        const ChunkKey& key) {
   SegmentCache& cache = *context_.segment_cache;
   std::vector<ByteRange> ranges;
   std::uint64_t in_flight_bytes = 0;
   for (std::size_t number = run.first; number < run.end; ++number) {
-    const SegmentBlock& block = place.blocks[number];
-    ranges.push_back({block.byte_begin - place.blocks[chunk.first].byte_begin, block.stored_bytes});
+    const SegmentBlock& block = cold.blocks[number];
+    ranges.push_back({block.byte_begin - cold.blocks[chunk.first].byte_begin, block.stored_bytes});
     in_flight_bytes += std::uint64_t{block.stored_bytes} + block.raw_bytes;
   }
   Stored stored;
@@ -258,16 +259,16 @@ std::optional<ColdReader::Stored> ColdReader::FromDisk(const Place& place, Block
   return stored;
 }
 
-ColdReader::Stored ColdReader::FromRequest(const Place& place, BlockRun run, BlockRun chunk) {
-  Outran(place.blocks[run.first]);
-  std::vector<BlockRun> chunks{chunk};
+ColdReader::Stored ColdReader::FromRequest(const ColdSegment& cold, BlockRange run, BlockRange chunk) {
+  Outran(cold.blocks[run.first]);
+  std::vector<BlockRange> chunks{chunk};
   const std::uint64_t bytes_max = std::min(kJoinBytesMax, context_.memory.bytes_max() / 8);
   while (chunks.back().end < run.end) {  // neighbours that are wanted too and nowhere yet
-    const BlockRun next = ChunkOf(place.blocks, chunks.back().end);
+    const BlockRange next = ChunkOf(cold.blocks, chunks.back().end);
     // A reader outside any stream waits for all of it: two requests would be two delays.
-    const bool fits = BytesOf(place.blocks, {chunk.first, next.end}).length <= bytes_max;
-    if (!Joins(place.blocks, chunk, next, bytes_max) && (goes_on_ || !fits)) break;
-    const ChunkKey key = KeyOf(place.row, place.segment, next);
+    const bool fits = BytesOf(cold.blocks, {chunk.first, next.end}).length <= bytes_max;
+    if (!Joins(cold.blocks, chunk, next, bytes_max) && (goes_on_ || !fits)) break;
+    const ChunkKey key = KeyOf(cold.row, cold.segment, next);
     if (context_.segment_cache->Contains(key) || !context_.flights.chunks.TryLead(key)) break;
     chunks.push_back(next);
   }
@@ -275,9 +276,9 @@ ColdReader::Stored ColdReader::FromRequest(const Place& place, BlockRun run, Blo
   const std::size_t end = std::min(run.end, chunks.back().end);
   stored.fetch = std::make_unique<ChunkFetch>(
       context_,
-      ChunkFetch::Order{.row = place.row, .segment = place.opened, .chunks = std::move(chunks), .hint = hint()});
+      ChunkFetch::Order{.row = cold.row, .segment = cold.opened, .chunks = std::move(chunks), .hint = hint()});
   std::uint64_t in_flight_bytes = stored.fetch->stored_bytes();
-  for (std::size_t number = run.first; number < end; ++number) in_flight_bytes += place.blocks[number].raw_bytes;
+  for (std::size_t number = run.first; number < end; ++number) in_flight_bytes += cold.blocks[number].raw_bytes;
   auto reserved = Reserve(in_flight_bytes);
   const Result<void> fetched = reserved ? stored.fetch->Run(trace_, {}) : Result<void>(reserved.error());
   if (reserved) stored.reserved = *std::move(reserved);
@@ -295,15 +296,15 @@ ColdReader::Stored ColdReader::FromRequest(const Place& place, BlockRun run, Blo
   return stored;
 }
 
-void ColdReader::KeepFetched(const Place& place, ChunkFetch& fetch, std::size_t i) {
+void ColdReader::KeepFetched(const ColdSegment& cold, ChunkFetch& fetch, std::size_t i) {
   if (fetch.Keep(i)) return;
   const FetchedChunk& chunk = *fetch.chunks()[i];
   for (std::size_t number = chunk.run().first; number < chunk.run().end; ++number) {
-    const BlockKey key = KeyOf(place.row, place.blocks[number]);
+    const BlockKey key = KeyOf(cold.row, cold.blocks[number]);
     if (!chunk.block(number) || context_.blocks.PeekBlock(key)) continue;
-    auto batches = OpenBatches(place.blocks[number], *chunk.block(number));
+    auto batches = OpenBatches(cold.blocks[number], *chunk.block(number));
     if (!batches) continue;  // its reader learns why
-    const SegmentBlock& block = place.blocks[number];
+    const SegmentBlock& block = cold.blocks[number];
     const auto opened =
         std::make_shared<const OpenedBlock>(OpenedBlock{block.base, block.end, *std::move(batches), block.raw_bytes});
     context_.blocks.InsertBlock(key, opened, InsertHint::kScan);

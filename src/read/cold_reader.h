@@ -61,12 +61,12 @@ class ColdReader {
   Result<std::vector<Block>> Blocks(const SegmentRow& row, const std::shared_ptr<const OpenedSegment>& segment,
                                     std::size_t first, const Wanted& wanted);
   /// Puts those of `run` that are neither cached nor on their way into the block cache, for a reader that comes.
-  void Warm(const SegmentRow& row, const std::shared_ptr<const OpenedSegment>& segment, BlockRun run);
+  void Warm(const SegmentRow& row, const std::shared_ptr<const OpenedSegment>& segment, BlockRange run);
 
  private:
   using BlockPointer = std::shared_ptr<const OpenedBlock>;
   /// Where a run of blocks is wanted from.
-  struct Place {
+  struct ColdSegment {
     const SegmentRow& row;
     const std::shared_ptr<const OpenedSegment>& opened;
     const OpenedSegment& segment;          // the same
@@ -82,19 +82,19 @@ class ColdReader {
   };
 
   /// Leads `first` already; leads on over neighbours below `end` that no reader fetches, as far as one request goes.
-  BlockRun LeadOn(const Place& place, std::size_t first, std::size_t end);
+  BlockRange LeadOn(const ColdSegment& cold, std::size_t first, std::size_t end);
   /// Fetches blocks of `run`, which this thread leads, and lands them. One result each.
-  std::vector<Result<Block>> FetchRun(const Place& place, BlockRun run);
+  std::vector<Result<Block>> FetchRun(const ColdSegment& cold, BlockRange run);
   /// The first blocks of `run`, at least one; an error that is no damage stands for all of them.
-  Stored FromStore(const Place& place, BlockRun run);
-  Stored FromChunks(const Place& place, BlockRun run);
-  std::optional<Stored> FromArriving(const Place& place, BlockRun run, const ChunkKey& key);
-  std::optional<Stored> FromDisk(const Place& place, BlockRun run, BlockRun chunk, const ChunkKey& key);
+  Stored FromStore(const ColdSegment& cold, BlockRange run);
+  Stored FromChunks(const ColdSegment& cold, BlockRange run);
+  std::optional<Stored> FromArriving(const ColdSegment& cold, BlockRange run, const ChunkKey& key);
+  std::optional<Stored> FromDisk(const ColdSegment& cold, BlockRange run, BlockRange chunk, const ChunkKey& key);
   /// Leads `chunk` already.
-  Stored FromRequest(const Place& place, BlockRun run, BlockRun chunk);
-  Result<BlockPointer> OpenVerified(const Place& place, std::size_t number, Stored& stored, std::size_t i);
+  Stored FromRequest(const ColdSegment& cold, BlockRange run, BlockRange chunk);
+  Result<BlockPointer> OpenVerified(const ColdSegment& cold, std::size_t number, Stored& stored, std::size_t i);
   /// Of chunks that the disk did not take, the blocks that no reader asked for yet.
-  void KeepFetched(const Place& place, ChunkFetch& fetch, std::size_t i);
+  void KeepFetched(const ColdSegment& cold, ChunkFetch& fetch, std::size_t i);
   Result<ReadMemory::Reservation> Reserve(std::uint64_t bytes);
   static std::vector<FetchedBlock> AllFailed(std::size_t blocks, const Error& error) {
     return std::vector<FetchedBlock>(blocks, FetchedBlock{error, {}});

@@ -20,7 +20,7 @@ ChunkKey Key(std::uint64_t byte_begin) {
   return key;
 }
 
-void Place(SimFileSystem& disk, const std::filesystem::path& path, const std::vector<std::byte>& bytes) {
+void Put(SimFileSystem& disk, const std::filesystem::path& path, const std::vector<std::byte>& bytes) {
   const auto file = disk.Open(path, {FileAccess::kReadWrite, FileCreation::kCreateNew});
   ASSERT_TRUE(file);
   ASSERT_TRUE((*file)->WriteAt(0, bytes));
@@ -32,7 +32,7 @@ TEST(SegmentCacheGoldenTest, AChunkIsReadAndWrittenAgain) {
   EXPECT_EQ(ChunkName::Of(Key(1 << 20)).ToString(), "06799a783e183b395e7aaa58f8a2d7fd");
   EXPECT_EQ(ChunkName::Of(Key(kTailChunk)).ToString(), "c042a36b27b06384b1558005368fd523");
   SimFileSystem disk;
-  ASSERT_NO_FATAL_FAILURE(Place(disk, "/golden", golden));
+  ASSERT_NO_FATAL_FAILURE(Put(disk, "/golden", golden));
   const auto parts = ReadChunkFile(disk, {"/golden", golden.size()}, Key(1 << 20), {});
   ASSERT_TRUE(parts) << parts.error().message();
   EXPECT_EQ(AsText(parts->front()), "millrace");
@@ -45,12 +45,12 @@ TEST(SegmentCacheGoldenTest, AChunkIsReadAndWrittenAgain) {
 TEST(SegmentCacheGoldenTest, AnOrderIsReadAndWrittenAgain) {
   const auto golden = ReadGolden("cache-order-v1.bin");
   SimFileSystem disk;
-  ASSERT_NO_FATAL_FAILURE(Place(disk, "/golden", golden));
+  ASSERT_NO_FATAL_FAILURE(Put(disk, "/golden", golden));
   const ChunkOrder order = ReadOrder(disk, "/golden", 1000);
   EXPECT_EQ(order.left_out, 3u);
-  const std::vector<ChunkPlace> expected = {{ChunkName::Of(Key(1 << 20)), 0}, {ChunkName::Of(Key(kTailChunk)), 0x23}};
+  const std::vector<RankedChunk> expected = {{ChunkName::Of(Key(1 << 20)), 0}, {ChunkName::Of(Key(kTailChunk)), 0x23}};
   EXPECT_EQ(order.places, expected);
-  std::vector<ChunkPlace> all(3);
+  std::vector<RankedChunk> all(3);
   all.insert(all.end(), expected.begin(), expected.end());
   ASSERT_TRUE(WriteOrder(disk, "/again", all, golden.size()));
   EXPECT_EQ(disk.Contents("/again"), golden);
