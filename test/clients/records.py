@@ -2,6 +2,8 @@
 import base64
 import typing
 
+from drivers.lines import decode, encode
+
 GROUPS_ALONE = ("kafkajs", "platformatic")  # clients that consume in a group alone
 
 
@@ -12,14 +14,6 @@ class Record(typing.NamedTuple):
     value: bytes | None
     headers: list
     offset: int = -1
-
-
-def encode(content):
-    return "~" if content is None else base64.b64encode(content).decode()
-
-
-def decode(text):
-    return None if text == "~" else base64.b64decode(text)
 
 
 def encode_line(record):
