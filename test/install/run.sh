@@ -53,7 +53,8 @@ runs_server() {
     sleep 0.1
   done
   heard=$(timeout 60 kcat -b "$broker" -t talk -C -o beginning -e -q -f '%k: %s') || { kill -9 "$pid"; return 1; }
-  printf '%s\n' 'good evening' stop | timeout 60 kcat -b "$broker" -t talk -P || { kill -9 "$pid"; return 1; }
+  # The program may end before kcat does, which calls that an error. What the program heard is what counts.
+  printf '%s\n' 'good evening' stop | timeout 60 kcat -b "$broker" -t talk -P || true
   timeout 60 tail --pid="$pid" -f /dev/null || { kill -9 "$pid"; return 1; }
   wait "$pid" || return 1
   [[ $heard == 'program: good morning' ]] && diff <(printf '%s\n' "listening on $broker" '0: good morning' '1: good evening' '2: stop') "$WORK/talk"

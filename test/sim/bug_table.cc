@@ -46,7 +46,7 @@ std::span<const BugCase> BugTable() {
       {Bug::kTierFailedUploadForgetsRange,
        "failed upload forgets its range",
        {"2"},
-       {"not-live", "gap-in-read", "acknowledged-lost"}},
+       {"not-live", "gap-in-read", "acknowledged-lost", "unexpected-error"}},
       {Bug::kTierCollectByListing,
        "collect by listing",
        {"2"},

@@ -88,7 +88,7 @@ const std::array kRows = {
                              {"object-deleted", kFired},
                              {"records-deleted", kFired},
                              {"topic-recreated", kFired},
-                             {"topic-change-in-doubt", kFired},
+                             {"topic-change-in-doubt", 50},
                              {"store-down", kFired},
                              {"metadata-down", kFired},
                              {"clock-years-ahead", 50},
