@@ -24,7 +24,7 @@ LIMIT_S = 90
 CORE = ("0001 0002 0003 0005 0007 0008 0012 0013 0014 0015 0016 0017 0020 0021 0022 0026 0029 0031 0034 0035 0036 0038 0039 0040 0041 0042 0048 "
         "0053 0054 0055 0057 0059 0060 0061 0063 0064 0065 0067 0070 0073 0082 0083 0085 0086 0092 0110 0112 0114 0123 0125 0127 0137").split()
 # What the tests that use a consumer group, or an idempotent producer, have in their sources.
-NEEDS = {"a consumer group": r"test_create_consumer|rd_kafka_subscribe|KafkaConsumer::create|group\.id", "an idempotent producer": r"enable\.idempotence"}
+NEEDS = {"a consumer group": r"test_create_consumer|test_consume_msgs_easy|rd_kafka_subscribe|KafkaConsumer::create|group\.id", "an idempotent producer": r"enable\.idempotence"}
 
 Outcome = collections.namedtuple("Outcome", "test name state seconds why")
 
