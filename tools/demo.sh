@@ -173,7 +173,7 @@ note "$LINE_COUNT lines, $(wc -c <text) bytes: package status, file lists, logs"
 
 say "2. Served to Kafka clients: a client that knows nothing of Millrace writes every line and reads it"
 timed "millrace topic create demo" millrace topic create demo
-timed "millrace serve" begin_serving
+timed "the server is up" begin_serving
 timed "kcat -P: acks=all, synced to this disk before the reply" kcat_produce
 note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
 timed "kcat -C" kcat_consume came
@@ -193,7 +193,7 @@ timed "millrace wal recycle" millrace wal recycle
 if [[ -n $STORE ]]; then far_reads; NEXT_STEP=8; else near_reads; NEXT_STEP=6; fi
 
 say "$NEXT_STEP. Served again: the Kafka client reads its history out of the object tier"
-timed "millrace serve" begin_serving
+timed "the server is up" begin_serving
 timed "kcat -C" kcat_consume came
 note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
 timed "cmp text came" cmp text came
