@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/try.h"
+#include "client/partition_name.h"
 #include "client/refusal.h"
 
 namespace millrace::client {
@@ -69,7 +70,7 @@ Result<std::int32_t> Cluster::LeaderOf(const TopicPartition& partition) {
   if (const auto known = leaders_.find(partition); known != leaders_.end()) return known->second;
   MR_ASSIGN_OR_RETURN(const Metadata metadata, AskMetadata(std::span(&partition.topic, 1)));
   if (const auto known = leaders_.find(partition); known != leaders_.end()) return known->second;
-  const std::string name = fmt::format("{}/{}", partition.topic, partition.partition.value());
+  const std::string name = PartitionName(partition);
   for (const MetadataResponse::Topic& topic : metadata->topics) {
     if (topic.name.value_or("") != partition.topic) continue;
     if (topic.error_code == kafka::code::kUnknownTopicOrPartition)

@@ -237,8 +237,13 @@ FakeBroker::Reply FakeBroker::Produce(const Request& request) {
     StampBatch(batch, Offset(partition.base_offset), LeaderEpoch(0));
     stored_[index].push_back(std::move(batch));
   }
+  return Produced(request, body.topic_data.front().name, partition);
+}
+
+FakeBroker::Reply FakeBroker::Produced(const Request& request, std::string_view name,
+                                       const kafka::ProduceResponse::Partition& partition) {
   kafka::ProduceResponse::Topic topic;
-  topic.name = body.topic_data.front().name;
+  topic.name = name;
   topic.partition_responses = {&partition, 1};
   kafka::ProduceResponse response;
   response.responses = {&topic, 1};
@@ -252,12 +257,7 @@ FakeBroker::Reply FakeBroker::Refuse(const Request& request, std::int16_t code) 
   partition.index = body.topic_data.front().partition_data.front().index;
   partition.error_code = code;
   partition.base_offset = -1;
-  kafka::ProduceResponse::Topic topic;
-  topic.name = body.topic_data.front().name;
-  topic.partition_responses = {&partition, 1};
-  kafka::ProduceResponse response;
-  response.responses = {&topic, 1};
-  return Answer(request, response);
+  return Produced(request, body.topic_data.front().name, partition);
 }
 
 FakeBroker::Reply FakeBroker::Fetch(const Request& request) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "client/address.h"
 #include "kafka/arena.h"
 #include "kafka/message.h"
+#include "kafka/messages/produce.h"
 
 namespace millrace::client {
 
@@ -76,6 +78,8 @@ class FakeBroker {
   Reply Configs(const Request& request);
   Reply Offsets(const Request& request);
   Reply Produce(const Request& request);
+  static Reply Produced(const Request& request, std::string_view name,
+                        const kafka::ProduceResponse::Partition& partition);
   Reply Fetch(const Request& request);
 
   int listener_ = -1;

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/try.h"
+#include "client/partition_name.h"
 #include "client/refusal.h"
 #include "kafka/messages/fetch.h"
 
@@ -66,8 +67,8 @@ Result<std::vector<FetchedPart>> Fetch(Cluster& cluster, Connection& node, std::
   for (const ReadRequest& place : places) {
     const auto one = found.find({place.partition.topic, place.partition.partition.value()});
     if (one == found.end())
-      return Error(ErrorCode::kCorruption, fmt::format("the server's answer says nothing of {}/{}",
-                                                       place.partition.topic, place.partition.partition.value()));
+      return Error(ErrorCode::kCorruption,
+                   fmt::format("the server's answer says nothing of {}", PartitionName(place.partition)));
     parts.push_back(PartOf(answer.frame, *one->second));
   }
   return parts;

@@ -9,6 +9,7 @@
 
 #include "base/coding.h"
 #include "base/try.h"
+#include "client/partition_name.h"
 #include "record/record_batch_layout.h"
 #include "record/record_batch_view.h"
 
@@ -82,7 +83,7 @@ class Decoding {
   }
 
   [[nodiscard]] std::string Place() const {
-    return fmt::format("{}/{} at offset {}", partition_.topic, partition_.partition.value(), result_.next.value());
+    return fmt::format("{} at offset {}", PartitionName(partition_), result_.next.value());
   }
 
   const TopicPartition& partition_;
@@ -105,9 +106,8 @@ Result<ReadResult> DecodeFetched(const Fetched& fetched, const TopicPartition& p
     if (!more) break;
   }
   if (result.next == begin && !fetched.batches.empty())
-    return Error(ErrorCode::kCorruption,
-                 fmt::format("{}/{}: the {} bytes that the server sent hold nothing of offset {}", partition.topic,
-                             partition.partition.value(), fetched.batches.size(), begin.value()));
+    return Error(ErrorCode::kCorruption, fmt::format("{}: the {} bytes that the server sent hold nothing of offset {}",
+                                                     PartitionName(partition), fetched.batches.size(), begin.value()));
   return result;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/try.h"
+#include "client/partition_name.h"
 #include "client/refusal.h"
 #include "kafka/messages/list_offsets.h"
 
@@ -40,7 +41,7 @@ Result<std::vector<Result<Offset>>> LookUpOffsets(Cluster& cluster, Connection& 
     for (const ListOffsetsResponse::Partition& one : topic.partitions) found[{topic.name, one.partition_index}] = &one;
   std::vector<Result<Offset>> offsets;
   for (const TopicPartition& partition : partitions) {
-    const std::string name = fmt::format("{}/{}", partition.topic, partition.partition.value());
+    const std::string name = PartitionName(partition);
     const auto one = found.find({partition.topic, partition.partition.value()});
     if (one == found.end()) {
       offsets.push_back(Error(ErrorCode::kCorruption, fmt::format("the server's answer says nothing of {}", name)));

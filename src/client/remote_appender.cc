@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/try.h"
+#include "client/partition_name.h"
 #include "client/refusal.h"
 #include "env/start_thread.h"
 #include "kafka/topic_settings.h"
@@ -52,10 +53,6 @@ bool SurelyNotStored(std::int16_t refused) {
 bool MayBeStored(std::int16_t refused) {
   const kafka::CodeRow* row = kafka::FindCode(refused);
   return row == nullptr || row->retriable || refused == kafka::code::kUnknownServerError;
-}
-
-std::string Name(const TopicPartition& partition) {
-  return fmt::format("{}/{}", partition.topic, partition.partition.value());
 }
 
 }  // namespace
@@ -291,7 +288,7 @@ void RemoteAppender::TakeAnswer(const std::shared_ptr<Batch>& batch, const Answe
 
 void RemoteAppender::TakeCode(const std::shared_ptr<Batch>& batch, const ProduceResponse::Partition& told) {
   Lane& lane = lanes_[batch->partition];
-  const std::string what = fmt::format("cannot append to {}", Name(batch->partition));
+  const std::string what = fmt::format("cannot append to {}", PartitionName(batch->partition));
   if (told.error_code == 0) {
     if (told.base_offset < 0) return Lose(batch, "the server's answer names no offset");
     // What was refused before it is not sent behind it.
@@ -333,7 +330,7 @@ void RemoteAppender::Lose(Link& link, const Error& why) {
 
 void RemoteAppender::Lose(const std::shared_ptr<Batch>& batch, std::string_view why) {
   Lane& lane = lanes_[batch->partition];
-  const std::string name = Name(batch->partition);
+  const std::string name = PartitionName(batch->partition);
   Finish(batch, Error(ErrorCode::kUnavailable,
                       fmt::format("{} records for {} were sent and not acknowledged, and may be stored: {}",
                                   batch->records, name, why),

@@ -12,6 +12,7 @@
 #include "base/try.h"
 #include "client/fetch_call.h"
 #include "client/offset_lookup.h"
+#include "client/partition_name.h"
 #include "client/refusal.h"
 #include "client/remote_appender.h"
 #include "millrace/request_scope.h"
@@ -21,10 +22,6 @@ namespace millrace {
 using client::ConnectionRef;
 
 namespace {
-
-std::string Name(const TopicPartition& partition) {
-  return fmt::format("{}/{}", partition.topic, partition.partition.value());
-}
 
 /// A code that says that another node has the partition, or that this one does not know it.
 bool IsOfPlace(const Error& error) { return error.code() == ErrorCode::kNotFound || error.retryable(); }
@@ -57,8 +54,8 @@ Result<OffsetBounds> RemoteLog::Bounds(const TopicPartition& partition) {
   MR_ASSIGN_OR_RETURN(const Offset begin, OffsetAt(partition, client::kBeginTime));
   MR_ASSIGN_OR_RETURN(const Offset end, OffsetAt(partition, client::kEndTime));
   if (begin >= Offset(0) && end >= Offset(0)) return OffsetBounds{begin, std::max(begin, end)};
-  return Error(ErrorCode::kCorruption, fmt::format("{}: the server gives it the offsets [{}, {})", Name(partition),
-                                                   begin.value(), end.value()));
+  return Error(ErrorCode::kCorruption, fmt::format("{}: the server gives it the offsets [{}, {})",
+                                                   PartitionName(partition), begin.value(), end.value()));
 }
 
 Result<Offset> RemoteLog::OffsetForTime(const TopicPartition& partition, std::int64_t timestamp_ms) {
@@ -74,7 +71,7 @@ Error RemoteLog::OutOfRange(const TopicPartition& partition, Offset begin, std::
     if (!bounds) return bounds.error();
     told = *bounds;
   }
-  return Error(ErrorCode::kOutOfRange, fmt::format("{} has offsets [{}, {}), not {}", Name(partition),
+  return Error(ErrorCode::kOutOfRange, fmt::format("{} has offsets [{}, {}), not {}", PartitionName(partition),
                                                    told->log_start.value(), told->end.value(), begin.value()))
       .WithBounds(*told);
 }
@@ -88,7 +85,7 @@ Result<ReadResult> RemoteLog::ReadOnce(const TopicPartition& partition, Offset b
   client::FetchedPart& part = fetched.front();
   if (part.code == kafka::code::kOffsetOutOfRange) return OutOfRange(partition, begin, part.Bounds());
   if (part.code != 0) {
-    const Error refused = client::Refusal(part.code, fmt::format("cannot read {}", Name(partition)));
+    const Error refused = client::Refusal(part.code, fmt::format("cannot read {}", PartitionName(partition)));
     if (IsOfPlace(refused)) cluster_->Forget(partition);
     // What the server found damaged is so at the next attempt as well.
     return part.code == kafka::code::kCorruptMessage ? refused.WithRetryable(false) : refused;
@@ -97,8 +94,8 @@ Result<ReadResult> RemoteLog::ReadOnce(const TopicPartition& partition, Offset b
   // A server may answer with nothing although there is something: that is no end of the log.
   if (read.next == begin && begin < read.high_watermark && limits.records_max > 0)
     return Error(ErrorCode::kUnavailable,
-                 fmt::format("the server gives nothing of {} from offset {} on, and its end is {}", Name(partition),
-                             begin.value(), read.high_watermark.value()));
+                 fmt::format("the server gives nothing of {} from offset {} on, and its end is {}",
+                             PartitionName(partition), begin.value(), read.high_watermark.value()));
   return read;
 }
 

@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "base/try.h"
 #include "client/offset_lookup.h"
+#include "client/partition_name.h"
 #include "client/refusal.h"
 #include "client/remote_log.h"
 #include "kafka/messages/create_partitions.h"
@@ -52,7 +53,7 @@ LogTopic TopicOf(const MetadataResponse::Topic& told) {
         one.error_code == 0 && one.leader_id < 0 ? kafka::code::kLeaderNotAvailable : one.error_code;
     // Replicas that are missing concern no reader; a leader that is missing does.
     if (code != 0 && one.leader_id < 0)
-      partition.broken = Refusal(code, fmt::format("{}/{}", topic.name, one.partition_index));
+      partition.broken = Refusal(code, PartitionName({topic.name, partition.partition}));
   }
   std::ranges::sort(topic.partitions, {}, &PartitionDescription::partition);
   topic.options.partitions = static_cast<std::int32_t>(topic.partitions.size());

@@ -19,9 +19,6 @@ namespace millrace {
 namespace {
 
 constexpr std::uint64_t kScanBytes = 256 << 10;
-/// Many clients look up times at once, and a batch of a few KiB may claim to hold a GiB. One that inflates to more than
-/// this, 32 times what a batch may be by default, is taken by its header.
-constexpr std::size_t kInflatedBytesMax = 32 << 20;
 constexpr std::int64_t kAnyTime = std::numeric_limits<std::int64_t>::min();
 
 /// Calls `visit` for each record of `batch` at or above `from`, until it returns false: then false.
@@ -29,7 +26,7 @@ template <class Visit>
 bool WalkBatch(const RecordBatchView& batch, Offset from, const Visit& visit) {
   if (batch.log_append_time())  // each record has the header's time, which the log wrote
     return visit(TimedOffset{std::max(from, batch.base_offset()), batch.max_timestamp_ms()});
-  const auto raw = RawRecords(batch, nullptr, kInflatedBytesMax);
+  const auto raw = RawRecords(batch, nullptr, kInflatedForTimesMax);
   if (raw) {
     const auto walked = WalkRecords(batch, *raw, [&](const RawRecord& record, std::int64_t timestamp_ms) {
       const Offset offset = batch.base_offset() + record.offset_delta;

@@ -17,6 +17,10 @@
 
 namespace millrace {
 
+/// What a batch is inflated to at most where only its records' times are wanted, 32 times what a batch may be by
+/// default: a few KiB may claim to hold a GiB, and its header has times, too.
+inline constexpr std::size_t kInflatedForTimesMax = 32 << 20;
+
 /// The records of `batch` as they are before compression. Without compression a slice of its bytes that shares `owner`.
 inline Result<SharedBytes> RawRecords(const RecordBatchView& batch, const std::shared_ptr<const void>& owner,
                                       std::size_t decoded_bytes_max) {

@@ -9,6 +9,7 @@
 #include "base/crc32c.h"
 #include "base/try.h"
 #include "record/record_batch_view.h"
+#include "record/record_walk.h"
 #include "segment/block_codec.h"
 #include "segment/segment_format.h"
 
@@ -33,13 +34,10 @@ struct Extent {
   }
 };
 
-/// Of one batch: a few KiB may claim to hold a GiB.
-constexpr std::size_t kInflatedBytesMax = 32 << 20;
-
 /// True times come from the records. A batch whose CRC is right but whose records cannot be taken apart, or are too
 /// much at once, still has to leave the WAL; its header's times stand in.
 TimestampRange TimesOf(const RecordBatchView& batch) {
-  if (const auto range = FindTimestampRange(batch, kInflatedBytesMax)) return *range;
+  if (const auto range = FindTimestampRange(batch, kInflatedForTimesMax)) return *range;
   const auto [min, max] = std::minmax(batch.base_timestamp_ms(), batch.max_timestamp_ms());
   return {min, max};
 }

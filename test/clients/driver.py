@@ -2,19 +2,10 @@
 import pathlib
 import subprocess
 import sys
-import tempfile
 
 import install
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "serve"))
-from server_process import Failure, Server, millrace, require, run_checks  # noqa: E402,F401
-
-
-class Scratch(tempfile.TemporaryDirectory):
-    def __init__(self):
-        super().__init__(ignore_cleanup_errors=True)
-
-    def __enter__(self):
-        return pathlib.Path(super().__enter__())
+from server_process import Failure, Scratch, Server, millrace, require, run_checks  # noqa: E402,F401
 
 
 def run_driver(client, server, verb, *arguments, stdin=""):

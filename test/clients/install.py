@@ -38,11 +38,12 @@ class Missing(Exception):
 
 def run_or_miss(what, command, **how):
     try:
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **how)
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
     except OSError as error:
         raise Missing(f"{what}: {command[0]}: {error.strerror}") from None
     if run.returncode != 0:
-        raise Missing(f"{what} cannot be had: {' '.join(command)}\n{run.stdout[-2000:]}")
+        raise Missing(f"{what} cannot be had: {' '.join(command)}\n{(run.stdout + run.stderr)[-2000:]}")
+    return run.stdout
 
 
 def tools_folder():
@@ -83,6 +84,12 @@ def install_python(client):
     return ["env", f"PYTHONPATH={folder}/packages:{DRIVERS}", "PYTHONDONTWRITEBYTECODE=1", sys.executable, os.path.join(DRIVERS, f"{client}_driver.py")]
 
 
+def python_path(client):
+    """Where the packages of a client in Python are, for a program that uses them itself."""
+    (words,) = [word for word in install_python(client) if word.startswith("PYTHONPATH=")]
+    return words.split("=", 1)[1].split(":")
+
+
 def install_node():
     """The commands of Node and of npm."""
     def make(work):
@@ -104,10 +111,14 @@ def install_npm(client):
     return ["env", f"NODE_PATH={folder}/node_modules", node, os.path.join(DRIVERS, f"{client}_driver.js")]
 
 
+def fetch_jar(artifact, folder, *options):
+    run_or_miss(f"{artifact} from Maven", ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={folder}", *options])
+
+
 def install_java():
     def make(work):
         for artifact in JARS:
-            run_or_miss(f"{artifact} from Maven", ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={work}"])
+            fetch_jar(artifact, work)
     jars = once(f"client-java-{digest(*JARS)}", make)
     source = os.path.join(DRIVERS, "KafkaClientsDriver.java")
     with open(source) as file:

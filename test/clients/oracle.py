@@ -11,10 +11,9 @@ import sys
 import time
 
 import install
-sys.path[:0] = [part for word in install.install("kafka_python") if word.startswith("PYTHONPATH=") for part in word.split("=", 1)[1].split(":")]
-import wire  # noqa: E402
-from apache_kafka import ApacheKafka  # noqa: E402
-from driver import Scratch, Server, require, run_checks  # noqa: E402
+import wire
+from apache_kafka import ApacheKafka
+from driver import Scratch, Server, require, run_checks
 
 BINARY = sys.argv[1]
 # Of the machine, the moment or the node: no client compares them.

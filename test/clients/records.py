@@ -1,19 +1,9 @@
 """Records as drivers are told and tell them (README.md), and those that every client writes."""
 import base64
-import typing
 
-from drivers.lines import decode, encode
+from drivers.lines import Record, decode, encode
 
 GROUPS_ALONE = ("kafkajs", "platformatic")  # clients that consume in a group alone
-
-
-class Record(typing.NamedTuple):
-    partition: int | None
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: list
-    offset: int = -1
 
 
 def encode_line(record):

@@ -1,6 +1,10 @@
 """Requests as bytes of our choosing, encoded by kafka-python, whose schemas are not ours."""
 import socket
 import struct
+import sys
+
+import install
+sys.path[:0] = install.python_path("kafka_python")
 
 from kafka.protocol.admin import CreateTopicsRequest, DeleteTopicsRequest  # noqa: F401
 from kafka.protocol.consumer import FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest

@@ -10,55 +10,23 @@ message, and the list of error codes, is one check.
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import zipfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients"))
+import install  # noqa: E402
 
 KAFKA = "4.3.1"
 ARTIFACTS = {"kafka-clients": f"org.apache.kafka:kafka-clients:{KAFKA}", "slf4j-api": "org.slf4j:slf4j-api:1.7.36"}
 ERRORS_SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "PrintErrors.java")
 
 
-class Missing(Exception):
-    """A component that cannot be had."""
-
-
-def tools_folder():
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(cache, "millrace", "tools")
-
-
-def run_or_miss(what, command):
-    try:
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    except OSError as error:
-        raise Missing(f"{what}: {command[0]}: {error.strerror}") from None
-    if run.returncode != 0:
-        raise Missing(f"{what}: {' '.join(command)}\n{(run.stdout + run.stderr)[-2000:]}")
-    return run.stdout
-
-
 def jars():
     """The folder with the jars; fetched once, and there whole or not at all."""
-    folder = os.path.join(tools_folder(), f"kafka-clients-{KAFKA}")
-    if os.path.isdir(folder):
-        return folder
-    os.makedirs(tools_folder(), exist_ok=True)
-    work = tempfile.mkdtemp(dir=tools_folder())
-    try:
+    def make(work):
         for artifact in ARTIFACTS.values():
-            run_or_miss(f"{artifact} from Maven", ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}",
-                                                   f"-DoutputDirectory={work}", "-Dmdep.stripVersion=true"])
-        for name in ARTIFACTS:
-            if not os.path.exists(os.path.join(work, f"{name}.jar")):
-                raise Missing(f"{name} from Maven: Maven succeeded, but the jar is not there")
-        if not os.path.isdir(folder):
-            os.rename(work, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return folder
+            install.fetch_jar(artifact, work, "-Dmdep.stripVersion=true")
+    return install.once(f"kafka-clients-{KAFKA}-{install.digest(*ARTIFACTS.values())}", make)
 
 
 def snake(name):
@@ -138,7 +106,7 @@ def compare_codes(tree, folder, code_table):
     with open(os.path.join(tree, "src/kafka/error_codes.txt"), encoding="utf-8") as file:
         ours = {(code.code, code.name, code.retriable) for code in code_table.read_codes(file.read())}
     classpath = os.pathsep.join(os.path.join(folder, f"{name}.jar") for name in ARTIFACTS)
-    printed = run_or_miss("Kafka's error codes from Java", ["java", "-cp", classpath, ERRORS_SOURCE])
+    printed = install.run_or_miss("Kafka's error codes from Java", ["java", "-cp", classpath, ERRORS_SOURCE])
     rows = [line.split() for line in printed.splitlines()]
     theirs = {(int(code), name, retriable == "true") for code, name, retriable in rows}
     return [f"only here: {row}" for row in sorted(ours - theirs)] + [f"only in Kafka: {row}" for row in sorted(theirs - ours)]
@@ -155,7 +123,7 @@ def main():
         folder = jars()
         results = compare_messages(tree, os.path.join(folder, "kafka-clients.jar"), tables)
         results.append(("error codes", compare_codes(tree, folder, code_table)))
-    except Missing as missing:
+    except install.Missing as missing:
         print(f"cannot be had: {missing}\n0 passed, 1 failed")
         return 1
     failed = [(name, problems) for name, problems in results if problems]

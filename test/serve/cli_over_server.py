@@ -9,29 +9,19 @@ usage: cli_over_server.py MILLRACE
 """
 import json
 import os
-import pathlib
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-from server_process import Server, require, run_checks
+from server_process import Scratch, Server, require, run_checks
 
 BINARY = sys.argv[1]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-
-
-class Scratch(tempfile.TemporaryDirectory):
-    def __init__(self):
-        super().__init__(ignore_cleanup_errors=True)
-
-    def __enter__(self):
-        return pathlib.Path(super().__enter__())
 
 
 def run(*words, stdin=b"", environment=None, timeout=120):

@@ -12,21 +12,12 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
-from server_process import Server, kcat, millrace, require, run_checks
+from server_process import Scratch, Server, kcat, millrace, require, run_checks
 
 BINARY = sys.argv[1]
 EVERYTHING = ("-e", "-q", "-o", "beginning")
-
-
-class Scratch(tempfile.TemporaryDirectory):
-    def __init__(self):
-        super().__init__(ignore_cleanup_errors=True)
-
-    def __enter__(self):
-        return pathlib.Path(super().__enter__())
 
 
 def create(log, topic, *flags):

@@ -1,8 +1,10 @@
 """A real `millrace serve` on ports of its own, and kcat against it."""
+import pathlib
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -16,6 +18,16 @@ class Failure(Exception):
 def require(condition, message):
     if not condition:
         raise Failure(message)
+
+
+class Scratch(tempfile.TemporaryDirectory):
+    """A directory as a path, gone in the end."""
+
+    def __init__(self):
+        super().__init__(ignore_cleanup_errors=True)
+
+    def __enter__(self):
+        return pathlib.Path(super().__enter__())
 
 
 class Server:

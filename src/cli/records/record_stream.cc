@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "client/partition_name.h"
 #include "inspect/status_check.h"
 
 namespace millrace {
@@ -14,10 +15,6 @@ namespace {
 
 // One poll: what a commit covers, and what comes again if the process dies before it.
 constexpr std::uint64_t kReadBytes = 1 << 20;
-
-std::string Name(const TopicPartition& partition) {
-  return fmt::format("{}/{}", partition.topic, partition.partition.value());
-}
 
 bool AtEnd(const StreamPart& part) { return part.end && part.position >= *part.end; }
 
@@ -28,7 +25,7 @@ RecordStream::RecordStream(Session& session, Log& log, const RecordPrinter& prin
 
 Error RecordStream::StoppedAt(const StreamPart& part, const Error& error) const {
   Error told = error.WithContext(
-      fmt::format("{} {} stopped at offset {}", options_.verb, Name(part.partition), part.position.value()));
+      fmt::format("{} {} stopped at offset {}", options_.verb, PartitionName(part.partition), part.position.value()));
   // Only what is known to be damaged, from here to there, can be gone past.
   if (error.code() != ErrorCode::kCorruption || error.damage() == nullptr) return told;
   return told.WithHint(
@@ -103,7 +100,7 @@ Result<void> RecordStream::Written(StreamPart& part, Offset next) {
 void RecordStream::Print(const StreamPart& part, const ReadResult& read) {
   lines_.clear();
   for (const DamagedRange& gap : read.skipped)
-    session_.Note(fmt::format("skipped {} {}", Name(part.partition), DamageInWords(gap)));
+    session_.Note(fmt::format("skipped {} {}", PartitionName(part.partition), DamageInWords(gap)));
   for (const RecordView& record : read.records) {
     // Offsets may have gaps: a count of records reaches past an end that is an offset.
     if (part.end && record.offset >= *part.end) break;

@@ -10,6 +10,7 @@ class Record(typing.NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: list
+    offset: int = -1
 
 
 def decode(text):
