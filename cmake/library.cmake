@@ -31,7 +31,8 @@ if(NOT MILLRACE_SANITIZE)
 endif()
 
 # The server for programs that hold an engine: it goes through doors that the shared library does not show, so it stands on the static one.
-add_library(millrace_server_library STATIC ${left_out} $<TARGET_OBJECTS:millrace_kafka> $<TARGET_OBJECTS:millrace_server>)
+add_library(millrace_server_library STATIC ${left_out} $<TARGET_OBJECTS:millrace_kafka> $<TARGET_OBJECTS:millrace_group>
+  $<TARGET_OBJECTS:millrace_server>)
 set_target_properties(millrace_server_library PROPERTIES OUTPUT_NAME millrace_server EXPORT_NAME server LINKER_LANGUAGE CXX)
 target_link_libraries(millrace_server_library PUBLIC millrace_static)
 add_library(millrace::server ALIAS millrace_server_library)

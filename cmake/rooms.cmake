@@ -34,7 +34,7 @@ endif()
 add_custom_target(millrace_micro)
 
 # Their unit tests run under ThreadSanitizer too.
-set(MILLRACE_ROOMS_WITH_THREADS base env http wal store meta log cache fetch prefetch read engine cursor consumer server client)
+set(MILLRACE_ROOMS_WITH_THREADS base env http wal store meta log cache fetch prefetch read engine cursor group consumer server client)
 
 function(millrace_room name)
   cmake_parse_arguments(ROOM "" "COST;SINGLE_THREADED" "DEPENDS;LINKS;TEST_DEPENDS;TEST_LINKS" ${ARGN})

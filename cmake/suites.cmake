@@ -86,6 +86,6 @@ function(millrace_fuzz_target name source corpus)
   set(found ${CMAKE_CURRENT_BINARY_DIR}/${name}_found)
   file(MAKE_DIRECTORY ${found})
   cmake_path(ABSOLUTE_PATH corpus)
-  millrace_suite(${name} RUN_IN fuzz COMMAND ${name} -max_total_time=60 -rss_limit_mb=2048 -artifact_prefix=${found}/ ${found} ${corpus}
+  millrace_suite(${name} RUN_IN fuzz COMMAND ${name} -max_total_time=30 -rss_limit_mb=2048 -artifact_prefix=${found}/ ${found} ${corpus}
     TIMEOUT 180 COST 60)
 endfunction()

@@ -23,7 +23,6 @@ KEPT = {
     "StampLogAppendTime": "a door for the server (docs/doors.md)",
     "last_staged": "a door for the server (docs/doors.md)",
     "sync_estimate": "a door for the server (docs/doors.md)",
-    "SetEpoch": "a partition that is taken over",
     "AwaitVisible": "tests wait by it where callers have AddWaiter",
     "Crc32cJoinedPortable": "the way of other processors, which a test holds beside this one's",
     "CollectOnce": "tests take all steps of a collection in one",

@@ -94,6 +94,10 @@ compare_sittings() {
   note "$((came_first - resumed_at)) lines came twice (not yet committed when killed), none is missing, each equals the text"
 }
 
+restore_all() { "$MILLRACE" store restore "$STORE" --data-dir data >restored 2>restored.messages; }
+# What it skips, it says: the offsets that the lost disk might have given.
+read_restored() { millrace consume demo --from earliest >again 2>skipped; }
+
 read_all_again() { millrace consume demo --from earliest --explain >again 2>explained; }
 
 # The line {"explain":{"bytes":{...},...}} in words.
@@ -198,6 +202,16 @@ timed "kcat -C" kcat_consume came
 note "$((LINE_COUNT * 1000 / (TOOK + 1))) lines/s"
 timed "cmp text came" cmp text came
 timed "SIGTERM" end_serving
+
+if [[ -n $STORE ]]; then
+  say "$((NEXT_STEP + 1)). The disk is gone: the data directory is deleted, and the log comes back from the bucket alone"
+  timed "rm -rf data" rm -rf data
+  timed "millrace store restore" restore_all
+  sed 's/^/   /' restored
+  timed "millrace consume demo --from earliest" read_restored
+  timed "cmp text again" cmp text again
+  note "equal, byte for byte"
+fi
 
 say "Done in $((SECONDS - began)) s."
 if [[ -z $STORE ]]; then note "The log is in $PWD/data; look at it with $MILLRACE topic describe demo --data-dir $PWD/data"; fi

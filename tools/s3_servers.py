@@ -30,6 +30,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 SEAWEEDFS_VERSION = "4.48"
@@ -148,13 +149,14 @@ def start_line(server, program, data, ports):
                 f"-s3.port={s3}", f"-s3.config={settings}"], {}
 
 
-def signed_request(method, host, path, now):
-    """A request without a body, signed (Signature Version 4)."""
+def signed_request(method, host, path, now, query=None, body=b""):
+    """A signed request (Signature Version 4). `path` is of letters that URLs leave as they are."""
     time_text, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
-    empty = hashlib.sha256(b"").hexdigest()
-    headers = {"host": host, "x-amz-content-sha256": empty, "x-amz-date": time_text}
+    hashed = hashlib.sha256(body).hexdigest()
+    asked = urllib.parse.urlencode(sorted((query or {}).items()), quote_via=urllib.parse.quote, safe="")
+    headers = {"host": host, "x-amz-content-sha256": hashed, "x-amz-date": time_text}
     names = ";".join(headers)
-    canonical = "\n".join([method, path, "", *(f"{name}:{value}" for name, value in headers.items()), "", names, empty])
+    canonical = "\n".join([method, path, asked, *(f"{name}:{value}" for name, value in headers.items()), "", names, hashed])
     scope = f"{day}/{REGION}/s3/aws4_request"
     to_sign = "\n".join(["AWS4-HMAC-SHA256", time_text, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     key = b"AWS4" + SECRET_KEY.encode()
@@ -162,7 +164,8 @@ def signed_request(method, host, path, now):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     headers["authorization"] = (f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, "
                                 f"Signature={key.hex()}")
-    return urllib.request.Request(f"http://{host}{path}", method=method, headers=headers)
+    url = f"http://{host}{path}" + (f"?{asked}" if asked else "")
+    return urllib.request.Request(url, method=method, headers=headers, data=body or None)
 
 
 def create_bucket(port, process, log_path):

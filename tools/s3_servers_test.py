@@ -24,6 +24,13 @@ class S3ServersTest(unittest.TestCase):
         self.assertEqual(len(set(signed)), 3)
         self.assertIn("/20261121/us-east-1/s3/aws4_request", signed[0])
 
+    def test_a_signature_covers_query_and_body(self):
+        day = datetime.datetime(2026, 11, 21, 16, 0, tzinfo=datetime.timezone.utc)
+        signed = [s3_servers.signed_request("GET", "h:1", "/a", day, **more)
+                  for more in ({}, {"query": {"prefix": "a/b", "list-type": "2"}}, {"body": b"x"})]
+        self.assertEqual(len({request.get_header("Authorization") for request in signed}), 3)
+        self.assertEqual(signed[1].full_url, "http://h:1/a?list-type=2&prefix=a%2Fb")
+
     def test_what_cannot_be_installed_fails_by_name(self):
         with mock.patch("time.sleep"), self.assertRaisesRegex(SystemExit, "building MinIO failed: false"):
             s3_servers.run_or_fail("building MinIO", ["false"])

@@ -63,6 +63,8 @@ Suite::Suite(std::string_view name, int argc, char** argv) : name_(name) {
     const char* value = argv[i + 1];
     if (option == "--rounds") {
       rounds_ = std::max<std::size_t>(1, ParseNumber(value));
+    } else if (option == "--percent") {
+      percent_ = ParseNumber(value);
     } else if (option == "--seed") {
       seed_ = ParseNumber(value);
     } else if (option == "--dir") {
@@ -71,6 +73,8 @@ Suite::Suite(std::string_view name, int argc, char** argv) : name_(name) {
       only_ = value;
     } else if (option == "--walrus") {
       walrus_ = value;
+    } else if (option == "--kafka") {
+      kafka_ = value;
     } else if (option == "--results") {
       results_ = value;
     } else {

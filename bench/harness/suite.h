@@ -60,7 +60,8 @@ struct Summary {
 class Suite {
  public:
   /// Options: --rounds N, --seed N, --dir DIR, --only TEXT (rows whose name holds it), --results FILE (one JSON line a
-  /// row), --walrus PATH (the driver of that peer).
+  /// row), --percent N (of the size of rows that have one of their own), --walrus PATH (the driver of that peer),
+  /// --kafka FOLDER (the jars of that peer).
   Suite(std::string_view name, int argc, char** argv);
   /// Removes what the rows left on disk.
   ~Suite();
@@ -69,8 +70,11 @@ class Suite {
 
   [[nodiscard]] std::uint64_t seed() const { return seed_; }
   [[nodiscard]] std::size_t rounds() const { return rounds_; }
+  /// The size of a row whose full one is `full`, by --percent.
+  [[nodiscard]] std::size_t Scaled(std::size_t full) const { return full * percent_ / 100; }
   /// Empty: that peer is not to be had here.
   [[nodiscard]] const std::filesystem::path& walrus() const { return walrus_; }
+  [[nodiscard]] const std::filesystem::path& kafka() const { return kafka_; }
   [[nodiscard]] bool Wants(const Row& row) const { return row.name.find(only_) != std::string::npos; }
   /// An empty folder on the disk under test; what was there before is gone.
   [[nodiscard]] std::filesystem::path FreshDirectory(std::string_view name) const;
@@ -89,9 +93,9 @@ class Suite {
               const std::vector<Summary>& ratios) const;
 
   std::string name_, only_;
-  std::size_t rounds_ = 5;
+  std::size_t rounds_ = 5, percent_ = 100;
   std::uint64_t seed_ = 1;
-  std::filesystem::path directory_ = "build/bench/work", results_, walrus_;
+  std::filesystem::path directory_ = "build/bench/work", results_, walrus_, kafka_;
 };
 
 Summary Summarize(std::vector<double> values);

@@ -94,6 +94,10 @@ class MILLRACE_EXPORT Engine {
   Result<AppendReceipt> AppendBatch(const TopicPartition& partition, std::span<const std::byte> batch,
                                     AppendOptions options = {}) noexcept;
 
+  /// An id for AppendOptions::producer that no other producer of this log has, had, or gets. Errors: those of metadata.
+  /// Cost: memory; one transaction for 65,536 of them.
+  Result<std::int64_t> NewProducerId() noexcept;
+
   /// Records from the first with offset >= begin, as many as the limits allow, at least one; none at the visible end.
   /// Shape: ascending, views that stay valid as long as the result.
   /// Errors: kNotFound, kOutOfRange with bounds outside [log_start, visible end], kCorruption with damage() (under
@@ -118,6 +122,9 @@ class MILLRACE_EXPORT Engine {
   /// By partition; of a topic it reads, partitions it never committed count from log_start. Errors: kNotFound,
   /// kInvalidArgument (name), those of metadata. Cost: one metadata read.
   Result<std::vector<GroupPosition>> DescribeGroup(std::string_view group) noexcept;
+  /// Its members on a server that had this log. A group that has none, or is not there: Empty. Errors:
+  /// kInvalidArgument (name), those of metadata. Cost: two metadata reads.
+  Result<GroupMembership> DescribeGroupMembers(std::string_view group) noexcept;
   /// Sets the group's position, for consumers that open or take the partition over after this. Errors: kNotFound,
   /// kOutOfRange with bounds, kInvalidArgument (name), those of metadata. Cost: one transaction.
   Result<void> SeekGroup(std::string_view group, const TopicPartition& partition, Offset position) noexcept;
@@ -140,7 +147,8 @@ class MILLRACE_EXPORT Engine {
   /// Everything acknowledged so far is in the object store when this returns. Errors: those of store and metadata; what
   /// could be uploaded was. Cost: a put and a transaction for each segment; bound it with a RequestScope.
   Result<void> Upload() noexcept;
-  /// Drops from the hot tier all that is in the object store, and what cursors have consumed under Cleanup::kConsumed.
+  /// Drops from the hot tier all that is in the object store, and what cursors and groups have consumed under
+  /// Cleanup::kConsumed.
   /// Errors: those of the disk and of metadata. Cost: headers of the files that become free.
   Result<void> Recycle() noexcept;
   /// What is in the object store, by offset, as the metadata has it. Errors: kNotFound, kCorruption (a segment without

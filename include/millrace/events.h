@@ -20,6 +20,8 @@ enum class EventKind {
   kPositionCorrected,  // a stored position lay outside the log and was moved into it
   kClockDoubted,       // the wall clock jumped: retention by age waits
   kUpkeepFailing,      // retention, collection or deletion of objects
+  kLogFenced,          // the log went on elsewhere: this directory writes nothing any more
+  kFollowFailing,      // a log that is read from its object store alone: what is new there is not seen
 };
 
 struct Event {

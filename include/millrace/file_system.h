@@ -131,6 +131,9 @@ class FileSystem {
   virtual Result<std::unique_ptr<FileLock>> LockShared(const std::filesystem::path& path) {
     return Error(ErrorCode::kUnsupported, "cannot be locked for reading: " + path.native());
   }
+  /// What tells this very file from any copy of it, also from one put in its place: its number and the time it was
+  /// made. "": the file system cannot tell, as by default.
+  virtual Result<std::string> FileMark([[maybe_unused]] const std::filesystem::path& path) { return std::string(); }
   /// Bytes an ordinary user may still write where `path` lies.
   virtual Result<std::uint64_t> FreeSpace(const std::filesystem::path& path) = 0;
   /// How plans of several ranges reach the disk, for `status`: "io_uring" or "positional calls".

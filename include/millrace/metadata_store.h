@@ -48,14 +48,14 @@ struct PartitionKey {
 
 struct PartitionRow {
   PartitionKey key;
-  LeaderEpoch epoch;                              // of the present owner
+  LeaderEpoch epoch;                              // the present one, of the present owner
   Offset log_start;                               // records below are gone
   Offset tiered_end;                              // records below are in segments (or gone); only grows
   std::uint64_t segments = 0, segment_bytes = 0;  // totals over visible segments
   friend bool operator==(const PartitionRow&, const PartitionRow&) = default;
 };
 
-/// 128 random bits; an object's key in the store is made of it, so it is unique per attempt.
+/// Unique per attempt: generation, nonce and number of the attempt; 128 random bits in earlier releases.
 using ObjectId = std::array<std::uint8_t, 16>;
 
 enum class ObjectState { kPrepared, kCommitted, kDeleting };
@@ -70,6 +70,10 @@ struct ObjectRow {
   friend bool operator==(const ObjectRow&, const ObjectRow&) = default;
 };
 
+/// `byte_begin` of a gap whose offsets were lost with a disk, or never given: a reader steps over it, and is told. Of
+/// any other gap it is 0, and a reader is stopped by it as by damage.
+inline constexpr std::uint64_t kGapOfLostDisk = 1;
+
 /// One visible segment: [base, end) of one partition lies in bytes [byte_begin, byte_begin + byte_size) of an object.
 /// Without an object it is a gap: offsets that were given and whose records are lost, known to be so for good.
 struct SegmentRow {
@@ -82,6 +86,7 @@ struct SegmentRow {
   std::int64_t committed_ms = 0;  // trusted wall time of the commit; 0: of a row older than this field
   /// A gap has no object (all zeros), no bytes and no records.
   [[nodiscard]] bool is_gap() const { return byte_size == 0 && object == ObjectId{}; }
+  [[nodiscard]] bool is_lost_disk() const { return is_gap() && byte_begin == kGapOfLostDisk; }
   friend bool operator==(const SegmentRow&, const SegmentRow&) = default;
 };
 
@@ -94,7 +99,37 @@ struct PositionKey {
 struct PositionRow {
   PositionKey key;
   Offset position;
+  // What came with it from a Kafka client; a row that a consumer of the library wrote has nothing of it.
+  std::int64_t committed_ms = 0;  // wall time; 0: the two below are not there either
+  std::optional<LeaderEpoch> leader_epoch;
+  std::string metadata;  // opaque
   friend bool operator==(const PositionRow&, const PositionRow&) = default;
+};
+
+/// A group of Kafka's in its last durable generation.
+struct GroupRow {
+  std::string name;
+  std::string protocol_type, protocol;
+  std::int32_t generation = 0;
+  std::string leader;               // a member's id; empty without members
+  std::int64_t empty_since_ms = 0;  // wall time; 0 while it has members
+  friend bool operator==(const GroupRow&, const GroupRow&) = default;
+};
+
+struct GroupMemberKey {
+  std::string group, member;
+  friend auto operator<=>(const GroupMemberKey&, const GroupMemberKey&) = default;
+};
+
+/// A member of a group's last durable generation.
+struct GroupMemberRow {
+  GroupMemberKey key;
+  std::int64_t place = 0;  // in the order of joining
+  std::string instance;    // empty: it is not static
+  std::string client_id, client_host;
+  std::int64_t session_timeout_ms = 0, rebalance_timeout_ms = 0;
+  std::string metadata, assignment;  // opaque
+  friend bool operator==(const GroupMemberRow&, const GroupMemberRow&) = default;
 };
 
 /// A topic that is gone and of which not all segments and positions are removed yet.
@@ -102,6 +137,15 @@ struct RemovalRow {
   TopicId topic;
   std::int64_t removed_ms = 0;
   friend bool operator==(const RemovalRow&, const RemovalRow&) = default;
+};
+
+/// Where an epoch of a partition began: its first record is the first at or past `first`. The last row is of the
+/// present epoch; a partition without rows has been in it from its beginning.
+struct EpochRow {
+  PartitionKey partition;
+  LeaderEpoch epoch;
+  Offset first;
+  friend bool operator==(const EpochRow&, const EpochRow&) = default;
 };
 
 // Keys of the tables. Rows of a table are ordered by key: its fields from the first on, numbers as numbers, texts and
@@ -124,9 +168,18 @@ struct SegmentEndKey {
   Offset end;
   friend auto operator<=>(const SegmentEndKey&, const SegmentEndKey&) = default;
 };
+struct GroupKey {
+  std::string name;
+  friend auto operator<=>(const GroupKey&, const GroupKey&) = default;
+};
 struct RemovalKey {
   TopicId topic;
   friend auto operator<=>(const RemovalKey&, const RemovalKey&) = default;
+};
+struct EpochKey {
+  PartitionKey partition;
+  LeaderEpoch epoch;
+  friend auto operator<=>(const EpochKey&, const EpochKey&) = default;
 };
 /// The second order of topics; no two have the same name. For Get and Scan only.
 struct TopicNameKey {
@@ -145,9 +198,10 @@ struct EndOfTable {
   friend auto operator<=>(const EndOfTable&, const EndOfTable&) = default;
 };
 
-using MetadataRow = std::variant<StoreRow, TopicRow, PartitionRow, ObjectRow, SegmentRow, PositionRow, RemovalRow>;
+using MetadataRow = std::variant<StoreRow, TopicRow, PartitionRow, ObjectRow, SegmentRow, PositionRow, RemovalRow,
+                                 EpochRow, GroupRow, GroupMemberRow>;
 using MetadataKey = std::variant<StoreKey, TopicKey, PartitionKey, ObjectKey, SegmentEndKey, PositionKey, RemovalKey,
-                                 TopicNameKey, ObjectAgeKey, EndOfTable>;
+                                 EpochKey, GroupKey, GroupMemberKey, TopicNameKey, ObjectAgeKey, EndOfTable>;
 
 struct MetadataWrite {
   enum class Kind {
@@ -182,8 +236,9 @@ class MetadataStore {
   /// look-up, and what it returns.
   virtual Result<std::vector<MetadataRow>> Scan(const MetadataKey& from, const MetadataKey& to, std::size_t max) = 0;
   /// The only write. All of `expected` are as given and no kInsert meets a row: all writes happen, in their order, and
-  /// the number of the last change is returned. Otherwise nothing happens, and it returns none. Positions are no
-  /// changes: a commit of them alone returns the last number as it was. Cost: one synced transaction.
+  /// the number of the last change is returned. Otherwise nothing happens, and it returns none. Positions, groups and
+  /// their members are no changes: a commit of them alone returns the last number as it was. Cost: one synced
+  /// transaction.
   virtual Result<std::optional<ChangeNumber>> Commit(std::span<const MetadataRow> expected,
                                                      std::span<const MetadataWrite> writes) = 0;
   /// Changes behind `after`, in the order of their commits, the first `max` of them; empty at the end. They are kept

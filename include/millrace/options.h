@@ -22,7 +22,8 @@ class ObjectStore;
 
 /// Where the bytes of an append are when it returns: in the operating system, on this disk, in the object store.
 enum class Durability { kOs, kDisk, kObject };
-/// kConsumed: reclaim what every cursor of the partition has passed. kCompact: kUnsupported until it exists.
+/// kConsumed: reclaim what every cursor of the partition, and every group that reads the topic, has passed. kCompact:
+/// kUnsupported until it exists.
 enum class Cleanup { kDelete, kCompact, kConsumed };
 enum class EvictionPolicy { kLru, kS3Fifo };
 /// Where a consumer goes whose committed offset is no longer (or not yet) in the log.
@@ -89,13 +90,21 @@ struct EngineOptions {
   /// data_dir and nothing in the object store changes; recovery mends in memory. Several engines may have the log open
   /// so at once, but not beside one that writes. Calls that change anything answer kPermissionDenied; there is no disk
   /// cache. For logs whose metadata lies in a file (kUnsupported otherwise).
+  /// With an object store and no data_dir, or one without a log: reads the log that lies in the store alone, also while
+  /// its owner writes, and goes on with it (docs/store.md). Then there is a disk cache if read.cache_dir is set, and
+  /// nothing else is on a disk. kNotFound: there is no log; kUnavailable: it is being taken over at this moment.
   bool read_only = false;
   std::string name_space;  // "" or any bytes: isolates everything under data_dir; collisions impossible
+  /// "": the log's home, which it remembers from the first time on; of a new log "file:". Else
   /// "file:", "file:///path", "memory:" or
   /// "s3://bucket/prefix?endpoint=URL&region=NAME&style=path|virtual&checksum=crc32c|none&ca=FILE" (an endpoint means
   /// path style; what is not named is looked for in the environment and ~/.aws: region, endpoint, authorities).
   /// Credentials come from there too, from the container's agent or the machine's role, and never from here.
-  std::string object_store = "file:";
+  /// kInvalidArgument: this log lives elsewhere; kAlreadyExists: a new directory, and there is a log at that place.
+  std::string object_store;
+  /// A directory without a log goes on with the one that lies at `object_store`: whoever wrote there before writes
+  /// there no more. What was not in the object store is lost (`millrace store restore` tells what).
+  bool take_over = false;
   std::string metadata_store = "sqlite:";  // "sqlite:", "sqlite:///path", "memory:"
   SyncPolicy sync = SyncPolicy::Each();
   bool auto_create_topics = false;           // an append to an unknown topic creates it; reads never do
@@ -116,10 +125,19 @@ struct EngineOptions {
   std::shared_ptr<MetadataStore> metadata;
 };
 
+/// Who appends, so that what is appended again after an unknown outcome is not there twice (docs/producers.md).
+struct ProducerStamp {
+  std::int64_t id = 0;        // from Engine::NewProducerId
+  std::int16_t epoch = 0;     // a higher one shuts out who appends under a lower one
+  std::int32_t sequence = 0;  // of the first record: of each producer and partition 0, then as many further as were
+                              // appended; 0 follows 2^31 - 1
+};
+
 struct AppendOptions {
   std::optional<Durability> durability;  // none: the topic's
   Compression compression = Compression::kNone;
   std::optional<std::chrono::milliseconds> timeout;
+  std::optional<ProducerStamp> producer;  // none: each append is a new one
 };
 
 struct ReadLimits {

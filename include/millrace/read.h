@@ -77,7 +77,7 @@ struct ReadResult {
   Offset next;            // where to go on
   Offset high_watermark;  // the partition's visible end
   Offset log_start;
-  std::vector<DamagedRange> skipped;  // under OnDamage::kSkip
+  std::vector<DamagedRange> skipped;  // lost with a disk; under OnDamage::kSkip damage too
   ReadExplanation explanation;
 };
 

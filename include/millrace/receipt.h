@@ -14,6 +14,7 @@ struct AppendReceipt {
   std::int64_t timestamp_ms = 0;  // of the last record
   Durability reached = Durability::kOs;
   PartitionId partition;
+  bool repeated = false;  // its producer had appended it before: offsets and time are those of the first time
 };
 
 }  // namespace millrace

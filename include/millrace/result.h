@@ -27,6 +27,8 @@ enum class ErrorCode {
   kUnsupported,
   kInternal,
   kPermissionDenied,  // the machine or the store does not let this user; the message says who and what
+  kProducerFenced,    // a producer of the same id and a higher epoch has appended here
+  kOutOfSequence,     // a producer's batch neither follows its last one nor repeats one of the last five
 };
 
 /// "kNotFound" for ErrorCode::kNotFound.

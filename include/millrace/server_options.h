@@ -36,6 +36,7 @@ struct ServerOptions {
   std::uint32_t loops = 1;
   std::uint32_t cold_threads = 4;  // that read from disk and object store
   bool auto_create_topics = false;
+  std::chrono::milliseconds group_initial_delay{3'000};  // that the first member of an empty group waits for others
   TopicOptions topic_defaults{.retention_time = std::chrono::hours(7 * 24)};
   std::uint64_t batch_bytes_max = (1 << 20) + 12;
   std::uint32_t request_bytes_max = 100 << 20;

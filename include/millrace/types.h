@@ -15,7 +15,7 @@ namespace millrace {
 using Offset = StrongPoint<struct OffsetTag, std::int64_t>;
 /// A partition's number within its topic, from 0.
 using PartitionId = StrongPoint<struct PartitionIdTag, std::int32_t>;
-/// Which ownership of a partition wrote something; grows by one at each takeover.
+/// Which life of a partition wrote something; grows with each takeover and each opening that found no clean close.
 using LeaderEpoch = StrongPoint<struct LeaderEpochTag, std::int32_t>;
 /// A topic's number in the metadata store: given once, never reused, so a re-created topic is another topic.
 using TopicId = Strong<struct TopicIdTag, std::int64_t>;
@@ -32,12 +32,17 @@ struct OffsetBounds {
   friend bool operator==(const OffsetBounds&, const OffsetBounds&) = default;
 };
 
-/// Damaged data: which offsets are touched and where the bytes lie. `end` is the offset to go on from.
+/// Why records of a range cannot be had. kLostDisk: they were on a disk that is lost when the log was taken over, or
+/// there never were any: the range reaches as far as that disk might have given offsets.
+enum class LossReason { kDamage, kLostDisk };
+
+/// Damaged or lost data: which offsets are touched and where the bytes lie. `end` is the offset to go on from.
 struct DamagedRange {
   TopicPartition partition;
   Offset begin, end;
   std::string place;  // file or object
   std::uint64_t byte_begin = 0, byte_end = 0;
+  LossReason reason = LossReason::kDamage;
   friend bool operator==(const DamagedRange&, const DamagedRange&) = default;
 };
 

@@ -33,6 +33,9 @@ enum class Bug {
   kLogHoleNotPinned,
   kLogBrokenNotPinned,
   kLogDamageSpreads,
+  kLogSequenceBeforeWrite,
+  kLogProducersNotRebuilt,
+  kLogRepeatedBeforeSync,
   // Tier
   kTierTrimBeforeCommit,
   kTierNoEpochInCommit,
@@ -44,6 +47,10 @@ enum class Bug {
   kTierRowsLeftBehind,
   kTierJumpBelieved,
   kTierGapNotCommitted,
+  kTierDeleteUnvouched,
+  kClaimNotProven,
+  kClaimListingBelieved,
+  kRestoreCeilingIgnored,
   // Read
   kReadStaleCacheAfterRecreation,
   kReadBudgetEndSkipsData,
@@ -62,6 +69,17 @@ enum class Bug {
   kPositionBatchUncounted,
   kPositionPeekMoves,
   kPositionIndexClamped,
+  // Groups
+  kGroupCommitBeforeDurable,
+  kGroupFetchPassesCommits,
+  kGroupOldAssignmentGiven,
+  kGroupWaitingMemberExpires,
+  // Wire
+  kWireCountTrusted,
+  kWireUnknownTagStored,
+  kWireUncappedDecoding,
+  kWireRepliesOutOfOrder,
+  kWireBufferReused,
   // Metadata
   kMetaOutcomeGuessed,
   kEnd,

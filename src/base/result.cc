@@ -40,6 +40,10 @@ std::string_view ErrorCodeName(ErrorCode code) {
       return "kInternal";
     case ErrorCode::kPermissionDenied:
       return "kPermissionDenied";
+    case ErrorCode::kProducerFenced:
+      return "kProducerFenced";
+    case ErrorCode::kOutOfSequence:
+      return "kOutOfSequence";
   }
   return "kInternal";
 }

@@ -102,6 +102,12 @@ Result<ConnectionRef> Cluster::Node(std::int32_t id) {
   return connection;
 }
 
+std::vector<std::int32_t> Cluster::NodeIds() const {
+  std::vector<std::int32_t> ids;
+  for (const auto& [id, address] : nodes_) ids.push_back(id);
+  return ids;
+}
+
 Result<ConnectionRef> Cluster::LeaderConnection(const TopicPartition& partition) {
   MR_ASSIGN_OR_RETURN(const std::int32_t leader, LeaderOf(partition));
   auto node = Node(leader);

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "client/address.h"
 #include "client/connection.h"
@@ -46,6 +47,8 @@ class Cluster {
   /// Errors: kNotFound (topic or partition), kUnavailable (no leader, no connection).
   Result<std::int32_t> LeaderOf(const TopicPartition& partition);
   Result<ConnectionRef> Node(std::int32_t id);
+  /// Those that the last answer to AskMetadata told of.
+  [[nodiscard]] std::vector<std::int32_t> NodeIds() const;
   Result<ConnectionRef> LeaderConnection(const TopicPartition& partition);
   /// Where topics are made and removed.
   Result<ConnectionRef> Controller();

@@ -132,7 +132,10 @@ FakeBroker::Reply FakeBroker::AnswerWell(const Request& request) {
   switch (static_cast<ApiKey>(request.header.api_key)) {
     case ApiKey::kApiVersions: {
       std::vector<kafka::ApiVersionsResponse::ApiVersion> served;
-      for (const std::int16_t key : {0, 1, 2, 3, 18, 19, 20, 32, 37}) served.push_back({key, 0, 12});
+      for (const std::int16_t key : {0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 32, 37, 42})
+        served.push_back({key, 0, 12});
+      MutexLock lock(mutex_);
+      if (numbers_) served.push_back({22, 0, 5});
       kafka::ApiVersionsResponse response;
       response.api_keys = served;
       return Answer(request, response);
@@ -147,6 +150,11 @@ FakeBroker::Reply FakeBroker::AnswerWell(const Request& request) {
       return Produce(request);
     case ApiKey::kFetch:
       return Fetch(request);
+    case ApiKey::kInitProducerId: {
+      kafka::InitProducerIdResponse response;
+      response.producer_id = 7;
+      return Answer(request, response);
+    }
     default:
       return {.bytes = {}, .closes = true};
   }
@@ -232,12 +240,36 @@ FakeBroker::Reply FakeBroker::Produce(const Request& request) {
   partition.index = asked.index;
   {
     MutexLock lock(mutex_);
+    if (auto repeated = Repeated(index, batch)) {
+      repeated->index = asked.index;
+      return Produced(request, body.topic_data.front().name, *repeated);
+    }
     partition.base_offset = ends_[index];
     ends_[index] += RecordBatchView::Parse(batch)->record_count();
     StampBatch(batch, Offset(partition.base_offset), LeaderEpoch(0));
     stored_[index].push_back(std::move(batch));
   }
   return Produced(request, body.topic_data.front().name, partition);
+}
+
+std::optional<kafka::ProduceResponse::Partition> FakeBroker::Repeated(std::size_t index,
+                                                                      std::span<const std::byte> bytes) {
+  const auto batch = RecordBatchView::Parse(bytes);
+  if (!numbers_ || batch->producer_id() < 0) return std::nullopt;
+  std::int32_t next = 0;
+  for (const auto& stored : stored_[index]) {
+    const auto known = RecordBatchView::Parse(stored);
+    if (known->base_sequence() == batch->base_sequence())
+      return kafka::ProduceResponse::Partition{.base_offset = known->base_offset().value()};
+    next = known->base_sequence() + known->record_count();
+  }
+  if (batch->base_sequence() == next) return std::nullopt;
+  return kafka::ProduceResponse::Partition{.error_code = kafka::code::kOutOfOrderSequenceNumber, .base_offset = -1};
+}
+
+void FakeBroker::NumberBatches() {
+  MutexLock lock(mutex_);
+  numbers_ = true;
 }
 
 FakeBroker::Reply FakeBroker::Produced(const Request& request, std::string_view name,

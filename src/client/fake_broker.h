@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,6 +55,8 @@ class FakeBroker {
 
   /// What its topic is set to: "os", "disk" (as it begins), "object"; "" for a server that knows no such setting.
   void SetDurability(std::string durability);
+  /// From now on producers get ids, and batches that come again are known by their numbers.
+  void NumberBatches();
   /// Batches of partition 0 as they were produced, base offsets stamped.
   std::vector<std::vector<std::byte>> stored();
 
@@ -78,6 +81,9 @@ class FakeBroker {
   Reply Configs(const Request& request);
   Reply Offsets(const Request& request);
   Reply Produce(const Request& request);
+  /// Where the server has the batch already, or the code that refuses its number. None: it is the next one.
+  std::optional<kafka::ProduceResponse::Partition> Repeated(std::size_t index, std::span<const std::byte> batch)
+      MR_REQUIRES(mutex_);
   static Reply Produced(const Request& request, std::string_view name,
                         const kafka::ProduceResponse::Partition& partition);
   Reply Fetch(const Request& request);
@@ -87,6 +93,7 @@ class FakeBroker {
   Mutex mutex_;
   std::map<std::int16_t, Handler> handlers_ MR_GUARDED_BY(mutex_);
   std::string durability_ MR_GUARDED_BY(mutex_) = "disk";
+  bool numbers_ MR_GUARDED_BY(mutex_) = false;
   std::map<std::int16_t, int> times_ MR_GUARDED_BY(mutex_);
   std::array<std::vector<std::vector<std::byte>>, 2> stored_ MR_GUARDED_BY(mutex_);
   std::array<std::int64_t, 2> ends_ MR_GUARDED_BY(mutex_){};

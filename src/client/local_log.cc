@@ -95,6 +95,18 @@ Result<Offset> LocalLog::OffsetForTime(const TopicPartition& partition, std::int
   return engine_.OffsetForTime(partition, timestamp_ms);
 }
 
+Result<std::vector<std::string>> LocalLog::ListGroups() { return engine_.ListGroups(); }
+
+Result<std::vector<GroupPosition>> LocalLog::DescribeGroup(std::string_view group) {
+  return engine_.DescribeGroup(group);
+}
+
+Result<void> LocalLog::SeekGroup(std::string_view group, const TopicPartition& partition, Offset position) {
+  return engine_.SeekGroup(group, partition, position);
+}
+
+Result<void> LocalLog::DeleteGroup(std::string_view group) { return engine_.DeleteGroup(group); }
+
 Result<void> LocalLog::Close(Closing how) {
   constexpr std::chrono::milliseconds kUpkeep{100};
   // A user who interrupts waits for nothing more.

@@ -26,6 +26,16 @@ class LocalLog : public Log {
   /// and a read waits for the sync.
   Result<OffsetBounds> Bounds(const TopicPartition& partition) override;
   Result<Offset> OffsetForTime(const TopicPartition& partition, std::int64_t timestamp_ms) override;
+  Result<std::vector<std::string>> ListGroups() override;
+  Result<std::vector<GroupPosition>> DescribeGroup(std::string_view group) override;
+  Result<GroupMembership> DescribeGroupMembers(std::string_view group) override {
+    return engine_.DescribeGroupMembers(group);
+  }
+  Result<void> SeekGroup(std::string_view group, const TopicPartition& partition, Offset position) override;
+  Result<void> DeleteGroup(std::string_view group) override;
+  Result<std::unique_ptr<LogMember>> OpenMember(std::string_view, const std::vector<std::string>&) override {
+    return std::unique_ptr<LogMember>();
+  }
   /// After upkeep: a tenth of a second of what is due (Engine::Maintain), since a log that only short commands use gets
   /// no other. What it fails at is in status.
   Result<void> Close(Closing how) override;

@@ -66,6 +66,31 @@ class LogAppender {
   virtual Result<void> Abandon() = 0;
 };
 
+/// A consumer among those of a group, who share the partitions of their topics out. One thread. It is out of the group
+/// when it leaves, or some seconds after it is gone.
+class LogMember {
+ public:
+  virtual ~LogMember() = default;
+  struct Place {
+    TopicPartition partition;
+    std::optional<Offset> position;  // that the group has committed
+  };
+  struct Share {
+    std::vector<Place> places;  // in partition order
+    bool goes_on = false;       // of what it had before as well, nobody else has read meanwhile
+  };
+  /// Waits until the group has shared out, which it does among all who come within a time. Errors: kClosed (the stop of
+  /// the RequestScope it was opened under), kInvalidArgument (the others share out in another way), those of the
+  /// server.
+  virtual Result<Share> Join() = 0;
+  /// Somebody came or went: what was read is to be committed, and then to be joined again.
+  [[nodiscard]] virtual bool MustJoin() const = 0;
+  /// Durable when it returns. Errors: kFenced (the group has gone on without this member: it is not committed, and what
+  /// follows the last commit is read again), those of the server.
+  virtual Result<void> Commit(const TopicPartition& partition, Offset position) = 0;
+  virtual Result<void> Leave() = 0;
+};
+
 enum class Closing { kAtOnce, kAfterUpkeep };
 
 /// One thread. Waits end with kClosed when the stop of the thread's RequestScope is asked for.
@@ -93,6 +118,22 @@ class Log {
   virtual Result<OffsetBounds> Bounds(const TopicPartition& partition) = 0;
   /// First offset whose timestamp is at or past it; none: the visible end.
   virtual Result<Offset> OffsetForTime(const TopicPartition& partition, std::int64_t timestamp_ms) = 0;
+
+  // Groups: names for positions.
+  /// By name.
+  virtual Result<std::vector<std::string>> ListGroups() = 0;
+  /// Where it stands, in partition order. kNotFound: there is none that has a position.
+  virtual Result<std::vector<GroupPosition>> DescribeGroup(std::string_view group) = 0;
+  /// Its members, and what each has. A group that is not there is told as Empty, or as Dead.
+  virtual Result<GroupMembership> DescribeGroupMembers(std::string_view group) = 0;
+  /// Errors: as Engine::SeekGroup; kUnavailable while the group has members, over a server.
+  virtual Result<void> SeekGroup(std::string_view group, const TopicPartition& partition, Offset position) = 0;
+  /// Errors: kNotFound and kUnavailable (it has members), over a server.
+  virtual Result<void> DeleteGroup(std::string_view group) = 0;
+
+  /// Null: nobody shares this log, and a reader commits by SeekGroup. Not joined yet. Errors: those of the server.
+  virtual Result<std::unique_ptr<LogMember>> OpenMember(std::string_view group,
+                                                        const std::vector<std::string>& topics) = 0;
 
   virtual Result<void> Close(Closing how) = 0;
   /// The engine under a log in a directory; null over a server.

@@ -4,6 +4,8 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -11,7 +13,9 @@
 #include "client/partition_name.h"
 #include "client/refusal.h"
 #include "env/start_thread.h"
+#include "kafka/messages/init_producer_id.h"
 #include "kafka/topic_settings.h"
+#include "record/producer_sequence.h"
 #include "record/record_batch_builder.h"
 
 namespace millrace::client {
@@ -21,8 +25,10 @@ using kafka::ProduceRequest;
 using kafka::ProduceResponse;
 using Clock = std::chrono::steady_clock;
 
-constexpr kafka::VersionRange kVersions{3, 11};      // names, and no transactions
+constexpr kafka::VersionRange kVersions{3, 11};  // names, and no transactions
+constexpr kafka::VersionRange kProducerVersions{0, 5};
 constexpr std::size_t kInFlightMax = 16;             // batches of one connection without an answer
+constexpr std::ptrdiff_t kNumberedInFlightMax = 5;   // of one partition: as many as servers remember of a producer
 constexpr std::chrono::milliseconds kGrace{10'000};  // beyond what the server was given
 constexpr std::chrono::milliseconds kUploadTime = std::chrono::minutes(10);
 
@@ -49,10 +55,22 @@ bool SurelyNotStored(std::int16_t refused) {
   }
 }
 
-/// Codes that say nothing of what became of the batch.
-bool MayBeStored(std::int16_t refused) {
+/// Codes that say nothing of what became of the batch, and may be others a little later.
+bool MayChange(std::int16_t refused) {
   const kafka::CodeRow* row = kafka::FindCode(refused);
-  return row == nullptr || row->retriable || refused == kafka::code::kUnknownServerError;
+  return row != nullptr && row->retriable;
+}
+
+/// Codes that say nothing of what became of the batch.
+bool SaysNothing(std::int16_t refused) {
+  return MayChange(refused) || kafka::FindCode(refused) == nullptr || refused == kafka::code::kUnknownServerError;
+}
+
+/// Codes after which nothing that carries the producer's numbers is taken.
+bool EndsNumbers(std::int16_t refused) {
+  using namespace kafka::code;
+  return refused == kOutOfOrderSequenceNumber || refused == kDuplicateSequenceNumber ||
+         refused == kInvalidProducerEpoch || refused == kProducerFenced || refused == kUnknownProducerId;
 }
 
 }  // namespace
@@ -80,9 +98,24 @@ Result<std::unique_ptr<LogAppender>> RemoteAppender::Start(const ClusterOptions&
   MR_ASSIGN_OR_RETURN(auto wake, Alarm::Make());
   std::unique_ptr<RemoteAppender> appender(new RemoteAppender(plan, std::move(stop), std::move(wake)));
   MR_ASSIGN_OR_RETURN(appender->cluster_, Cluster::Open(options, *appender->stop_));
+  MR_ASSIGN_OR_RETURN(appender->producer_, NewProducer(*appender->cluster_));
   MR_ASSIGN_OR_RETURN(appender->thread_,
                       StartThread([self = appender.get()](const std::stop_token& token) { self->Run(token); }));
   return std::unique_ptr<LogAppender>(std::move(appender));
+}
+
+Result<std::optional<ProducerStamp>> RemoteAppender::NewProducer(Cluster& cluster) {
+  kafka::InitProducerIdRequest request;
+  request.transactional_id = std::nullopt;
+  request.transaction_timeout_ms = INT32_MAX;
+  return cluster.Retrying([&]() -> Result<std::optional<ProducerStamp>> {
+    MR_ASSIGN_OR_RETURN(const ConnectionRef node, cluster.AnyNode());
+    if (!node->VersionOf<kafka::InitProducerIdRequest>(kProducerVersions)) return std::optional<ProducerStamp>();
+    MR_ASSIGN_OR_RETURN(const auto answer,
+                        node->Call<kafka::InitProducerIdResponse>(request, kProducerVersions, cluster.AnswerTime()));
+    if (answer->error_code != 0) return Refusal(answer->error_code, "cannot get an id by which repetitions are known");
+    return std::optional(ProducerStamp{.id = answer->producer_id, .epoch = answer->producer_epoch});
+  });
 }
 
 RemoteAppender::~RemoteAppender() { [[maybe_unused]] const auto told = RemoteAppender::Abandon(); }
@@ -98,7 +131,7 @@ void RemoteAppender::Append(const TopicPartition& partition, std::span<const Rec
   if (!built) return done(built.error());
   auto batch = std::make_shared<Batch>();
   batch->partition = partition;
-  batch->bytes = std::move(*built).Freeze();
+  batch->built = *std::move(built);
   batch->records = static_cast<std::int32_t>(records.size());
   batch->timestamp_ms = records.back().timestamp_ms == 0 ? now : records.back().timestamp_ms;
   batch->done = std::move(done);
@@ -183,11 +216,45 @@ void RemoteAppender::SendReady(Lane& lane) {
     for (const auto& batch : lane.batches) batch->state = State::kQueued;
   }
   if (Clock::now() < lane.not_before) return;
+  if (std::ranges::none_of(lane.batches, [](const auto& b) { return b->state == State::kSent; })) CloseGap(lane);
   const auto queued = std::ranges::find(lane.batches, State::kQueued, [](const auto& b) { return b->state; });
   // A failure takes batches out of the lane: what is sent is chosen before.
   const std::vector<std::shared_ptr<Batch>> ready(queued, lane.batches.end());
   for (const std::shared_ptr<Batch>& batch : ready)
-    if (lane.ended || !SendNext(lane, batch)) return;
+    if (lane.ended || IsFull(lane) || !SendNext(lane, batch)) return;
+}
+
+bool RemoteAppender::IsFull(const Lane& lane) const {
+  if (!producer_) return false;
+  const auto sent = std::ranges::count(lane.batches, State::kSent, [](const auto& b) { return b->state; });
+  return sent >= (lane.gap ? 1 : kNumberedInFlightMax);
+}
+
+void RemoteAppender::CloseGap(Lane& lane) {
+  const auto first = std::ranges::find_if(lane.batches, [](const auto& b) { return !b->sequence; });
+  // A server that did not take the first of them has none of the others, which stood behind it.
+  for (auto each = first; each != lane.batches.end(); ++each) (*each)->sequence.reset();
+  if (first != lane.batches.begin()) {
+    const Batch& before = **std::prev(first);
+    lane.next_sequence = SequenceAfter(*before.sequence, before.records);
+  } else if (lane.gap) {
+    lane.next_sequence = *std::exchange(lane.gap, std::nullopt);
+  }
+}
+
+void RemoteAppender::Number(Lane& lane, Batch& batch) const {
+  if (batch.sequence || (!producer_ && !batch.bytes.empty())) return;
+  Buffer bytes = std::move(batch.built);
+  if (bytes.size() == 0) {  // it had another number once
+    bytes = Buffer(batch.bytes.size());
+    std::ranges::copy(batch.bytes.bytes(), bytes.bytes().begin());
+  }
+  if (producer_) {
+    batch.sequence = lane.next_sequence;
+    lane.next_sequence = SequenceAfter(lane.next_sequence, batch.records);
+    StampProducer(bytes.bytes(), {.id = producer_->id, .epoch = producer_->epoch, .sequence = *batch.sequence});
+  }
+  batch.bytes = std::move(bytes).Freeze();
 }
 
 bool RemoteAppender::SendNext(Lane& lane, const std::shared_ptr<Batch>& batch) {
@@ -207,7 +274,7 @@ bool RemoteAppender::SendNext(Lane& lane, const std::shared_ptr<Batch>& batch) {
   if (link.connection != *node) {
     if (!link.in_flight.empty()) Lose(link, Error(ErrorCode::kUnavailable, "the connection was given up"));
     link.connection = *node;
-    if (lane.ended) return false;
+    if (lane.ended || lane.batches.front()->state == State::kRefused) return false;
   }
   if (link.in_flight.size() >= kInFlightMax) return false;
   const auto version = (*node)->VersionOf<ProduceRequest>(kVersions);
@@ -215,6 +282,7 @@ bool RemoteAppender::SendNext(Lane& lane, const std::shared_ptr<Batch>& batch) {
     EndLane(lane, version.error());
     return false;
   }
+  Number(lane, *batch);
   ProduceRequest::Partition part;
   part.index = batch->partition.partition.value();
   part.records = kafka::Records{.slices = std::span(&batch->bytes, 1)};
@@ -237,6 +305,7 @@ bool RemoteAppender::SendNext(Lane& lane, const std::shared_ptr<Batch>& batch) {
 
 /// The first batch of a lane could not be sent: later, or never.
 void RemoteAppender::Pause(Lane& lane, const Error& why) {
+  if (lane.ended) return EndLane(lane, Error(*lane.ended));
   const ClusterOptions& options = cluster_->options();
   lane.pause = lane.pause.count() == 0 ? options.pause_first : std::min(2 * lane.pause, options.pause_most);
   lane.not_before = Clock::now() + lane.pause;
@@ -272,6 +341,7 @@ void RemoteAppender::Receive(Link& link) {
   const InFlight first = link.in_flight.front();
   const auto answer = link.connection->Decode<ProduceResponse>(*std::move(frame), first.version, first.number);
   if (!answer) return Lose(link, answer.error());
+  MR_DCHECK(!link.in_flight.empty());
   link.in_flight.pop_front();
   link.waiting_since = Clock::now();
   TakeAnswer(first.batch, *answer);
@@ -282,7 +352,7 @@ void RemoteAppender::TakeAnswer(const std::shared_ptr<Batch>& batch, const Answe
   const bool fits = topics.size() == 1 && topics.front().name == batch->partition.topic &&
                     topics.front().partition_responses.size() == 1 &&
                     topics.front().partition_responses.front().index == batch->partition.partition.value();
-  if (!fits) return Lose(batch, "the server's answer is about something else");
+  if (!fits) return Doubt(batch, Error(ErrorCode::kCorruption, "the server's answer is about something else"));
   TakeCode(batch, topics.front().partition_responses.front());
 }
 
@@ -290,18 +360,19 @@ void RemoteAppender::TakeCode(const std::shared_ptr<Batch>& batch, const Produce
   Lane& lane = lanes_[batch->partition];
   const std::string what = fmt::format("cannot append to {}", PartitionName(batch->partition));
   if (told.error_code == 0) {
-    if (told.base_offset < 0) return Lose(batch, "the server's answer names no offset");
-    // What was refused before it is not sent behind it.
+    if (told.base_offset < 0) return Doubt(batch, Error(ErrorCode::kCorruption, "the server's answer names no offset"));
+    // What was refused before it is not sent behind it. What is in doubt is: the server answers by its number.
     std::vector<std::shared_ptr<Batch>> passed;
     for (const auto& before : lane.batches) {
       if (before == batch) break;
-      if (before->state == State::kRefused) passed.push_back(before);
+      if (before->state == State::kRefused && !before->doubtful) passed.push_back(before);
     }
     for (const auto& before : passed) {
       Finish(
           before,
           Error(ErrorCode::kUnavailable, what + ": refused, while records behind it were stored").WithRetryable(false));
     }
+    lane.gap.reset();
     lane.pause = std::chrono::milliseconds(0);
     lane.gives_up.reset();
     const Offset base(told.base_offset);
@@ -318,27 +389,75 @@ void RemoteAppender::TakeCode(const std::shared_ptr<Batch>& batch, const Produce
     batch->state = State::kRefused;
     return Pause(lane, refused.WithRetryable(true));
   }
-  if (MayBeStored(told.error_code)) return Lose(batch, refused.message());
+  if (producer_ && told.error_code == kafka::code::kOutOfOrderSequenceNumber && TakeOutOfOrder(lane, batch)) return;
+  if (MayChange(told.error_code)) return Doubt(batch, refused);
+  if (SaysNothing(told.error_code)) return Lose(batch, refused.message());
+  Refuse(batch, told.error_code, refused);
+}
+
+bool RemoteAppender::TakeOutOfOrder(Lane& lane, const std::shared_ptr<Batch>& batch) {
+  if (lane.ended) return false;
+  if (lane.batches.front() == batch) {
+    if (!lane.gap) return false;
+    batch->sequence.reset();
+  }
+  batch->state = State::kRefused;  // sent again behind what stands before it
+  return true;
+}
+
+void RemoteAppender::Refuse(const std::shared_ptr<Batch>& batch, std::int16_t code, const Error& refused) {
+  Lane& lane = lanes_[batch->partition];
+  const bool ends = producer_ && EndsNumbers(code);
+  if (ends && batch->doubtful) return Lose(batch, refused.message());
+  if (batch->sequence && !lane.gap) lane.gap = batch->sequence;
+  const std::string name = PartitionName(batch->partition);
   Finish(batch, refused);
+  if (ends && !lane.ended)
+    EndLane(lane, Error(ErrorCode::kUnavailable, fmt::format("not sent to {}: what stands before it was refused", name))
+                      .WithRetryable(false));
 }
 
 void RemoteAppender::Lose(Link& link, const Error& why) {
   std::deque<InFlight> lost;
   lost.swap(link.in_flight);
-  for (const InFlight& one : lost) Lose(one.batch, why.message());
+  std::set<TopicPartition> lanes;
+  for (const InFlight& one : lost) {
+    if (!producer_ || why.code() == ErrorCode::kClosed) {
+      Lose(one.batch, why.message());
+      continue;
+    }
+    one.batch->state = State::kRefused;
+    one.batch->doubtful = true;
+    lanes.insert(one.batch->partition);
+  }
+  for (const TopicPartition& partition : lanes) {
+    cluster_->Forget(partition);
+    Pause(lanes_[partition], why.WithRetryable(true));
+  }
+}
+
+void RemoteAppender::Doubt(const std::shared_ptr<Batch>& batch, const Error& why) {
+  if (!producer_) return Lose(batch, why.message());
+  batch->state = State::kRefused;
+  batch->doubtful = true;
+  Pause(lanes_[batch->partition], why.WithRetryable(true));
+}
+
+Error RemoteAppender::MayBeStored(const Batch& batch, std::string_view why) {
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("{} records for {} were sent and not acknowledged, and may be stored: {}", batch.records,
+                           PartitionName(batch.partition), why),
+               "See with `millrace tail` what is there before sending them again.")
+      .WithRetryable(false);
 }
 
 void RemoteAppender::Lose(const std::shared_ptr<Batch>& batch, std::string_view why) {
   Lane& lane = lanes_[batch->partition];
-  const std::string name = PartitionName(batch->partition);
-  Finish(batch, Error(ErrorCode::kUnavailable,
-                      fmt::format("{} records for {} were sent and not acknowledged, and may be stored: {}",
-                                  batch->records, name, why),
-                      "See with `millrace tail` what is there before sending them again.")
-                    .WithRetryable(false));
+  Finish(batch, MayBeStored(*batch, why));
   if (!lane.ended)
     EndLane(lane, Error(ErrorCode::kUnavailable,
-                        fmt::format("not sent to {}: it is not known whether the records before are stored", name))
+                        fmt::format("not sent to {}: it is not known whether the records before are stored",
+                                    PartitionName(batch->partition)))
                       .WithRetryable(false));
 }
 
@@ -348,7 +467,7 @@ void RemoteAppender::EndLane(Lane& lane, const Error& why) {
   std::vector<std::shared_ptr<Batch>> waiting;
   for (const auto& batch : lane.batches)
     if (batch->state != State::kSent) waiting.push_back(batch);
-  for (const auto& batch : waiting) Finish(batch, why);
+  for (const auto& batch : waiting) Finish(batch, batch->doubtful ? MayBeStored(*batch, why.message()) : why);
 }
 
 void RemoteAppender::Finish(const std::shared_ptr<Batch>& batch, Result<AppendReceipt> result) {
@@ -357,6 +476,7 @@ void RemoteAppender::Finish(const std::shared_ptr<Batch>& batch, Result<AppendRe
   MR_CHECK(at != batches.end());
   batches.erase(at);
   batch->bytes = {};
+  batch->built = {};
   CheckNoMutexHeld();
   batch->done(std::move(result));
 }

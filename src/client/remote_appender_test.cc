@@ -178,6 +178,116 @@ TEST(RemoteAppenderTest, AConnectionThatEndsInTheMiddleLeavesTheOutcomeUnknown) 
   }
 }
 
+TEST(RemoteAppenderTest, NumberedBatchesWhoseAnswersAreLostAreSentAgainAndStoredOnce) {
+  for (const bool stores : {false, true}) {
+    SCOPED_TRACE(stores);
+    FakeBroker broker;
+    broker.NumberBatches();
+    std::atomic<int> lost = 0;  // each connection has a thread of its own
+    broker.On(kProduceKey, [&](const Request& request) {
+      if (request.times % 5 != 2) return broker.AnswerWell(request);
+      if (stores) (void)broker.AnswerWell(request);
+      ++lost;
+      return Reply{{}, true};
+    });
+    Appends appends(broker);
+    std::vector<std::string> sent;
+    for (int i = 0; i < 50; ++i) appends.Send(kFirst, sent.emplace_back(std::to_string(i)));
+    std::int64_t next = 0;
+    for (const auto& answer : appends.Await()) {
+      ASSERT_TRUE(answer) << answer.error().ToString();
+      EXPECT_EQ(answer->base_offset, Offset(next++));
+    }
+    EXPECT_EQ(StoredValues(broker), sent);
+    EXPECT_GT(lost, 5);
+  }
+}
+
+TEST(RemoteAppenderTest, NumberedBatchesOfWhichNothingWasSaidAreSentAgain) {
+  for (const std::int16_t code :
+       {kafka::code::kRequestTimedOut, kafka::code::kNotEnoughReplicasAfterAppend, kafka::code::kKafkaStorageError}) {
+    for (const bool stores : {false, true}) {
+      SCOPED_TRACE(code);
+      FakeBroker broker;
+      broker.NumberBatches();
+      broker.On(kProduceKey, [&](const Request& request) {
+        if (request.times > 0) return broker.AnswerWell(request);
+        if (stores) (void)broker.AnswerWell(request);
+        return FakeBroker::Refuse(request, code);
+      });
+      Appends appends(broker);
+      for (const char* value : {"a", "b", "c"}) appends.Send(kFirst, value);
+      for (const auto& answer : appends.Await()) EXPECT_TRUE(answer) << answer.error().ToString();
+      EXPECT_EQ(StoredValues(broker), (std::vector<std::string>{"a", "b", "c"}));
+    }
+  }
+}
+
+TEST(RemoteAppenderTest, WhatIsNumberedAndNeverAnsweredIsToldAsPerhapsStored) {
+  FakeBroker broker;
+  broker.NumberBatches();
+  broker.On(kProduceKey, [&](const Request&) { return Reply{{}, true}; });
+  Appends appends(broker, {}, std::chrono::milliseconds(200));
+  appends.Send(kFirst, "a");
+  const auto answers = appends.Await();
+  ASSERT_FALSE(answers[0]);
+  EXPECT_EQ(answers[0].error().code(), ErrorCode::kUnavailable);
+  EXPECT_NE(answers[0].error().message().find("may be stored"), std::string_view::npos);
+  EXPECT_GT(broker.times(kProduceKey), 1);
+}
+
+TEST(RemoteAppenderTest, ABatchThatIsRefusedForGoodLeavesNoHoleInTheNumbers) {
+  // The second, or the second and the fourth of ten, sent all at once or one by one.
+  for (const bool at_once : {false, true}) {
+    for (const std::set<std::string>& bad : {std::set<std::string>{"0"}, {"1"}, {"1", "3"}, {"1", "2"}}) {
+      FakeBroker broker;
+      broker.NumberBatches();
+      broker.On(kProduceKey, [&](const Request& request) {
+        kafka::Arena arena;
+        const auto body = FakeBroker::Read<kafka::ProduceRequest>(request, arena);
+        std::vector<RecordView> records;
+        EXPECT_TRUE(DecodeRecords(SharedBytes::Copy(body.topic_data.front().partition_data.front().records->view), {},
+                                  records));
+        return bad.contains(std::string(*records.front().value))
+                   ? FakeBroker::Refuse(request, kafka::code::kMessageTooLarge)
+                   : broker.AnswerWell(request);
+      });
+      Appends appends(broker);
+      std::vector<std::string> good;
+      for (int i = 0; i < 10; ++i) {
+        const std::string value = std::to_string(i);
+        if (!bad.contains(value)) good.push_back(value);
+        appends.Send(kFirst, value);
+        if (!at_once) (void)appends.Await();
+      }
+      const auto answers = appends.Await();
+      for (std::size_t i = 0; i < answers.size(); ++i)
+        EXPECT_EQ(answers[i].has_value(), !bad.contains(std::to_string(i)));
+      EXPECT_EQ(StoredValues(broker), good);
+    }
+  }
+}
+
+TEST(RemoteAppenderTest, AServerThatHasLostWhatItAcknowledgedGetsNothingBehindIt) {
+  FakeBroker broker;
+  broker.NumberBatches();
+  broker.On(kProduceKey, [&](const Request& request) {
+    return request.times == 1 ? FakeBroker::Refuse(request, kafka::code::kOutOfOrderSequenceNumber)
+                              : broker.AnswerWell(request);
+  });
+  Appends appends(broker);
+  for (const char* value : {"a", "b", "c"}) {
+    appends.Send(kFirst, value);
+    (void)appends.Await();
+  }
+  const auto answers = appends.Await();
+  EXPECT_TRUE(answers[0]);
+  ASSERT_FALSE(answers[1]);
+  EXPECT_EQ(answers[1].error().code(), ErrorCode::kOutOfSequence);
+  EXPECT_FALSE(answers[2]);
+  EXPECT_EQ(broker.times(kProduceKey), 2);
+}
+
 TEST(RemoteAppenderTest, AConnectionThatWasClosedWhileNothingWasAwaitedLosesNothing) {
   FakeBroker broker;
   broker.On(kProduceKey, [&](const Request& request) {

@@ -29,6 +29,13 @@ class RemoteLog : public Log {
   Result<void> AwaitMore(std::span<const ReadRequest> places, std::chrono::milliseconds wait) override;
   Result<OffsetBounds> Bounds(const TopicPartition& partition) override;
   Result<Offset> OffsetForTime(const TopicPartition& partition, std::int64_t timestamp_ms) override;
+  Result<std::vector<std::string>> ListGroups() override;
+  Result<std::vector<GroupPosition>> DescribeGroup(std::string_view group) override;
+  Result<GroupMembership> DescribeGroupMembers(std::string_view group) override;
+  Result<void> SeekGroup(std::string_view group, const TopicPartition& partition, Offset position) override;
+  Result<void> DeleteGroup(std::string_view group) override;
+  Result<std::unique_ptr<LogMember>> OpenMember(std::string_view group,
+                                                const std::vector<std::string>& topics) override;
   Result<void> Close(Closing) override { return {}; }
 
  private:
@@ -36,6 +43,8 @@ class RemoteLog : public Log {
   Result<std::vector<LogTopic>> Describe(std::optional<std::span<const std::string>> names);
   void AddBounds(std::vector<LogTopic>& topics);
   Result<void> AddSettings(std::vector<LogTopic>& topics);
+  Result<client::ConnectionRef> Coordinator(std::string_view group);
+  Result<std::map<TopicPartition, Offset>> PositionsOf(std::string_view group);
   /// By the times of ListOffsets: -2 begin, -1 end, else the first record at or past it; -1: there is none.
   Result<Offset> OffsetAt(const TopicPartition& partition, std::int64_t time);
   Result<ReadResult> ReadOnce(const TopicPartition& partition, Offset begin, const ReadLimits& limits);

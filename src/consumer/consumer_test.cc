@@ -401,11 +401,5 @@ TEST(PositionStoreTest, PositionsPastTheRecoveredEndAreMovedBackForGoodAndTold) 
   EXPECT_NE(told[0].find("group g stood at offset 9 of t/0"), std::string::npos) << told[0];
 }
 
-TEST_F(ConsumerTest, GroupNamesAreChecked) {
-  EXPECT_TRUE(CheckGroupName("a group, with anything: \xc3\xa4/.."));
-  for (const std::string& bad : {std::string(), std::string(250, 'g'), std::string("a\0b", 3), std::string("a\nb")})
-    EXPECT_FALSE(CheckGroupName(bad));
-}
-
 }  // namespace
 }  // namespace millrace

@@ -11,11 +11,6 @@
 #include "meta/committed_offsets.h"
 
 namespace millrace {
-namespace {
-
-constexpr std::size_t kGroupNameBytesMax = 249;
-
-}  // namespace
 
 Result<std::vector<PartitionPosition>> MetadataPositionStore::Load(std::string_view group) {
   MR_ASSIGN_OR_RETURN(const auto rows, CommittedOffsets(metadata_).Positions(group));
@@ -93,7 +88,9 @@ Result<void> MetadataPositionStore::HoldTo(
     for (const PositionRow& row : *rows) {
       const auto end = end_of(row.key.partition);
       if (!end || row.position <= end->second) continue;
-      held.push_back({row.key, end->second});
+      PositionRow& moved = held.emplace_back(row);
+      moved.position = end->second;
+      moved.leader_epoch.reset();  // of a record that is not there
       {
         MutexLock lock(mutex_);
         corrected_from_.emplace(row.key, row.position);
@@ -121,16 +118,8 @@ std::optional<Offset> MetadataPositionStore::CorrectedFrom(std::string_view grou
 }
 
 Result<void> MetadataPositionStore::Remove(std::string_view group) {
-  return CommittedOffsets(metadata_).DeleteGroup(group);
-}
-
-Result<void> CheckGroupName(std::string_view group) {
-  if (group.empty() || group.size() > kGroupNameBytesMax)
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("a group's name has 1 to {} bytes, this one {}", kGroupNameBytesMax, group.size()));
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if (std::ranges::any_of(group, is_control))
-    return Error(ErrorCode::kInvalidArgument, "a group's name has no control characters");
+  auto deleted = CommittedOffsets(metadata_).DeleteGroup(group);
+  if (!deleted) return deleted.error();
   return {};
 }
 

@@ -92,7 +92,4 @@ class MetadataPositionStore final : public PositionStore {
   std::map<PositionKey, Offset> corrected_from_ MR_GUARDED_BY(mutex_);
 };
 
-/// 1 to 249 bytes without control characters. kInvalidArgument.
-Result<void> CheckGroupName(std::string_view group);
-
 }  // namespace millrace

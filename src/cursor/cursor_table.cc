@@ -200,10 +200,15 @@ Result<void> CursorTable::Release(const CursorLease& lease) {
   return persisted;
 }
 
-Result<bool> CursorTable::Reclaim(const PartitionKey& partition,
+Result<bool> CursorTable::Reclaim(const PartitionKey& partition, std::optional<Offset> others_passed,
                                   const std::function<Result<bool>(Offset until)>& forget) {
   if (!log_) return false;
-  return claims_.Reclaim(partition, [&] { return (*log_)->Lowest(partition); }, forget);
+  const auto lowest = [&] {
+    const auto of_cursors = (*log_)->Lowest(partition);
+    if (!of_cursors || !others_passed) return of_cursors ? of_cursors : others_passed;
+    return std::optional(std::min(*of_cursors, *others_passed));
+  };
+  return claims_.Reclaim(partition, lowest, forget);
 }
 
 PositionLogStats CursorTable::Stats() const { return log_ ? (*log_)->Stats() : PositionLogStats(); }

@@ -56,9 +56,11 @@ class CursorTable {
   /// so that no caller opens it anew beside a call that is still taking entries.
   Result<void> Release(const CursorLease& lease);
 
-  /// Calls `forget` with what every cursor of the partition has durably passed, and returns what it returns; no cursor
-  /// goes back below, and none is made there, until it has returned. False: no cursor, or no readable position log.
-  Result<bool> Reclaim(const PartitionKey& partition, const std::function<Result<bool>(Offset until)>& forget);
+  /// Calls `forget` with what every cursor of the partition has durably passed, or `others_passed` if that is less, and
+  /// returns what it returns; no cursor goes back below, and none is made there, until it has returned. False: nobody
+  /// reads it, or there is no readable position log.
+  Result<bool> Reclaim(const PartitionKey& partition, std::optional<Offset> others_passed,
+                       const std::function<Result<bool>(Offset until)>& forget);
   [[nodiscard]] PositionLogStats Stats() const;
   /// Positions moved into the log since this table was made.
   [[nodiscard]] std::uint64_t corrected() const { return corrected_.load(std::memory_order_relaxed); }

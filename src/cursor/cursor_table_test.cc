@@ -249,7 +249,7 @@ TEST_P(CursorTableTest, TheTableClosesWithoutWaitingForAReadAndWhatThatWouldHave
 /// What Reclaim would forget at this moment; none: nothing.
 std::optional<Offset> Reclaimed(CursorTable& table, const PartitionSource& source) {
   std::optional<Offset> until;
-  const auto forgot = table.Reclaim(source.key(), [&](Offset passed) -> Result<bool> {
+  const auto forgot = table.Reclaim(source.key(), {}, [&](Offset passed) -> Result<bool> {
     until = passed;
     return true;
   });
@@ -288,7 +288,7 @@ TEST_P(CursorTableTest, ASeekBesideReclaimingIsJudgedByWhatIsLeft) {
   ASSERT_TRUE(cursor->Seek(Offset(15)));
   std::optional<ErrorCode> sought;
   std::jthread seeker;
-  ASSERT_TRUE(table_->Reclaim(source_.key(), [&](Offset until) -> Result<bool> {
+  ASSERT_TRUE(table_->Reclaim(source_.key(), {}, [&](Offset until) -> Result<bool> {
     std::latch begun(1);
     seeker = std::jthread([&] {
       begun.count_down();

@@ -19,6 +19,7 @@
 #include "env/sim/sim_file_system.h"
 #include "fetch/read_memory.h"
 #include "log/fake_wal.h"
+#include "log/producer_state_table.h"
 #include "log/tail_cache.h"
 #include "log/wal_index_budget.h"
 #include "meta/memory_metadata_store.h"
@@ -52,8 +53,8 @@ class OvertakenWal final : public Wal {
     if (until_sync_-- == 0) wal_.MakeAllDurable();
     return end;
   }
-  Result<Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) override {
-    return wal_.Read(stream, range, bytes_max);
+  Result<Frames> Read(const WalStreams& streams, WalExtent range, std::uint64_t bytes_max) override {
+    return wal_.Read(streams, range, bytes_max);
   }
   [[nodiscard]] std::optional<WalPosition> EndOf(const DamagedRange& damage) const override {
     return wal_.EndOf(damage);
@@ -95,6 +96,7 @@ class AppendLadderTest : public ::testing::Test {
   OvertakenWal wal_{fake_};
   TailCache tail_cache_{1 << 20};
   WalIndexBudget index_budget_{1 << 20};
+  ProducerStateTable producers_;
   BlockCache blocks_{{.block_bytes_max = 1 << 20}};
   ReadMemory memory_{1 << 20, clock_};
   ReadCounters counters_;
@@ -106,6 +108,7 @@ class AppendLadderTest : public ::testing::Test {
                             .wal = wal_,
                             .tail_cache = tail_cache_,
                             .index_budget = index_budget_,
+                            .producers = producers_,
                             .clock = clock_,
                             .metadata = metadata_,
                             .read = read_,

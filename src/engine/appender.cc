@@ -42,7 +42,8 @@ Result<Buffer> Appender::Encode(std::span<const Record> records, const AppendOpt
   return BuildRecordBatch(records, {.compression = options.compression,
                                     .now_ms = now_ms,
                                     .record_bytes_max = options_.limits.record_bytes_max,
-                                    .batch_bytes_max = options_.limits.batch_bytes_max});
+                                    .batch_bytes_max = options_.limits.batch_bytes_max,
+                                    .producer = options.producer});
 }
 
 std::optional<std::chrono::nanoseconds> Appender::DeadlineOf(const AppendOptions& options) const {
@@ -91,9 +92,10 @@ Result<AppendReceipt> Appender::Finish(Partition& partition, Buffer batch, std::
   MR_ASSIGN_OR_RETURN(const AppendedBatch appended, Stage(partition, batch, deadline));
   AppendReceipt receipt{.base_offset = appended.base,
                         .last_offset = appended.end - 1,
-                        .timestamp_ms = timestamp_ms,
+                        .timestamp_ms = appended.repeated ? appended.timestamp_max_ms : timestamp_ms,
                         .reached = Durability::kOs,
-                        .partition = partition.name().partition};
+                        .partition = partition.name().partition,
+                        .repeated = appended.repeated};
   const StagedAppend staged{.wal_end = appended.wal_end, .end = appended.end, .asked = durability};
   ladder_.Begin(partition.upload(), staged);
   while (const auto rung = AppendLadder::RungAbove(receipt.reached, staged.asked)) {
@@ -123,7 +125,7 @@ Result<AppendedBatch> Appender::Stage(Partition& partition, Buffer& batch,
       appended = partition.log().TryAppend(batch);
     }
   }
-  partition.OnAppended(bytes);
+  if (!appended->repeated) partition.OnAppended(bytes);
   return appended;
 }
 

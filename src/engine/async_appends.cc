@@ -16,6 +16,13 @@ StagedAppend StagedOf(const AsyncQueue::Item& item) {
   return {.wal_end = item.wal_end, .end = item.receipt.last_offset + 1, .asked = item.receipt.reached};
 }
 
+/// The highest end that is waited for: what was appended before, and came again, may stand behind it.
+Offset FurthestOf(const AsyncQueue& queue) MR_REQUIRES(queue.mutex) {
+  Offset furthest = StagedOf(queue.items.front()).end;
+  for (const AsyncQueue::Item& item : queue.items) furthest = std::max(furthest, StagedOf(item).end);
+  return furthest;
+}
+
 }  // namespace
 
 Result<void> AsyncAppends::Reserve(std::uint64_t bytes, std::optional<std::chrono::nanoseconds> deadline) {
@@ -61,23 +68,28 @@ Result<void> AsyncAppends::TryAppend(Partition& partition, Buffer& batch, std::i
   const std::uint64_t bytes = batch.size();
   AsyncQueue& queue = partition.async();
   StagedAppend staged;
+  bool repeated = false;
   PartitionLog::Effects effects;  // may come back to this queue: not under its lock
   {
     MutexLock lock(queue.mutex);  // around both, so that the queue is in offset order
     MR_ASSIGN_OR_RETURN(const AppendedBatch appended, partition.log().TryAppend(batch, effects));
-    MR_DCHECK(queue.items.empty() || queue.items.back().receipt.last_offset < appended.base, appended.base.value());
+    repeated = appended.repeated;
+    MR_DCHECK(repeated || queue.items.empty() || queue.items.back().receipt.repeated ||
+                  queue.items.back().receipt.last_offset < appended.base,
+              appended.base.value());
     staged = {.wal_end = appended.wal_end, .end = appended.end, .asked = durability};
     queue.items.push_back({.receipt = {.base_offset = appended.base,
                                        .last_offset = appended.end - 1,
-                                       .timestamp_ms = timestamp_ms,
+                                       .timestamp_ms = repeated ? appended.timestamp_max_ms : timestamp_ms,
                                        .reached = durability,
-                                       .partition = partition.name().partition},
+                                       .partition = partition.name().partition,
+                                       .repeated = repeated},
                            .wal_end = appended.wal_end,
                            .bytes = bytes,
                            .done = std::move(done)});
   }
   partition.log().Run(std::move(effects));
-  partition.OnAppended(bytes);
+  if (!repeated) partition.OnAppended(bytes);
   ladder_.Begin(partition.upload(), staged);
   Arm(partition);
   return {};
@@ -134,7 +146,7 @@ void AsyncAppends::OnRung(Partition& partition, Durability rung, const StagedApp
       if (!reached) queue.failures.disk = {reached.error(), awaited.wal_end};
     } else {
       queue.object_armed = false;
-      if (!reached && !queue.items.empty()) queue.failures.object = {reached.error(), StagedOf(queue.items.back()).end};
+      if (!reached && !queue.items.empty()) queue.failures.object = {reached.error(), FurthestOf(queue)};
     }
   }
   Signal(partition);
@@ -160,7 +172,8 @@ bool AsyncAppends::Complete(Partition& partition) {
       if (missing && *missing) break;
       item = std::move(queue.items.front());
       queue.items.pop_front();
-      MR_DCHECK(item.bytes == 0 || queue.items.empty() || queue.items.front().bytes == 0 ||
+      MR_DCHECK(item.bytes == 0 || queue.items.empty() || queue.items.front().bytes == 0 || item.receipt.repeated ||
+                    queue.items.front().receipt.repeated ||
                     item.receipt.last_offset < queue.items.front().receipt.base_offset,
                 item.receipt.last_offset.value());
       if (missing) {
@@ -189,7 +202,7 @@ bool AsyncAppends::CompleteOnce() {
   for (Partition* partition : partitions) any = Complete(*partition) || any;
   MutexLock lock(mutex_);
   completer_ = {};
-  return any;
+  return any || !signalled_.empty();  // the next rung may have answered while it was asked
 }
 
 void AsyncAppends::AwaitWork() {

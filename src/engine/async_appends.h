@@ -41,7 +41,7 @@ class AsyncAppends {
   /// Nothing to append: told when what came before is.
   void AddEmpty(Partition& partition, const AppendReceipt& receipt, Done done);
 
-  /// Tells what is complete of the partitions that were signalled; true: an append was told.
+  /// Tells what is complete of the partitions that were signalled; true: an append was told, or more is signalled.
   bool CompleteOnce();
   /// Sleeps until something is signalled, or Wake (also one since the last sleep). One sleeper.
   void AwaitWork();

@@ -82,6 +82,7 @@ struct CommitTurn::State : std::enable_shared_from_this<State> {
 
   void Commit();
   void Deliver();
+  [[nodiscard]] bool HandsSyncOver(std::chrono::nanoseconds now) const;
   bool SyncInLoop(WalPosition end, Result<void>& synced);
   void AskForSync(WalPosition end, std::uint64_t id);
   /// Once its sync has ended: tells it, or has its upload tell.
@@ -95,6 +96,7 @@ struct CommitTurn::State : std::enable_shared_from_this<State> {
   const Options options;
   const std::shared_ptr<Mailbox> mailbox;
   std::vector<Entry> staged;
+  std::chrono::nanoseconds first_staged{};                                 // when the oldest of them was
   std::vector<std::pair<PartitionHandle, PartitionLog::Effects>> effects;  // of what is staged
   std::map<std::uint64_t, Group> groups;
   std::uint64_t last_group = 0;
@@ -124,6 +126,7 @@ Result<void> CommitTurn::Stage(PartitionHandle partition, Buffer& batch, Durabil
   // A reader's wish for a sync waits for the loop's own: else the WAL's thread would make it, and the loop wait for
   // that.
   if (!effects.calls.empty() || effects.sync) s.effects.emplace_back(partition, std::move(effects));
+  if (s.staged.empty()) s.first_staged = s.access.clock().Monotonic();
   s.staged.push_back({.partition = partition,
                       .append = {.wal_end = s.last.wal_end, .end = s.last.end, .asked = asked},
                       .outcome = {.batch = s.last},
@@ -158,11 +161,13 @@ void CommitTurn::State::Commit() {
     const CallGate::Pass pass(&access.calls());
     for (Entry& entry : group.entries) {
       access.ladder().Begin(PartitionAccess::PartitionOf(entry.partition).upload(), entry.append);
-      if (AppendLadder::RungAbove(Durability::kOs, entry.append.asked))
+      // What came a second time may be synced already.
+      if (AppendLadder::RungAbove(Durability::kOs, entry.append.asked) &&
+          entry.append.wal_end > access.wal().durable_end())
         sync_end = std::max(sync_end.value_or(entry.append.wal_end), entry.append.wal_end);
     }
     // Behind a closed door the WAL makes its last sync itself, and calls.
-    if (pass && sync_end) in_loop = SyncInLoop(*sync_end, synced);
+    in_loop = !sync_end || (pass && SyncInLoop(*sync_end, synced));
   }
   for (auto& [partition, waiting] : readers) access.Run(partition, std::move(waiting));
   for (std::size_t i = 0; i < group.entries.size() && !ended; ++i) {
@@ -178,10 +183,17 @@ void CommitTurn::State::Commit() {
     AskForSync(*sync_end, id);
 }
 
-/// False: syncs take too long for the loop.
+/// The loop stands still while it syncs. A turn that took longer to stage than a sync takes shows that the next
+/// requests are waiting already: the WAL's thread syncs beside them. A sync as short as a hand-over is not worth one.
+bool CommitTurn::State::HandsSyncOver(std::chrono::nanoseconds now) const {
+  if (estimate >= options.own_sync_max) return true;
+  return estimate >= options.hand_over_cost && now - first_staged >= estimate;
+}
+
+/// False: the WAL's thread is to sync.
 bool CommitTurn::State::SyncInLoop(WalPosition end, Result<void>& synced) {
-  if (estimate >= options.own_sync_max) return false;
   const std::chrono::nanoseconds begun = access.clock().Monotonic();
+  if (HandsSyncOver(begun)) return false;
   synced = access.wal().AwaitDurable(end);
   if (synced) OnTook(access.clock().Monotonic() - begun);
   return true;
@@ -236,7 +248,9 @@ void CommitTurn::State::Deliver() {
                                                   "is synced to this disk but not known to be in the object store"));
       Tell(group, entry);
     } else {
-      if (letter.reached) OnTook(letter.at - group.begun);
+      // The hand-over, and the sync that was under way before, are in it: it bounds what a sync takes.
+      const std::chrono::nanoseconds took = letter.at - group.begun;
+      if (letter.reached && took < estimate) OnTook(took);
       for (std::size_t i = 0; i < group.entries.size() && !ended; ++i)
         if (group.entries[i].append.asked != Durability::kOs) ClimbOn(letter.group, group, i, letter.reached);
     }

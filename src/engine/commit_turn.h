@@ -40,6 +40,10 @@ class CommitTurn {
   struct Options {
     /// While a sync takes less than this on average, the loop makes it itself. 0: never.
     std::chrono::nanoseconds own_sync_max = std::chrono::milliseconds(1);
+    /// What it takes to have another thread sync and be called back. A turn in which staging took longer than a sync
+    /// has its sync made by that thread, so that the loop serves the next requests meanwhile, if syncs take more than
+    /// this.
+    std::chrono::nanoseconds hand_over_cost = std::chrono::microseconds(30);
   };
 
   /// `access` outlives the turn.
@@ -58,7 +62,7 @@ class CommitTurn {
   [[nodiscard]] const StagedBatch& last_staged() const;
   /// At the end of each turn that staged something: has everything staged so far synced, if it asks for it. What asked
   /// for kOs is told at once, what asked for kDisk too if the loop synced, all in the order of staging; kObject is told
-  /// by `post`. Blocks for one sync at most while syncs are short, else never.
+  /// by `post`. Blocks for one sync at most while syncs are short and the turn was shorter, else never.
   void Commit();
 
   /// Staged, and not told yet.

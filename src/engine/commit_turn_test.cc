@@ -142,6 +142,40 @@ TEST_F(CommitTurnTest, WhileSyncsAreLongTheLoopIsCalledInstead) {
   EXPECT_EQ(told_.back().batch.base, turn.last_staged().base) << "the loop syncs again";
 }
 
+TEST_F(CommitTurnTest, TurnLongerThanASyncIsSyncedBesideTheLoop) {
+  CommitTurn turn(*access_, loop_.Poster(), {.own_sync_max = milliseconds(1), .hand_over_cost = microseconds(30)});
+  SetSync(microseconds(100));
+  ASSERT_TRUE(Stage(turn, Durability::kDisk));
+  turn.Commit();  // the first one tells how long it takes
+  ASSERT_EQ(told_.size(), 1U);
+
+  ASSERT_TRUE(Stage(turn, Durability::kDisk));
+  clock_->Advance(microseconds(90));
+  turn.Commit();
+  EXPECT_EQ(told_.size(), 2U) << "the loop has nothing better to do";
+
+  ASSERT_TRUE(Stage(turn, Durability::kDisk));
+  clock_->Advance(microseconds(110));
+  ASSERT_TRUE(Stage(turn, Durability::kDisk));
+  turn.Commit();
+  EXPECT_EQ(told_.size(), 2U) << "other requests wait, and the loop does not";
+  ASSERT_TRUE(engine_.steps().wal.CommitOnce());
+  EXPECT_EQ(loop_.RunPosted(), 1U);
+  EXPECT_EQ(ToldOffsets(), (Offsets{0, 1, 2, 3}));
+
+  SetSync(microseconds(10));
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(Stage(turn, Durability::kDisk));
+    turn.Commit();
+  }
+  ASSERT_LT(turn.sync_estimate(), microseconds(30));
+  ASSERT_TRUE(Stage(turn, Durability::kDisk));
+  clock_->Advance(microseconds(110));
+  const std::size_t told = told_.size();
+  turn.Commit();
+  EXPECT_EQ(told_.size(), told + 1) << "a sync as short as a hand-over stays in the loop";
+}
+
 TEST_F(CommitTurnTest, UploadIsAwaitedByCallWhateverTheSyncTakes) {
   CommitTurn turn(*access_, loop_.Poster(), {});
   ASSERT_TRUE(Stage(turn, Durability::kObject));

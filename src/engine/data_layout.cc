@@ -57,6 +57,7 @@ DataLayout DataLayout::Of(const EngineOptions& options) {
   layout.marker = layout.root / "engine";
   layout.lock = layout.root / "lock";
   layout.time = layout.root / "time";
+  layout.home = layout.root / "home";
   const std::filesystem::path& cache_dir = options.read.cache_dir;
   layout.cache = cache_dir.empty() ? layout.root / "cache" : folder.empty() ? cache_dir : cache_dir / folder;
   return layout;

@@ -7,6 +7,7 @@
 // A cache directory set apart is divided likewise.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 
@@ -15,10 +16,14 @@
 
 namespace millrace {
 
+/// Longer than any URL that is taken.
+inline constexpr std::size_t kHomeBytesMax = 8 << 10;
+
 struct DataLayout {
   std::filesystem::path root;  // of this name space
   std::filesystem::path wal, positions, meta, cache, marker, lock, time;
-  std::string key_prefix;  // "" or ends with a slash
+  std::filesystem::path home;  // where the object store is, for people; the log itself has it in metadata
+  std::string key_prefix;      // "" or ends with a slash
 
   static DataLayout Of(const EngineOptions& options);
   /// Paths of the machine become absolute, so that they go on naming what they name now when the process changes its

@@ -72,6 +72,39 @@ TEST_F(CursorReclaimTest, WhatEveryCursorHasPassedGoesWhileRunningAndIsNeverUplo
   EXPECT_EQ(LogStart(*engine, At("t")), Offset(600));
 }
 
+TEST_F(CursorReclaimTest, GroupsCountAsCursorsDo) {
+  const auto engine = OpenStepped();
+  ASSERT_TRUE(engine->CreateTopic("t", {.partitions = 2, .cleanup = Cleanup::kConsumed}));
+  AppendBulk(*engine, At("t", 0), 60);
+  AppendBulk(*engine, At("t", 1), 2);
+  const auto keep = [&] { ASSERT_TRUE(engine.housekeeper().KeepOnce()); };
+  keep();
+  EXPECT_EQ(LogStart(*engine, At("t", 0)), Offset(0));  // nobody reads it
+  ASSERT_TRUE(engine->SeekGroup("fast", At("t", 0), Offset(600)));
+  ASSERT_TRUE(engine->SeekGroup("slow", At("t", 0), Offset(400)));
+  keep();
+  EXPECT_EQ(LogStart(*engine, At("t", 0)), Offset(400));
+  EXPECT_EQ(LogStart(*engine, At("t", 1)), Offset(0));  // they read the topic, and have not read this partition
+  ASSERT_TRUE(engine->SeekGroup("fast", At("t", 1), Offset(20)));
+  keep();
+  EXPECT_EQ(LogStart(*engine, At("t", 1)), Offset(0));
+  ASSERT_TRUE(engine->SeekGroup("slow", At("t", 1), Offset(10)));
+  keep();
+  EXPECT_EQ(LogStart(*engine, At("t", 1)), Offset(10));
+  const auto cursor = OpenCursor(*engine, At("t", 0), "c", kStrict);
+  ASSERT_TRUE(engine->DeleteGroup("slow"));
+  keep();
+  EXPECT_EQ(LogStart(*engine, At("t", 0)), Offset(400));  // the cursor stands there
+  EXPECT_EQ(LogStart(*engine, At("t", 1)), Offset(20));
+  EXPECT_EQ(Take(*cursor, 200), 200U);
+  const std::uint64_t full = engine->Stats().wal_bytes;
+  keep();
+  EXPECT_EQ(LogStart(*engine, At("t", 0)), Offset(600));
+  EXPECT_LT(engine->Stats().wal_bytes, full);
+  ASSERT_TRUE(engine->Upload());
+  EXPECT_EQ(engine->Stats().object_puts, 0U);
+}
+
 TEST_F(CursorReclaimTest, PeeksAndUnpersistedReadsFreeNothing) {
   const auto engine = OpenStepped();
   ASSERT_TRUE(engine->CreateTopic("t", {.cleanup = Cleanup::kConsumed}));

@@ -160,7 +160,7 @@ TEST_F(EngineGapTest, AGapNeedsNoStoreAndIsCommittedOnceWhateverFails) {
   MakeHole(0, 3);
   objects_->SetPlan(ObjectFaultPlan{}.Set(ObjectFault::kErrorBefore, 1'000'000));
   const auto engine = Start();
-  engine.steps().uploader.schedule().SetPressure(true);
+  engine.steps().uploader.schedule().SetPressure(UploadPressure{});
   metadata_->SetPlan({.silent_once_fired = true});
   metadata_->FailCommit(1, MetadataFault::kAfter);
   EXPECT_FALSE(engine.steps().uploader.UploadOnce());
@@ -183,7 +183,7 @@ TEST_F(EngineGapTest, ALostAnswerToTheCommitOfAGapIsAskedForAgain) {
     MakeHole(0, 0);
     const auto engine = Start();
     ASSERT_TRUE(engine->DeleteRecords(At("idle"), Offset(40)));  // t alone is left
-    engine.steps().uploader.schedule().SetPressure(true);
+    engine.steps().uploader.schedule().SetPressure(UploadPressure{});
     metadata_->FailCommit(1, fault);
     const auto uploaded = engine.steps().uploader.UploadOnce();
     EXPECT_TRUE(uploaded) << Told(uploaded);
@@ -197,7 +197,7 @@ TEST_F(EngineGapTest, AnotherOwnersPartitionGetsNoGap) {
   MakeHole(0, 0);
   const auto engine = Start();
   ASSERT_TRUE(Catalog(*rows_).AcquireEpoch(Key()));
-  engine.steps().uploader.schedule().SetPressure(true);
+  engine.steps().uploader.schedule().SetPressure(UploadPressure{});
   (void)engine.steps().uploader.UploadOnce();
   EXPECT_TRUE(Rows().empty());
   const Record record = Value("no");

@@ -8,8 +8,31 @@
 #include "consumer/consumer_table.h"
 #include "engine/front_door.h"
 #include "meta/committed_offsets.h"
+#include "meta/find_row.h"
+#include "meta/group_members.h"
+#include "meta/group_name.h"
+#include "meta/segment_catalog.h"
+#include "tier/offset_ceiling.h"
 
 namespace millrace {
+namespace {
+
+/// Offsets in [begin, end) that were lost with a disk, or never given: nobody lags behind by them. Only a range as wide
+/// as such a gap is looked at.
+Result<std::int64_t> LostWithDisks(MetadataStore& metadata, const PartitionKey& partition, Offset begin, Offset end) {
+  constexpr std::size_t kPage = 1'000;
+  std::int64_t lost = 0;
+  while (end - begin >= kOffsetsAhead / 2) {
+    MR_ASSIGN_OR_RETURN(const auto segments, SegmentCatalog(metadata).Segments(partition, begin, kPage));
+    for (const SegmentRow& segment : segments)
+      if (segment.is_lost_disk()) lost += std::min(segment.end, end) - std::max(segment.base, begin);
+    if (segments.size() < kPage) break;
+    begin = segments.back().end;
+  }
+  return lost;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Consumer>> Engine::OpenConsumer(ConsumerOptions options) noexcept {
   return Inside(*state_, [&](State& state) -> Result<std::unique_ptr<Consumer>> {
@@ -60,12 +83,38 @@ Result<std::vector<GroupPosition>> Engine::DescribeGroup(std::string_view group)
         // In a topic the group reads, a partition without a commit counts from where the group would begin.
         if (!is_stored && bounds.end == bounds.log_start) continue;
         const Offset position = is_stored ? found->position : bounds.log_start;
-        const std::int64_t lag = bounds.end - std::max(position, bounds.log_start);
+        const Offset from = std::max(position, bounds.log_start);
+        MR_ASSIGN_OR_RETURN(const std::int64_t lost,
+                            LostWithDisks(*state.components_.metadata, partition->key(), from, bounds.end));
+        const std::int64_t lag = bounds.end - from - lost;
         positions.push_back({partition->name(), position, static_cast<std::uint64_t>(std::max<std::int64_t>(0, lag))});
       }
     }
     std::ranges::sort(positions, {}, &GroupPosition::partition);
     return positions;
+  });
+}
+
+Result<GroupMembership> Engine::DescribeGroupMembers(std::string_view group) noexcept {
+  return Inside(*state_, [&](State& state) -> Result<GroupMembership> {
+    MR_TRY(CheckGroupName(group));
+    MetadataStore& metadata = *state.components_.metadata;
+    GroupMembership told{.state = "Empty", .protocol_type = {}, .protocol = {}, .members = {}};
+    MR_ASSIGN_OR_RETURN(auto row, FindRow(metadata, GroupKey{std::string(group)}));
+    if (!row) return told;
+    told.protocol_type = std::move(row->protocol_type);
+    told.protocol = std::move(row->protocol);
+    MR_ASSIGN_OR_RETURN(auto members, MembersOf(metadata, group));
+    std::ranges::sort(members, {}, &GroupMemberRow::place);
+    for (GroupMemberRow& member : members) {
+      told.members.push_back({.member = std::move(member.key.member),
+                              .instance = std::move(member.instance),
+                              .client_id = std::move(member.client_id),
+                              .client_host = std::move(member.client_host),
+                              .assignment = std::move(member.assignment)});
+    }
+    if (!told.members.empty()) told.state = "Stable";
+    return told;
   });
 }
 

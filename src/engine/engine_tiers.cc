@@ -39,7 +39,9 @@ Result<std::vector<SegmentDescription>> Engine::DescribeSegments(const TopicPart
                           SegmentCatalog(*state.components_.metadata).Segments(found->key(), from, kSegmentsPage));
       for (const SegmentRow& row : rows) {
         if (row.is_gap()) {
-          descriptions.push_back({.partition = partition, .base = row.base, .end = row.end, .object = {}});
+          const LossReason reason = row.is_lost_disk() ? LossReason::kLostDisk : LossReason::kDamage;
+          descriptions.push_back(
+              {.partition = partition, .base = row.base, .end = row.end, .object = {}, .gap_reason = reason});
           continue;
         }
         MR_ASSIGN_OR_RETURN(const auto object, SegmentCatalog(*state.components_.metadata).FindObject(row.object));
@@ -149,6 +151,13 @@ EngineStats Engine::Stats() const noexcept {
     stats.cache_failure = cache.failure;
   }
   stats.read_only = state.options_.read_only;
+  stats.object_store = state.components_.home;
+  if (state.follower_) stats.follow = state.follower_->Stats();
+  if (state.claim_.is_fenced()) stats.fenced = state.claim_.fenced();
+  RefusedDeletions undeletable = state.collector_.undeletable();
+  stats.undeletable = undeletable.objects;
+  stats.undeletable_since_ms = undeletable.since_ms;
+  stats.undeletable_why = std::move(undeletable.why);
   stats.positions_corrected = state.cursors_.corrected() + state.positions_.corrected();
   stats.read_memory_bytes = state.read_memory_.bytes();
   stats.prefetch_used_bytes = state.read_counters_.prefetch_used_bytes;
@@ -159,6 +168,11 @@ EngineStats Engine::Stats() const noexcept {
       stats.appended_bytes += partition->appended_bytes();
     }
   }
+  const ProducerStateTable::Counts producers = state.producers_.counts();
+  stats.producers = producers.states;
+  stats.producers_evicted = producers.evicted;
+  stats.producers_expired = producers.expired;
+  stats.appends_repeated = producers.repeated;
   for (Topic* topic : state.registry_.Topics())
     for (Partition* partition : topic->partitions()) {
       stats.upload_pending_bytes += partition->log().pending().bytes;
@@ -171,6 +185,7 @@ EngineStats Engine::Stats() const noexcept {
   stats.clock_doubted = state.time_.doubted();
   const WalStats wal = state.wal_.Stats();
   stats.wal_syncs = wal.syncs;
+  stats.wal_read_bytes = wal.read_bytes;
   stats.wal_bytes = state.wal_.space().used;
   stats.io_path = wal.io_path;
   const ObjectRequestCounts requests = state.metered_->Counts();

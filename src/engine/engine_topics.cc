@@ -211,7 +211,10 @@ void Engine::State::EndDropped() {
   }
   for (Topic* topic : dropped) {
     const Error gone(ErrorCode::kNotFound, fmt::format("topic {} was deleted", topic->name()));
-    for (Partition* partition : topic->partitions()) partition->End(gone);
+    for (Partition* partition : topic->partitions()) {
+      partition->End(gone);
+      producers_.Forget(Partition::StreamOf(partition->key()));
+    }
     cursors_.ForgetTopic(topic->id(), gone);
   }
 }

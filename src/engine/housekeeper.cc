@@ -110,6 +110,8 @@ void Housekeeper::UploadLoop(const std::stop_token& stop) {
       steps_.uploader.schedule().AwaitWork(stop);
     } else if (uploaded) {
       if (hurried_.load(std::memory_order_relaxed)) OnPressure();
+      // A topic that is kept by its size grows with each upload, however long it is until the next look.
+      if (steps_.uploader.bytes() - bytes_at_look_.load(std::memory_order_relaxed) >= steps_.look_after_bytes) Poke();
     }
   }
 }
@@ -121,7 +123,7 @@ void Housekeeper::OnPressure() {
 }
 
 void Housekeeper::OnDurable() {
-  if (!hurried_.load(std::memory_order_relaxed) && steps_.recycler.WantsUpload()) OnPressure();
+  if (!hurried_.load(std::memory_order_relaxed) && steps_.recycler.WantsEither()) OnPressure();
 }
 
 void Housekeeper::Poke() {
@@ -133,9 +135,10 @@ void Housekeeper::Poke() {
 void Housekeeper::RelievePressure() {
   if (steps_.recycler.WantsUpload()) (void)steps_.retention.ForgetConsumedOnce(steps_.partitions);
   if (steps_.recycler.WantsSpace()) (void)steps_.recycler.RecycleOnce(steps_.partitions, DiskWal::Seal::kKeepActive);
-  const bool hurry = steps_.recycler.WantsUpload();
-  hurried_.store(hurry, std::memory_order_relaxed);
-  steps_.uploader.schedule().SetPressure(hurry);
+  steps_.recycler.Look(steps_.partitions);
+  const auto pressure = steps_.recycler.Pressure();
+  hurried_.store(pressure.has_value(), std::memory_order_relaxed);
+  steps_.uploader.schedule().SetPressure(pressure);
 }
 
 Result<void> Housekeeper::KeepOnce() {
@@ -182,10 +185,12 @@ void Housekeeper::Note(const Result<void>& kept) {
 
 /// One look of the keeper at everything.
 bool Housekeeper::Look() {
+  bytes_at_look_.store(steps_.uploader.bytes(), std::memory_order_relaxed);
   Result<void> looked = steps_.reconcile_topics();
   const bool sure = looked.has_value();
   if (const auto kept = KeepOnce(); !kept && looked) looked = kept;
   const auto now = steps_.clock.Monotonic();
+  if (const auto put = steps_.snapshots.PutIfDue(steps_.uploader.objects()); !put && looked) looked = put.error();
   bool list = false;
   {
     MutexLock lock(mutex_);

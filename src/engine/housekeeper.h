@@ -26,6 +26,7 @@
 #include "millrace/clock.h"
 #include "millrace/statistics.h"
 #include "prefetch/prefetcher.h"
+#include "tier/log_snapshots.h"
 #include "tier/object_collector.h"
 #include "tier/retention_policy.h"
 #include "tier/segment_uploader.h"
@@ -42,6 +43,7 @@ struct HousekeeperSteps {
   SegmentUploader& uploader;
   AsyncAppends& async;
   RetentionPolicy& retention;
+  LogSnapshots& snapshots;
   ObjectCollector& collector;
   WalRecycler& recycler;
   TieredPartitions& partitions;
@@ -50,6 +52,7 @@ struct HousekeeperSteps {
   const CallGate& calls;  // its threads count as inside: nothing called on them can close the engine
   TrustedTime& time;
   Events& events;
+  std::uint64_t look_after_bytes;                  // uploaded since the keeper's last look: what has a size is full
   std::function<Result<void>()> keep_time;         // on the disk, for the next process
   std::function<Result<void>()> reconcile_topics;  // after a change of topics whose outcome is unknown
 };
@@ -114,6 +117,7 @@ class Housekeeper {
   bool stopping_ MR_GUARDED_BY(mutex_) = false;
   std::atomic<bool> more_{false};     // objects to collect or to list, at once
   std::atomic<bool> hurried_{false};  // uploads are, until the WAL has room again
+  std::atomic<std::uint64_t> bytes_at_look_{0};
   std::vector<std::jthread> background_, foreground_;
 };
 

@@ -3,56 +3,49 @@
 // over it.
 #pragma once
 
-#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 
-#include "base/shared_call.h"
 #include "env/random.h"
-#include "millrace/clock.h"
 #include "millrace/file_system.h"
 #include "millrace/metadata_store.h"
 #include "millrace/object_store.h"
 #include "millrace/result.h"
 #include "store/forwarding_object_store.h"
+#include "tier/store_claim.h"
 
 namespace millrace {
 
 struct DataLayout;
 
-/// Data directory and metadata agree when this returns; the identity. Errors: kCorruption (names both and the remedy),
-/// kUnsupported (newer version).
+/// Data directory and metadata agree when this returns; the identity. `home`: where a new log's objects will be,
+/// remembered in the same transaction; "": not known by a URL. Errors: kInvalidArgument (they belong to two logs),
+/// kCorruption (one of them is lost), both naming the remedy; kUnsupported (newer version).
 Result<std::string> EstablishIdentity(FileSystem& file_system, const DataLayout& layout, MetadataStore& metadata,
-                                      Random& random);
+                                      Random& random, std::string_view home);
 
-/// An object store that is asked who it is before the first other request goes through: at first contact, so that an
-/// engine opens while its store cannot be reached. A request that comes while it is being asked waits for that answer,
-/// within its own limits (RequestScope). Safe from any thread.
-class IdentityCheckedObjectStore final : public ForwardingObjectStore {
+/// An object store that is asked who it is before the first request that reads goes through, and claimed before the
+/// first that writes: at first contact, so that an engine opens while its store cannot be reached. A request that comes
+/// meanwhile waits for that answer, within its own limits (RequestScope). Safe from any thread.
+class ClaimedObjectStore final : public ForwardingObjectStore {
  public:
-  /// `metadata` says whether the store must hold data; it and `clock` outlive the store.
-  IdentityCheckedObjectStore(std::shared_ptr<ObjectStore> inner, MetadataStore& metadata, std::string identity,
-                             const std::string& key_prefix, const Clock& clock)
-      : ForwardingObjectStore(std::move(inner)),
-        metadata_(metadata),
-        identity_(std::move(identity)),
-        key_(key_prefix + "identity"),
-        asking_(clock) {}
+  /// `claim` outlives the store, and speaks to `inner` itself.
+  ClaimedObjectStore(std::shared_ptr<ObjectStore> inner, StoreClaim& claim)
+      : ForwardingObjectStore(std::move(inner)), claim_(claim) {}
 
-  /// kInvalidArgument: the store is another log's, or was lost. Otherwise the error of asking; the next request asks
-  /// again.
-  Result<void> Check();
+  Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override;
+  Result<void> Delete(std::string_view key) override;
+  Result<void> DeleteMany(std::span<const std::string> keys) override;
 
  private:
   Result<void> Around(const Subject& subject, const std::function<Result<void>()>& request) override;
-  Result<void> Ask();
 
-  MetadataStore& metadata_;
-  const std::string identity_, key_;
-  std::atomic<bool> known_{false};
-  SharedCall<void> asking_;
+  StoreClaim& claim_;
 };
 
 }  // namespace millrace

@@ -9,22 +9,24 @@
 #include <stop_token>
 #include <thread>
 
+#include "env/seeded_random.h"
 #include "env/system_clock.h"
 #include "meta/memory_metadata_store.h"
 #include "millrace/request_scope.h"
 #include "store/memory_object_store.h"
+#include "tier/claim_text.h"
 
 namespace millrace {
 namespace {
 
-/// Holds the first question after the identity back until it is let go.
+/// Holds the first question after the log back until it is let go.
 class HeldStore final : public ObjectStore {
  public:
   Result<void> Put(std::string_view key, std::span<const SharedBytes> pieces, PutMode mode) override {
     return memory_.Put(key, pieces, mode);
   }
   Result<SharedBytes> Get(std::string_view key, ByteRange range) override {
-    if (key.ends_with("identity") && ++asked == 1) {
+    if (key.ends_with("/log") && ++asked == 1) {
       begun.count_down();
       go_on.wait();
       if (down) return Error(ErrorCode::kUnavailable, "down");
@@ -48,6 +50,11 @@ class HeldStore final : public ObjectStore {
 
 class FirstContactTest : public testing::Test {
  protected:
+  FirstContactTest() {
+    const std::string text = Encode(LogText{.identity = "id", .made_ms = 0, .host = "h"});
+    const SharedBytes bytes = SharedBytes::Copy(AsBytes(text));
+    EXPECT_TRUE(held_->Put("p/log", {&bytes, 1}, PutMode::kIfAbsent));
+  }
   ErrorCode Ask() {
     const auto got = store_.Get("k", {0, 1});
     return got ? ErrorCode::kInternal : got.error().code();  // there is no object
@@ -56,7 +63,9 @@ class FirstContactTest : public testing::Test {
   SystemClock clock_;
   MemoryMetadataStore metadata_;
   std::shared_ptr<HeldStore> held_ = std::make_shared<HeldStore>();
-  IdentityCheckedObjectStore store_{held_, metadata_, "id", "p/", clock_};
+  SeededRandom random_{1};
+  StoreClaim claim_{{}, {"p/", "id"}, *held_, metadata_, clock_, random_};
+  ClaimedObjectStore store_{held_, claim_};
 };
 
 TEST_F(FirstContactTest, WhoComesMeanwhileWaitsWithinItsOwnLimits) {

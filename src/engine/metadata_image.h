@@ -18,6 +18,7 @@
 
 namespace millrace {
 
+class GroupAccess;
 class Partition;
 class PartitionAccess;
 
@@ -41,6 +42,7 @@ class PartitionHandle {
   friend bool operator==(const PartitionHandle&, const PartitionHandle&) = default;
 
  private:
+  friend class GroupAccess;
   friend class PartitionAccess;
   friend class MetadataImageCell;
   explicit PartitionHandle(Partition* partition) : partition_(partition) {}

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/try.h"
+#include "engine/components.h"
 
 namespace millrace {
 namespace {
@@ -57,7 +58,8 @@ Result<void> CheckUploadConfig(const UploadConfig& upload) {
 }  // namespace
 
 Result<void> CheckEngineOptions(const EngineOptions& options) {
-  if (options.data_dir.empty()) return Error(ErrorCode::kInvalidArgument, "data_dir is empty, but must be a path");
+  if (options.data_dir.empty() && !Components::MayFollow(options))
+    return Error(ErrorCode::kInvalidArgument, "data_dir is empty, but must be a path");
   if (options.name_space.size() > kNameSpaceBytesMax)
     return OutOfBounds("name_space", fmt::format("{} bytes", options.name_space.size()),
                        fmt::format("0 to {} bytes", kNameSpaceBytesMax));

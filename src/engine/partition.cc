@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/try.h"
 #include "cursor/cursor_table.h"
+#include "tier/offset_ceiling.h"
 
 namespace millrace {
 
@@ -14,7 +15,10 @@ Partition::Partition(const TopicSettings& settings, TopicPartition name, const P
             .name = std::move(name),
             .stream = StreamOf(row.key),
             .sync = context.sync,
-            .index_budget = &context.index_budget},
+            .index_budget = &context.index_budget,
+            .producers = &context.producers,
+            .ceiling = context.ceiling_met == nullptr ? PartitionLog::Options().ceiling : PromisedCeiling(row),
+            .ceiling_met = context.ceiling_met},
            row, context.wal, context.tail_cache, context.clock),
       segments_(context.metadata, row.key, context.clock),
       reader_(log_, segments_, context.read),
@@ -34,12 +38,28 @@ WalStream Partition::StreamOf(const PartitionKey& key) {
                    static_cast<std::uint32_t>(key.partition.value()));
 }
 
+PartitionKey Partition::KeyOf(WalStream stream) {
+  return {TopicId(static_cast<std::int64_t>(stream.value() >> 32)),
+          PartitionId(static_cast<std::int32_t>(stream.value() & 0xffff'ffffU))};
+}
+
 Result<void> Partition::Start() {
   auto finished = log_.FinishRecovery();  // a broken partition answers every call with this; the others open
   MR_CHECK(finished.has_value() != log_.broken().has_value(), key().topic.value(), key().partition.value());
   if (!finished) broken_.emplace(finished.error());
   context_.uploads.Add(upload_);
   return finished;
+}
+
+void Partition::StartEpochs(const PartitionRow& row, std::span<const EpochRow> epochs) {
+  log_.SetEpochs(EpochHistory(row.epoch, epochs, row.log_start));
+  MutexLock lock(mutex_);
+  row_ = row;
+}
+
+PartitionRow Partition::row() const {
+  MutexLock lock(mutex_);
+  return row_;
 }
 
 void Partition::End(const Error& error) {
@@ -65,9 +85,10 @@ void Partition::Resume() {
   if (!ended_owner_) ended_.store(nullptr, std::memory_order_release);
 }
 
-Result<bool> Partition::ForgetConsumed(const std::function<Result<bool>(Offset until)>& forget) {
+Result<bool> Partition::ForgetConsumed(std::optional<Offset> groups_passed,
+                                       const std::function<Result<bool>(Offset until)>& forget) {
   if (options().cleanup != Cleanup::kConsumed) return false;
-  return context_.cursors.Reclaim(key(), forget);
+  return context_.cursors.Reclaim(key(), groups_passed, forget);
 }
 
 void Partition::OnSegment(const SegmentRow& segment) {
@@ -93,6 +114,21 @@ void Partition::OnRow(const PartitionRow& row) {
             row.tiered_end.value(), row.log_start.value());
   segments_.DropBelow(row.log_start);
   context_.uploads.OnTieredEnd(upload_, row.tiered_end);
+}
+
+void Partition::FollowStart(const PartitionRow& row) {
+  const PartitionOffsets now = log_.offsets();
+  if (row.log_start <= now.log_start || row.tiered_end < now.log_end) return;
+  log_.FollowTo(row.log_start);
+  log_.AdvanceLogStart(row.log_start);
+  segments_.DropBelow(row.log_start);
+}
+
+void Partition::FollowEnd(const PartitionRow& row, const std::optional<std::span<const SegmentRow>>& added) {
+  if (!added) segments_.Forget();
+  for (const SegmentRow& segment : added.value_or(std::span<const SegmentRow>())) OnSegment(segment);
+  log_.FollowTo(row.tiered_end);
+  OnRow(row);
 }
 
 OffsetBounds Partition::bounds() const {

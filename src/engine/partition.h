@@ -4,9 +4,12 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "base/mutex.h"
 #include "engine/append_ladder.h"
@@ -24,6 +27,7 @@
 namespace millrace {
 
 class CursorTable;
+class ProducerStateTable;
 class TailCache;
 class WalIndexBudget;
 
@@ -33,11 +37,15 @@ struct PartitionContext {
   Wal& wal;
   TailCache& tail_cache;
   WalIndexBudget& index_budget;
+  ProducerStateTable& producers;
   Clock& clock;
   MetadataStore& metadata;
   ReadContext& read;
   UploadSchedule& uploads;
   CursorTable& cursors;
+  /// Set when an append comes to the ceiling of its partition; none: there are no ceilings, since nobody else can go on
+  /// with the log.
+  std::atomic<bool>* ceiling_met = nullptr;
 };
 
 /// Appends of AppendAsync that are staged and not told about yet, in offset order.
@@ -49,7 +57,7 @@ struct AsyncQueue {
     std::move_only_function<void(Result<AppendReceipt>)> done;
   };
   Mutex mutex;
-  std::deque<Item> items MR_GUARDED_BY(mutex);
+  std::list<Item> items MR_GUARDED_BY(mutex);      // empty it has no memory, as most have
   bool disk_armed MR_GUARDED_BY(mutex) = false;    // the WAL will call
   bool object_armed MR_GUARDED_BY(mutex) = false;  // the upload schedule will call
   /// Each concerns those that were queued when it came, and none that come later while these are being told.
@@ -63,11 +71,16 @@ class Partition final : public TieredPartition, public PartitionSource {
 
   /// Which WAL frames are this partition's.
   static WalStream StreamOf(const PartitionKey& key);
+  static PartitionKey KeyOf(WalStream stream);  // of any number: whether there is such a partition is another question
 
   ~Partition() override;
 
   // The rest of recovery, and being seen by the uploader.
   Result<void> Start();
+  /// Between Start and the first append.
+  void StartEpochs(const PartitionRow& row, std::span<const EpochRow> epochs);
+  /// The newest row that came by.
+  [[nodiscard]] PartitionRow row() const;
   /// Waits and later calls answer `error`; the partition itself stays until the engine is destroyed.
   void End(const Error& error);
   /// Calls answer `error` until Resume; nothing is lost by it. Waits that go on are not ended.
@@ -91,7 +104,13 @@ class Partition final : public TieredPartition, public PartitionSource {
 
   [[nodiscard]] TopicOptions options() const override { return settings_.options(); }
   [[nodiscard]] SegmentTotals totals() const override;
-  Result<bool> ForgetConsumed(const std::function<Result<bool>(Offset until)>& forget) override;
+  Result<bool> ForgetConsumed(std::optional<Offset> groups_passed,
+                              const std::function<Result<bool>(Offset until)>& forget) override;
+  /// Of a log that somebody else writes: it begins where `row` says, or did already.
+  void FollowStart(const PartitionRow& row);
+  /// And it ends there. Its rows are in metadata by now; `added` are those behind the earlier ones, none: others were
+  /// replaced.
+  void FollowEnd(const PartitionRow& row, const std::optional<std::span<const SegmentRow>>& added);
   void OnSegment(const SegmentRow& segment) override;
   void OnRow(const PartitionRow& row) override;
 

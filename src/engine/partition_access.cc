@@ -78,11 +78,12 @@ Result<StagedBatch> PartitionAccess::TryAppend(PartitionHandle partition, Buffer
     if (!alive) return alive.error().WithRetryable(false);  // no room would help
     const std::uint64_t bytes = batch.size();
     MR_ASSIGN_OR_RETURN(const AppendedBatch appended, (*alive)->log().TryAppend(batch, effects));
-    (*alive)->OnAppended(bytes);
+    if (!appended.repeated) (*alive)->OnAppended(bytes);
     return StagedBatch{.base = appended.base,
                        .end = appended.end,
                        .timestamp_ms = appended.timestamp_max_ms,
-                       .wal_end = appended.wal_end};
+                       .wal_end = appended.wal_end,
+                       .repeated = appended.repeated};
   });
 }
 
@@ -158,6 +159,15 @@ Result<std::optional<TimedOffset>> PartitionAccess::LookupMaxTimestamp(Partition
   });
 }
 
+std::optional<std::int64_t> PartitionAccess::TryNewProducerId() {
+  const CallGate::Pass pass(&calls());
+  return pass ? state_.producer_ids_.TryTake() : std::nullopt;
+}
+
+Result<std::int64_t> PartitionAccess::NewProducerId() {
+  return Changing(state_, [](Engine::State& state) { return state.producer_ids_.Take(); });
+}
+
 Result<LeaderEpoch> PartitionAccess::Epoch(PartitionHandle partition) {
   return Inside(state_, [&](Engine::State&) -> Result<LeaderEpoch> {
     MR_ASSIGN_OR_RETURN(Partition * found, Alive(partition));
@@ -165,14 +175,17 @@ Result<LeaderEpoch> PartitionAccess::Epoch(PartitionHandle partition) {
   });
 }
 
-/// There is one epoch yet.
-Result<LeaderEpoch> PartitionAccess::EpochAt(PartitionHandle partition, Offset /*offset*/) { return Epoch(partition); }
+Result<LeaderEpoch> PartitionAccess::EpochAt(PartitionHandle partition, Offset offset) {
+  return Inside(state_, [&](Engine::State&) -> Result<LeaderEpoch> {
+    MR_ASSIGN_OR_RETURN(Partition * found, Alive(partition));
+    return found->log().EpochAt(offset);
+  });
+}
 
 Result<std::optional<EpochEnd>> PartitionAccess::EndOfEpoch(PartitionHandle partition, LeaderEpoch epoch) {
   return Inside(state_, [&](Engine::State&) -> Result<std::optional<EpochEnd>> {
     MR_ASSIGN_OR_RETURN(Partition * found, Alive(partition));
-    if (epoch != found->log().epoch()) return std::nullopt;
-    return EpochEnd{.epoch = epoch, .end = found->log().offsets().log_end};
+    return found->log().EndOfEpoch(epoch);
   });
 }
 

@@ -19,6 +19,7 @@
 #include "engine/append_ladder.h"
 #include "engine/metadata_image.h"
 #include "engine/metadata_image_cell.h"
+#include "log/epoch_history.h"
 #include "log/partition_log.h"
 #include "log/tail_batches.h"
 #include "millrace/bytes.h"
@@ -42,6 +43,7 @@ struct StagedBatch {
   Offset base, end;
   std::int64_t timestamp_ms = 0;  // its maximum timestamp, as stamped
   WalPosition wal_end;            // synced once the WAL's durable_end is there
+  bool repeated = false;          // its producer had sent it before: all this is of the first time
 };
 
 /// What is in memory at an offset: batches, nothing yet, or elsewhere.
@@ -51,12 +53,6 @@ using TailRead = TailBatches;
 struct PartitionMarks {
   PartitionOffsets offsets;  // log_start (ListOffsets -2), hot_start (-4), tiered_end (-6, and -5: less one)
   Offset visible_end;        // the high watermark (-1)
-};
-
-/// What OffsetForLeaderEpoch answers: the largest epoch at or below the one asked for, and where it ended.
-struct EpochEnd {
-  LeaderEpoch epoch;
-  Offset end;
 };
 
 /// The one door for a server in this process. The engine outlives it; several may stand open. Safe from any thread.
@@ -89,7 +85,8 @@ class PartitionAccess {
   /// Stamps base offset and epoch into `batch` (checked by CheckBatch) and stages it: kOs. Takes `batch`, or leaves it
   /// for another try. Errors: NeedsRoom(error): nothing happened, call OnRoom and repeat; else as the log's own:
   /// kNotFound, kClosed, kPermissionDenied, kCorruption, kInvalidArgument (larger than any WAL frame), kUnavailable
-  /// (the log is poisoned). Prefer CommitTurn, which tells about the sync.
+  /// (the log is poisoned), kProducerFenced and kOutOfSequence of a batch with a producer's id. Prefer CommitTurn,
+  /// which tells about the sync.
   Result<StagedBatch> TryAppend(PartitionHandle partition, Buffer& batch);
   /// The same; the caller passes `effects` to Run, soon and under no lock: readers wait for it.
   Result<StagedBatch> TryAppend(PartitionHandle partition, Buffer& batch, PartitionLog::Effects& effects);
@@ -128,12 +125,19 @@ class PartitionAccess {
   /// and cost: as LookupTime.
   Result<std::optional<TimedOffset>> LookupMaxTimestamp(PartitionHandle partition);
 
-  // Leader epochs. There is one epoch a partition yet, the one in metadata, and it does not rise: what is stamped into
-  // batches, and what image(), EpochAt and EndOfEpoch say alike. They stand here for the day when it does.
+  // Producers.
+  /// An id that was given to nobody; none: NewProducerId has to be called, which blocks. Never waits.
+  std::optional<std::int64_t> TryNewProducerId();
+  /// The same; blocks for metadata. Errors: those of metadata, kClosed, kPermissionDenied.
+  Result<std::int64_t> NewProducerId();
+
+  // Leader epochs. The present one stays as long as the engine is open (docs/adr/0038-leader-epochs.md): it is what is
+  // stamped into batches, and what image() says. Cost of each: the partition's lock.
   Result<LeaderEpoch> Epoch(PartitionHandle partition);
   /// The epoch under which the record at `offset`, or the next one to come there, was appended.
   Result<LeaderEpoch> EpochAt(PartitionHandle partition, Offset offset);
-  /// None: `epoch` is below the first one known, or above the present one.
+  /// What OffsetForLeaderEpoch answers: the largest epoch at or below `epoch`, and where it ended; log_end for the
+  /// present one. None: `epoch` is above the present one, or below 0.
   Result<std::optional<EpochEnd>> EndOfEpoch(PartitionHandle partition, LeaderEpoch epoch);
 
   [[nodiscard]] Clock& clock() const;

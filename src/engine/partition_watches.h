@@ -2,8 +2,8 @@
 // when its reader has come to the end, and wakes its owner when there is more. A poll over 10,000 partitions touches
 // those that woke it.
 //
-//   Add ─► Arm(beyond) ─► (visible end passes `beyond`, or the partition ends) ─► wake ─► Take ─► read ─► Arm(next) ─►
-//   …
+//   Add ─► Arm(beyond) ─► (visible end passes `beyond`, log_start moves, or the partition ends) ─► wake ─► Take ─►
+//   read ─► Arm(next) ─► …
 #pragma once
 
 #include <cstddef>
@@ -41,10 +41,10 @@ class PartitionWatches {
   Id Add(PartitionHandle partition);
   /// Take does not name it any more.
   void Remove(Id id);
-  /// Wakes once when the visible end is past `beyond`, or the partition ends. Armed anew: the later call counts; what
-  /// Take would have named of it is forgotten. Asks for the sync that readers need to see what is appended. Errors:
-  /// kClosed, kNotFound (deleted), kCorruption (broken), and why the last sync failed: then nothing is armed, and a
-  /// caller waits by time alone. Cost: the partition's lock.
+  /// Wakes once when the visible end is past `beyond`, log_start moves, or the partition ends. Armed anew: the later
+  /// call counts; what Take would have named of it is forgotten. Asks for the sync that readers need to see what is
+  /// appended. Errors: kClosed, kNotFound (deleted), kCorruption (broken), and why the last sync failed: then nothing
+  /// is armed, and a caller waits by time alone. Cost: the partition's lock.
   Result<Armed> Arm(Id id, Offset beyond);
   /// Not woken for it any more; Take does not name it.
   void Disarm(Id id);

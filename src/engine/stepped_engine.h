@@ -33,6 +33,8 @@ class SteppedEngine {
   [[nodiscard]] HousekeeperSteps steps() const { return state_->steps(); }
   [[nodiscard]] Housekeeper& housekeeper() const { return state_->housekeeper(); }
   [[nodiscard]] Prefetcher& prefetcher() const { return state_->prefetcher(); }
+  /// Precondition: it follows a log.
+  [[nodiscard]] LogFollower& follower() const { return *state_->follower(); }
 
  private:
   explicit SteppedEngine(std::unique_ptr<Engine::State> state)

@@ -97,6 +97,11 @@ Result<std::unique_ptr<FileLock>> ForwardingFileSystem::LockShared(const std::fi
   return below_.LockShared(path);
 }
 
+Result<std::string> ForwardingFileSystem::FileMark(const std::filesystem::path& path) {
+  MR_TRY(Before());
+  return below_.FileMark(path);
+}
+
 Result<std::uint64_t> ForwardingFileSystem::FreeSpace(const std::filesystem::path& path) {
   MR_TRY(Before());
   return below_.FreeSpace(path);

@@ -25,6 +25,7 @@ class ForwardingFileSystem : public FileSystem {
   Result<std::vector<DirectoryEntry>> List(const std::filesystem::path& path) override;
   Result<std::unique_ptr<FileLock>> Lock(const std::filesystem::path& path, std::string_view holder) override;
   Result<std::unique_ptr<FileLock>> LockShared(const std::filesystem::path& path) override;
+  Result<std::string> FileMark(const std::filesystem::path& path) override;
   Result<std::uint64_t> FreeSpace(const std::filesystem::path& path) override;
   [[nodiscard]] std::string_view io_back_end() const override { return below_.io_back_end(); }
 

@@ -299,6 +299,8 @@ Result<std::unique_ptr<FileLock>> OverlayFileSystem::LockShared(const std::files
   return std::make_unique<OverlaySharedLock>(names_, normal, std::move(shared));
 }
 
+Result<std::string> OverlayFileSystem::FileMark(const std::filesystem::path& path) { return below_->FileMark(path); }
+
 Result<std::uint64_t> OverlayFileSystem::FreeSpace(const std::filesystem::path& path) {
   return below_->FreeSpace(path);
 }

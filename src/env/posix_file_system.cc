@@ -229,6 +229,15 @@ Result<std::unique_ptr<FileLock>> PosixFileSystem::LockShared(const std::filesys
   return std::make_unique<PosixSharedLock>(file.Release());
 }
 
+Result<std::string> PosixFileSystem::FileMark(const std::filesystem::path& path) {
+  struct statx status = {};
+  if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &status) != 0)
+    return PosixError(errno, "stat", path);
+  // A number alone is given again to other files.
+  if ((status.stx_mask & STATX_INO) == 0 || (status.stx_mask & STATX_BTIME) == 0) return std::string();
+  return fmt::format("{} {}.{:09}", status.stx_ino, status.stx_btime.tv_sec, status.stx_btime.tv_nsec);
+}
+
 Result<std::uint64_t> PosixFileSystem::FreeSpace(const std::filesystem::path& path) {
   struct statvfs status = {};
   if (::statvfs(path.c_str(), &status) != 0) return PosixError(errno, "stat", path);

@@ -35,6 +35,7 @@ struct SegmentMap::State {
   CondVar load_ended;
   bool loaded MR_GUARDED_BY(mutex) = false, loading MR_GUARDED_BY(mutex) = false;
   bool came_meanwhile MR_GUARDED_BY(mutex) = false;  // a commit that the page being fetched may not have
+  bool forgotten MR_GUARDED_BY(mutex) = false;       // while it is being loaded
   std::uint64_t loads MR_GUARDED_BY(mutex) = 0;
   Offset dropped_below MR_GUARDED_BY(mutex);
   SegmentTable table MR_GUARDED_BY(mutex);
@@ -59,7 +60,7 @@ Result<void> SegmentMap::State::Load(bool again) {
     while (loading) MR_TRY(wait.For("the list of segments, which another thread loads", mutex));
     if (loaded && (!again || loads != loads_before)) return {};  // another thread did it meanwhile
     loading = true;
-    came_meanwhile = false;
+    came_meanwhile = forgotten = false;
     from = table.empty() ? dropped_below : table.end();
   }
   for (bool afresh = false;;) {
@@ -68,6 +69,10 @@ Result<void> SegmentMap::State::Load(bool again) {
     Result<void> result;
     if (!page) {
       result = page.error();
+    } else if (std::exchange(forgotten, false)) {
+      table.Clear();
+      from = dropped_below;
+      continue;
     } else if (!Take(*page)) {
       // log_start may have passed the end of what we hold; then a fresh list begins behind it.
       if (!std::exchange(afresh, true)) {
@@ -139,6 +144,13 @@ void SegmentMap::Add(const SegmentRow& segment) {
     return;
   }
   table.Append(segment);
+}
+
+void SegmentMap::Forget() {
+  MutexLock lock(state_->mutex);
+  state_->table.Clear();
+  state_->loaded = false;
+  state_->forgotten = true;
 }
 
 void SegmentMap::DropBelow(Offset log_start) {

@@ -31,6 +31,8 @@ class SegmentMap {
   Result<std::string> ObjectKey(const ObjectId& object);
   /// After our own commit. Before the map is loaded metadata has it; while it is being loaded, metadata is asked again.
   void Add(const SegmentRow& segment);
+  /// Rows that it may hold were replaced in metadata: the next lookup loads them anew.
+  void Forget();
   /// After log_start moved: segments wholly below are dropped.
   void DropBelow(Offset log_start);
   [[nodiscard]] std::size_t count() const;

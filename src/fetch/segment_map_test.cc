@@ -190,6 +190,28 @@ TEST(SegmentMapTest, ACommitDuringTheFirstLoadIsFoundByTimeAndOffset) {
   EXPECT_EQ(map.FindByTime(rows[4].timestamp_max_ms).value(), rows[4]);
 }
 
+TEST(SegmentMapTest, RowsThatWereReplacedAreLoadedAnewAlsoWhileTheyAreBeingLoaded) {
+  CountingStore store;
+  const std::vector<SegmentRow> before = Rows(3, 12'000), after = {Row(0, 7, 1), Row(7, before.back().end.value(), 2)};
+  store.rows = before;
+  SimClock clock;
+  SegmentMap map(store, kKey, clock);
+  EXPECT_EQ(map.Find(before[9'000].base).value(), before[9'000]);
+  store.rows = after;
+  map.Forget();
+  EXPECT_EQ(map.Find(Offset(0)).value(), after[0]);
+  EXPECT_EQ(map.Find(before[9'000].base).value(), after[1]);
+  map.Forget();
+  store.rows = before;
+  store.after_query = [&] {  // between two pages
+    store.rows = after;
+    map.Forget();
+  };
+  EXPECT_EQ(map.Find(Offset(0)).value(), after[0]);
+  EXPECT_EQ(map.Find(Offset(7)).value(), after[1]);
+  EXPECT_EQ(map.count(), 2U);
+}
+
 TEST(SegmentTableTest, AGapIsFoundByOffsetAndNeverByTime) {
   std::vector<SegmentRow> rows = Rows(2, 3);
   rows[1].object = {};

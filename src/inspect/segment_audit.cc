@@ -44,7 +44,7 @@ Error NamedGap(const SegmentDescription& gap) {
 }  // namespace
 
 DamagedRange LostRange(const SegmentDescription& gap) {
-  return {.partition = gap.partition, .begin = gap.base, .end = gap.end, .place = "metadata"};
+  return {.partition = gap.partition, .begin = gap.base, .end = gap.end, .place = "metadata", .reason = gap.gap_reason};
 }
 
 Result<std::vector<SegmentDescription>> SegmentsOf(Engine& engine, const TopicDescription& topic) {
@@ -59,6 +59,7 @@ Result<std::vector<SegmentDescription>> SegmentsOf(Engine& engine, const TopicDe
 
 Result<SegmentAudit> AuditSegment(Engine& engine, const SegmentDescription& segment) {
   SegmentAudit audit{.segment = segment};
+  if (segment.is_gap() && segment.gap_reason == LossReason::kLostDisk) return audit;  // as it should be, and told
   if (segment.is_gap()) {
     audit.damage.push_back(NamedGap(segment));
     return audit;

@@ -8,6 +8,7 @@
 
 #include "base/coding.h"
 #include "base/crc32c.h"
+#include "segment/object_directory.h"
 #include "segment/segment_format.h"
 #include "segment/segment_reader.h"
 
@@ -181,15 +182,60 @@ class OneSegment {
   bool index_is_sound_ = false;
 };
 
+/// Where the segments of an object end: its directory, if it has one, stands behind them.
+std::uint64_t SegmentsEnd(std::span<const std::byte> bytes) {
+  const std::uint64_t told = DirectoryBytes(bytes).value_or(0);
+  return told <= bytes.size() ? bytes.size() - told : bytes.size();
+}
+
+void InspectShare(const DirectoryShare& share, FileRange range, InspectionReport& report) {
+  InspectedPiece head{.kind = "directory_share", .range = range};
+  head.Number("entry", share.entry).Number("producers", share.told.producers.size());
+  head.Number("left_out", share.told.left_out);
+  report.Piece(head, 1);
+  for (const ProducerWindow& producer : share.told.producers) {
+    InspectedPiece piece{.kind = "directory_producer", .range = range};
+    piece.Number("id", producer.id).Number("epoch", producer.epoch);
+    piece.Number("batches", producer.known().size()).Number("first", producer.known().front().first);
+    piece.Number("last", producer.known().back().last).Number("base", producer.known().front().base.value());
+    piece.Number("end", producer.known().back().end().value());
+    report.Piece(piece, 2);
+  }
+}
+
+void InspectDirectory(std::span<const std::byte> bytes, FileRange range, InspectionReport& report) {
+  const auto directory = DecodeObjectDirectory(bytes);
+  if (!directory) {
+    report.Damage(range, directory.error().message());
+    return;
+  }
+  InspectedPiece head{.kind = "directory", .range = range};
+  head.Text("identity", TextOf(directory->identity)).Number("generation", directory->generation);
+  head.Crc("nonce", directory->nonce).Number("sequence", directory->sequence);
+  head.Number("settled", directory->settled).Number("written_ms", directory->written_ms);
+  report.Piece(head);
+  for (const ObjectEntry& entry : directory->entries) {
+    InspectedPiece piece{.kind = "directory_entry", .range = range};
+    piece.Text("topic", directory->topics[entry.topic].name).Number("partition", entry.partition.value());
+    piece.Number("epoch", entry.epoch.value()).Number("byte_begin", entry.byte_begin);
+    piece.Number("byte_size", entry.byte_size).Number("base", entry.base.value()).Number("end", entry.end.value());
+    piece.Number("records", entry.records).Number("log_start", entry.log_start.value());
+    piece.Number("ceiling", entry.ceiling.value());
+    report.Piece(piece, 1);
+  }
+  for (const DirectoryShare& share : directory->shares) InspectShare(share, range, report);
+}
+
 }  // namespace
 
 bool LooksLikeSegment(std::span<const std::byte> bytes) {
-  return HasMagic(bytes, format::kBlockMagic) || (bytes.size() >= 4 && HasMagic(bytes.last(4), format::kFooterMagic));
+  return HasMagic(bytes, format::kBlockMagic) || DirectoryBytes(bytes) ||
+         (bytes.size() >= 4 && HasMagic(bytes.last(4), format::kFooterMagic));
 }
 
 std::vector<SegmentExtent> FindSegments(std::span<const std::byte> bytes) {
   std::vector<SegmentExtent> extents;
-  std::uint64_t end = bytes.size();
+  std::uint64_t end = SegmentsEnd(bytes);
   while (end > 0) {
     SegmentExtent extent{.end = end};
     if (end >= format::kSegmentBytesMin) {
@@ -207,6 +253,8 @@ std::vector<SegmentExtent> FindSegments(std::span<const std::byte> bytes) {
 
 void InspectSegments(const SharedBytes& bytes, RecordsShown records, InspectionReport& report) {
   for (const SegmentExtent& extent : FindSegments(bytes)) OneSegment(bytes, extent, records, report).Inspect();
+  const std::uint64_t end = SegmentsEnd(bytes);
+  if (DirectoryBytes(bytes)) InspectDirectory(bytes.bytes().subspan(end), {end, bytes.size()}, report);
 }
 
 }  // namespace millrace

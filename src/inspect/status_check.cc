@@ -49,6 +49,15 @@ void CheckFailures(const EngineStats& stats, std::vector<StatusFinding>& finding
   if (stats.cache_failure)
     findings.push_back(Unreachable(fmt::format("the disk cache is left alone, and reads go to the object store: {}",
                                                FailureInWords(*stats.cache_failure))));
+  if (stats.follow && stats.follow->failure)
+    findings.push_back(Unreachable(
+        fmt::format("what is new in the object store is not seen: {}", FailureInWords(*stats.follow->failure))));
+  if (stats.fenced)
+    findings.push_back(Unreachable(fmt::format("nothing is written here any more: {}", stats.fenced->message())));
+  if (stats.undeletable > 0)
+    findings.push_back(
+        Unreachable(fmt::format("{} objects cannot be deleted: their deletion is refused and tried again, since {}: {}",
+                                stats.undeletable, FormatTime(stats.undeletable_since_ms), stats.undeletable_why)));
   if (stats.clock_doubted)
     findings.push_back({false, "the clock of this machine jumped: retention by age waits until it is right again"});
 }
@@ -96,6 +105,7 @@ std::string FailureInWords(const BackgroundFailure& failure) {
 
 std::string DamageInWords(const DamagedRange& range) {
   const std::string offsets = fmt::format("offsets [{}, {})", range.begin.value(), range.end.value());
+  if (range.reason == LossReason::kLostDisk) return offsets + ": lost with a disk, or never given";
   if (range.byte_end == range.byte_begin) return offsets + ": lost before they could be uploaded";
   return offsets + fmt::format(": bytes [{}, {}) of {} are damaged", range.byte_begin, range.byte_end, range.place);
 }

@@ -24,6 +24,17 @@ TEST(StatusCheckTest, ADiskCacheThatCannotBeHadIsAFinding) {
       << findings.front().text;
 }
 
+TEST(StatusCheckTest, AStoreThatCannotBeFollowedIsAFinding) {
+  EngineStats stats;
+  stats.follow.emplace();
+  EXPECT_TRUE(CheckStatus({}, stats, 1 << 30).empty());
+  stats.follow->failure = {.error = Error(ErrorCode::kUnavailable, "no answer"), .since_ms = 0, .times = 2};
+  const auto findings = CheckStatus({}, stats, 1 << 30);
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_TRUE(findings.front().unreachable);
+  EXPECT_NE(findings.front().text.find("not seen: no answer"), std::string::npos) << findings.front().text;
+}
+
 TEST(StatusCheckTest, FindsWhatIsWrong) {
   TopicDescription topic{.name = "t"};
   topic.partitions.push_back({.offsets = {Offset(0), Offset(0), Offset(5), Offset(7), Offset(7)}});

@@ -14,21 +14,19 @@ struct Served {
   VersionRange advertised, accepted;
 };
 
-constexpr VersionRange kNone;
-
 constexpr std::array kServed = std::to_array<Served>({
     // v0 is shown and refused: librdkafka before 2.11.1 takes its absence to mean that compression is not known.
-    {ApiKey::kProduce, {0, 11}, {3, 11}},
-    {ApiKey::kFetch, {4, 12}, {4, 12}},
-    {ApiKey::kListOffsets, {1, 10}, {1, 10}},
-    {ApiKey::kMetadata, {0, 12}, {0, 12}},
-    {ApiKey::kFindCoordinator, kNone, kNone},
-    {ApiKey::kApiVersions, {0, 4}, {0, 4}},
-    {ApiKey::kCreateTopics, {2, 7}, {2, 7}},
-    {ApiKey::kDeleteTopics, {1, 6}, {1, 6}},
-    {ApiKey::kOffsetForLeaderEpoch, {2, 4}, {2, 4}},
-    {ApiKey::kDescribeConfigs, {1, 4}, {1, 4}},
-    {ApiKey::kCreatePartitions, {0, 3}, {0, 3}},
+    {ApiKey::kProduce, {0, 11}, {3, 11}},       {ApiKey::kFetch, {4, 17}, {4, 17}},
+    {ApiKey::kListOffsets, {1, 10}, {1, 10}},   {ApiKey::kMetadata, {0, 12}, {0, 12}},
+    {ApiKey::kOffsetCommit, {2, 9}, {2, 9}},    {ApiKey::kOffsetFetch, {1, 9}, {1, 9}},
+    {ApiKey::kFindCoordinator, {0, 6}, {0, 6}}, {ApiKey::kJoinGroup, {0, 9}, {0, 9}},
+    {ApiKey::kHeartbeat, {0, 4}, {0, 4}},       {ApiKey::kLeaveGroup, {0, 5}, {0, 5}},
+    {ApiKey::kSyncGroup, {0, 5}, {0, 5}},       {ApiKey::kDescribeGroups, {0, 6}, {0, 6}},
+    {ApiKey::kListGroups, {0, 5}, {0, 5}},      {ApiKey::kApiVersions, {0, 4}, {0, 4}},
+    {ApiKey::kCreateTopics, {2, 7}, {2, 7}},    {ApiKey::kDeleteTopics, {1, 6}, {1, 6}},
+    {ApiKey::kInitProducerId, {0, 5}, {0, 5}},  {ApiKey::kOffsetForLeaderEpoch, {2, 4}, {2, 4}},
+    {ApiKey::kDescribeConfigs, {1, 4}, {1, 4}}, {ApiKey::kCreatePartitions, {0, 3}, {0, 3}},
+    {ApiKey::kDeleteGroups, {0, 2}, {0, 2}},    {ApiKey::kOffsetDelete, {0, 0}, {0, 0}},
     {ApiKey::kDescribeCluster, {0, 2}, {0, 2}},
 });
 

@@ -27,6 +27,10 @@ int KafkaCodeOf(ErrorCode code) {
     case ErrorCode::kOutOfSpace:
     case ErrorCode::kClosed:
       return code::kKafkaStorageError;
+    case ErrorCode::kProducerFenced:
+      return code::kInvalidProducerEpoch;
+    case ErrorCode::kOutOfSequence:
+      return code::kOutOfOrderSequenceNumber;
     case ErrorCode::kFenced:
       return code::kFencedLeaderEpoch;
     case ErrorCode::kPermissionDenied:

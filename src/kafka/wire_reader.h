@@ -8,7 +8,9 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
+#include "base/bugs.h"
 #include "base/coding.h"
 #include "kafka/arena.h"
 #include "kafka/wire_types.h"
@@ -150,11 +152,12 @@ NullableArray<T> WireReader::NullableElements(const char* field, std::size_t ele
   if (length == kNull) return std::nullopt;
   const auto count = static_cast<std::size_t>(length);
   if (count == 0) return Array<T>();
-  if (count > remaining() / element_bytes_min) {
+  const bool trusted = Planted(Bug::kWireCountTrusted);
+  if (count > remaining() / element_bytes_min && !trusted) {
     Fail(field, "more elements than the bytes that are left can hold");
     return Array<T>();
   }
-  std::span<T> elements = arena_.NewWithin<T>(count, arena_bytes_max_);
+  std::span<T> elements = trusted ? arena_.New<T>(count) : arena_.NewWithin<T>(count, arena_bytes_max_);
   if (elements.empty()) {
     Fail(field, "the message would take more memory than four times its bytes");
     return Array<T>();
@@ -189,6 +192,7 @@ void WireReader::Tags(const char* field, ReadKnown&& read_known) {
     end_ = at_ + size;
     if (!read_known(tag)) {
       ++unknown_tags_;
+      if (Planted(Bug::kWireUnknownTagStored)) (void)arena_.New<std::pair<std::uint32_t, Bytes>>(1);
       at_ = end_;
     }
     if (!failed_ && at_ != end_) Fail(field, "a tagged field is longer than what it holds");

@@ -191,7 +191,7 @@ class FakeWal final : public Wal {
     MutexLock lock(mutex_);
     return durable_end_;
   }
-  Result<Wal::Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) override {
+  Result<Wal::Frames> Read(const WalStreams& streams, WalExtent range, std::uint64_t bytes_max) override {
     MutexLock lock(mutex_);
     ++reads_;
     if (range.begin < begin_) return Error(ErrorCode::kOutOfRange, "recycled");
@@ -210,8 +210,8 @@ class FakeWal final : public Wal {
         return Error(ErrorCode::kCorruption, "wal/1 is damaged").WithDamage(damage);
       }
       bytes_read_ += static_cast<std::uint64_t>(frame.extent.end - frame.extent.begin);
-      if (frame.stream != stream) continue;
-      read.frames.push_back({frame.extent, frame.payload});
+      if (!streams.Has(frame.stream)) continue;
+      read.frames.push_back({frame.extent, frame.payload, frame.stream});
       bytes += frame.payload.size();
       if (bytes < bytes_max) continue;
       read.next = frame.extent.end;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/bugs.h"
@@ -9,11 +10,28 @@
 #include "base/crc32c.h"
 #include "base/try.h"
 #include "log/partition_log_state.h"
+#include "log/producer_state_table.h"
 #include "record/record_batch_view.h"
 
 namespace millrace {
 
 namespace {
+
+ProducerBatch ProducerOf(const RecordBatchView& view) {
+  return {.id = view.producer_id(),
+          .epoch = view.producer_epoch(),
+          .first = view.base_sequence(),
+          .count = view.record_count()};
+}
+
+Error Refusal(const ProducerBatch& batch, const ProducerStateTable::Judgement& judged) {
+  if (judged.verdict == ProducerStateTable::Verdict::kOldEpoch)
+    return {ErrorCode::kProducerFenced,
+            fmt::format("producer {} is at epoch {} here; epoch {} is over", batch.id, judged.epoch, batch.epoch)};
+  return {ErrorCode::kOutOfSequence, fmt::format("producer {} of epoch {} sent records from number {} on where {} was "
+                                                 "expected",
+                                                 batch.id, batch.epoch, batch.first, judged.expected)};
+}
 
 void RunAll(std::vector<WakeCall>& calls) {
   if (calls.empty()) return;
@@ -29,9 +47,10 @@ PartitionLogState::PartitionLogState(PartitionLogOptions options, const Partitio
       wal(wal),
       tail_cache(tail_cache),
       clock(clock),
-      epoch(row.epoch),
+      epochs(row.epoch),
       index(this->options.index_budget != nullptr ? WalIndex(*this->options.index_budget) : WalIndex()),
       tail(tail_cache) {
+  ceiling = this->options.ceiling;
   offsets.Start({row.log_start, row.tiered_end, row.tiered_end, row.tiered_end, row.tiered_end});
   index.Keep(row.tiered_end);
 }
@@ -146,34 +165,78 @@ void PartitionLog::Run(Effects effects) {
   if (effects.sync) state_->AskForSync({effects.sync->wal_end, effects.sync->end});
 }
 
+std::optional<Result<AppendedBatch>> PartitionLogState::JudgeProducer(const ProducerBatch& batch) {
+  const auto judged = options.producers->Judge(options.stream, batch, offsets.log_end());
+  using enum ProducerStateTable::Verdict;
+  if (judged.verdict == kAppend) return std::nullopt;
+  if (judged.verdict != kRepeated) return Refusal(batch, judged);
+  const ProducedBatch& first_time = judged.first_time;
+  if (first_time.end() > offsets.durable_end()) TakeDurable(wal.durable_end());
+  // What is not known to be durable is so when everything up to now is.
+  const bool durable = first_time.end() <= offsets.durable_end() || Planted(Bug::kLogRepeatedBeforeSync);
+  return AppendedBatch{.base = first_time.base,
+                       .end = first_time.end(),
+                       .timestamp_max_ms = first_time.timestamp_ms,
+                       .wal_end = durable ? WalPosition() : index.end(),
+                       .repeated = true};
+}
+
+std::optional<Error> PartitionLogState::CheckCeiling(Offset end) const {
+  if (end <= ceiling) [[likely]]
+    return std::nullopt;
+  if (options.ceiling_met != nullptr) options.ceiling_met->store(true, std::memory_order_relaxed);
+  return Error(ErrorCode::kTimeout,
+               fmt::format("{}/{}: the object store has not heard yet that offsets up to {} may be given, only those "
+                           "below {}: they would be given again after the loss of this disk",
+                           options.name.topic, options.name.partition.value(), end.value(), ceiling.value()),
+               "append again once an upload, or a snapshot of metadata, has reached the object store");
+}
+
 Result<AppendedBatch> PartitionLog::TryAppend(Buffer& batch, Effects& effects) {
   PartitionLogState& s = *state_;
   MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch.bytes()));
   MR_CHECK(view.size_bytes() == batch.size(), view.size_bytes(), batch.size());
   const std::int64_t count = view.end_offset() - view.base_offset();
   AppendedBatch appended{.timestamp_max_ms = view.max_timestamp_ms()};
+  const ProducerBatch producer = ProducerOf(view);
+  const bool numbered = s.options.producers != nullptr && producer.id >= 0;
+  if (numbered && (producer.epoch < 0 || producer.first < 0))
+    return Error(ErrorCode::kInvalidArgument, "a batch with a producer's id has no epoch, or no number");
   const std::uint64_t charge = PartitionTail::Charge(batch.size());
   const bool cached = s.tail_cache.Reserve(charge);
 
   {
     MutexLock lock(s.mutex);
+    std::optional<Result<AppendedBatch>> known;
     Result<WalExtent> extent = [&]() MR_REQUIRES(s.mutex) -> Result<WalExtent> {
       if (s.ended) return *s.ended;
       if (s.broken) return *s.broken;
+      if (numbered) [[unlikely]]
+        if (known = s.JudgeProducer(producer); known) return WalExtent();
       appended.base = s.offsets.log_end();
       appended.end = appended.base + count;
-      StampBatch(batch.bytes(), appended.base, s.epoch);
+      if (auto refused = s.CheckCeiling(appended.end)) [[unlikely]]
+        return *std::move(refused);
+      if (numbered && Planted(Bug::kLogSequenceBeforeWrite))
+        s.options.producers->Record(s.options.stream, producer,
+                                    {.base = appended.base, .timestamp_ms = appended.timestamp_max_ms, .extent = {}});
+      StampBatch(batch.bytes(), appended.base, s.epochs.present());
       const std::span<const std::byte> whole = batch.bytes();
       if (whole.size() < Crc32cJoiningPaysFrom()) return s.wal.TryAppend(s.options.stream, {&whole, 1});
       const std::span<const std::byte> body = view.crc_bytes();
       const auto head = whole.first(whole.size() - body.size());
       return s.wal.TryAppendWithCrc(s.options.stream, head, body, view.stored_crc());
     }();
-    if (!extent) {
+    if (!extent || known) {
       if (cached) s.tail_cache.Release(charge);
+      if (known) return *std::move(known);
       return std::move(extent).error();
     }
     appended.wal_end = extent->end;
+    if (numbered && !Planted(Bug::kLogSequenceBeforeWrite)) [[unlikely]]
+      s.options.producers->Record(
+          s.options.stream, producer,
+          {.base = appended.base, .timestamp_ms = appended.timestamp_max_ms, .extent = *extent});
     const bool opens_interval = s.index.OpensInterval(extent->begin);
     s.index.Add(appended.base, *extent, batch.size(), appended.timestamp_max_ms, opens_interval,
                 opens_interval ? s.clock.WallMs() : 0);
@@ -296,27 +359,76 @@ void PartitionLog::AdvanceTieredEnd(Offset tiered_end) {
   s.CheckInvariants();
 }
 
-void PartitionLog::AdvanceLogStart(Offset log_start) {
+void PartitionLog::FollowTo(Offset end) {
   PartitionLogState& s = *state_;
-  MutexLock lock(s.mutex);
-  if (log_start <= s.offsets.log_start()) return;
-  s.TakeDurable(s.wal.durable_end());
-  s.offsets.MoveLogStart(log_start);
-  s.index.Keep(s.offsets.tiered_end());
-  s.tail.DropBelow(log_start);
-  if (s.offsets.tiered_end() == s.offsets.log_end()) s.index.CloseInterval();
-  s.CheckInvariants();
+  std::vector<WakeCall> ready;
+  {
+    MutexLock lock(s.mutex);
+    if (end <= s.offsets.log_end()) return;
+    MR_CHECK(s.index.empty() && s.tail.empty(), s.index.size(), end.value());
+    s.offsets.MoveLogEnd(end);
+    s.offsets.MoveDurableEnd(end);
+    s.offsets.MoveTieredEnd(end);
+    s.offsets.MoveHotStart(end);
+    s.index.Keep(end);
+    s.CheckInvariants();
+    s.TakeReady(ready);
+  }
+  RunAll(ready);
 }
 
-void PartitionLog::SetEpoch(LeaderEpoch epoch) {
+void PartitionLog::AdvanceLogStart(Offset log_start) {
+  PartitionLogState& s = *state_;
+  std::vector<WakeCall> ready;
+  {
+    MutexLock lock(s.mutex);
+    if (log_start <= s.offsets.log_start()) return;
+    s.TakeDurable(s.wal.durable_end());
+    s.offsets.MoveLogStart(log_start);
+    s.index.Keep(s.offsets.tiered_end());
+    s.tail.DropBelow(log_start);
+    if (s.offsets.tiered_end() == s.offsets.log_end()) s.index.CloseInterval();
+    s.CheckInvariants();
+    // Who keeps a watch on the partition tells its reader where it begins now.
+    s.watches.TakeAll(ready);
+  }
+  RunAll(ready);
+}
+
+void PartitionLog::RaiseCeiling(Offset ceiling) {
   MutexLock lock(state_->mutex);
-  MR_CHECK(epoch >= state_->epoch, epoch.value(), state_->epoch.value());
-  state_->epoch = epoch;
+  state_->ceiling = std::max(state_->ceiling, ceiling);
+}
+
+Offset PartitionLog::ceiling() const {
+  MutexLock lock(state_->mutex);
+  return state_->ceiling;
+}
+
+void PartitionLog::SetEpochs(EpochHistory epochs) {
+  MutexLock lock(state_->mutex);
+  MR_CHECK(epochs.present() >= state_->epochs.present(), epochs.present().value(), state_->epochs.present().value());
+  state_->epochs = std::move(epochs);
 }
 
 LeaderEpoch PartitionLog::epoch() const {
   MutexLock lock(state_->mutex);
-  return state_->epoch;
+  return state_->epochs.present();
+}
+
+LeaderEpoch PartitionLog::EpochAt(Offset offset) const {
+  MutexLock lock(state_->mutex);
+  return state_->epochs.At(offset);
+}
+
+std::optional<EpochEnd> PartitionLog::EndOfEpoch(LeaderEpoch asked) const {
+  MutexLock lock(state_->mutex);
+  return state_->epochs.EndOf(asked, state_->offsets.log_end());
+}
+
+LeaderEpoch PartitionLog::recovered_epoch() const {
+  MutexLock lock(state_->mutex);
+  return state_->recovery.epoch;
 }
 
 std::optional<WalPosition> PartitionLog::OldestNeeded() const {
@@ -332,6 +444,45 @@ std::optional<WalPosition> PartitionLog::OldestNeeded() const {
     if (hole.end > tiered_end) oldest = std::min(oldest.value_or(hole.at), hole.at);
   MR_CHECK(oldest, tiered_end.value(), s.offsets.log_end().value());  // or the WAL would forget what no segment has
   return oldest;
+}
+
+std::optional<PartitionLog::WalShare> PartitionLog::ShareOf(Offset from, WalPosition until) const {
+  const PartitionLogState& s = *state_;
+  MutexLock lock(s.mutex);
+  const Offset log_end = s.offsets.log_end();
+  if (s.broken || from >= log_end || from < s.offsets.hot_start()) return std::nullopt;
+  const std::size_t behind = s.index.FindBehind(until);
+  WalShare share{.end = log_end, .bytes = 1};
+  if (behind < s.index.size()) share.end = s.index[behind].base;
+  if (const PartitionLogState::Hole* hole = s.HoleAt(from); hole != nullptr) {
+    share.begin = hole->at;
+    share.end = std::max(share.end, hole->end);
+  } else {
+    if (s.index.empty()) return std::nullopt;
+    const std::size_t first = s.index.Find(from);
+    share.begin = s.index[first].begin;
+    for (const PartitionLogState::ReadEnd& known : s.read_ends)
+      if (known.next == from) share.begin = std::max(share.begin, known.at);
+    // At least the interval that `from` is in.
+    if (share.end <= from) share.end = first + 1 < s.index.size() ? s.index[first + 1].base : log_end;
+  }
+  if (!s.index.empty()) share.bytes = std::max<std::uint64_t>(s.index.BytesBetween(from, share.end), 1);
+  MR_CHECK(share.end > from && share.end <= log_end, from.value(), share.end.value(), log_end.value());
+  return share;
+}
+
+std::optional<WalPosition> PartitionLog::NextInterval(WalPosition position) const {
+  MutexLock lock(state_->mutex);
+  const std::size_t next = state_->index.FindBehind(position);
+  if (next == state_->index.size()) return std::nullopt;
+  return state_->index[next].begin;
+}
+
+void PartitionLog::NoteFrameAt(Offset next, WalPosition at) { state_->RememberReadEnd(next, at); }
+
+Offset PartitionLog::tail_begin() const {
+  MutexLock lock(state_->mutex);
+  return state_->tail.empty() ? state_->offsets.log_end() : state_->tail.begin();
 }
 
 void PartitionLog::OnRecycled(WalPosition position) {
@@ -381,6 +532,8 @@ void PartitionLog::Interrupt(Error error) {
   }
   RunAll(ready);
 }
+
+WalStream PartitionLog::stream() const { return state_->options.stream; }
 
 const PartitionKey& PartitionLog::key() const { return state_->options.key; }
 

@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "log/epoch_history.h"
 #include "log/hot_batches.h"
 #include "log/partition_log_options.h"
 #include "log/tail_batches.h"
@@ -33,7 +34,8 @@ struct PartitionLogState;
 struct AppendedBatch {
   Offset base, end;
   std::int64_t timestamp_max_ms = 0;
-  WalPosition wal_end;  // durable once the WAL's durable_end reaches it
+  WalPosition wal_end;    // durable once the WAL's durable_end reaches it
+  bool repeated = false;  // its producer had sent it before: nothing was appended, and this tells of the first time
 };
 
 class PartitionLog {
@@ -71,7 +73,10 @@ class PartitionLog {
 
   /// Stamps base offset and epoch into `batch` (validated, one whole RecordBatch v2), stages it in the WAL and makes it
   /// readable under the sync policy. kOs is reached on return. Errors: kUnavailable (staging full: Wal::AwaitRoom, then
-  /// repeat; `batch` is untouched), kOutOfSpace, kCorruption (see RecoverFrame), kClosed, poison.
+  /// repeat; `batch` is untouched), kOutOfSpace, kCorruption (see RecoverFrame), kClosed, poison. Of a batch with a
+  /// producer's id, by the rules of docs/producers.md: kProducerFenced, kOutOfSequence; one that comes again is not
+  /// appended, and left in `batch`. kTimeout: the offsets are not promised yet (RaiseCeiling); `batch` may be appended
+  /// later.
   Result<AppendedBatch> TryAppend(Buffer& batch);
   /// What an append sets off: the calls of readers that waited for it, and the sync that others still wait for.
   struct Effects {
@@ -121,9 +126,9 @@ class PartitionLog {
   /// The bytes of batches from `begin` on, as far as the visible end or until they are `enough`, where a caller goes on
   /// counting. What is not in memory is taken for enough. None below log_start. Cost: a step for each batch.
   [[nodiscard]] CountedBytes VisibleBytes(Offset begin, std::uint64_t enough) const;
-  /// True: `watch` is called once when visible_end() > `beyond`, or the log ends; asks for the sync it takes. False: it
-  /// is so already, and nothing is armed. Errors, with nothing armed: why the log has ended, why it is broken, why the
-  /// last sync failed that what is not visible waits for.
+  /// True: `watch` is called once when visible_end() > `beyond`, log_start moves or the log ends; asks for the sync it
+  /// takes. False: the end is there already, and nothing is armed. Errors, with nothing armed: why the log has ended,
+  /// why it is broken, why the last sync failed that what is not visible waits for.
   Result<bool> ArmWatch(const std::shared_ptr<VisibleWatch>& watch, Offset beyond);
   /// Not armed any more. A call of it may be running now.
   void DisarmWatch(VisibleWatch& watch);
@@ -137,13 +142,43 @@ class PartitionLog {
   /// Precondition: tiered_end <= durable_end.
   void AdvanceTieredEnd(Offset tiered_end);
   /// After metadata moved log_start; takes tiered_end along where it passes that. Ignored if not above the present one.
-  /// Precondition: log_start <= durable_end (Sync first).
+  /// Precondition: log_start <= durable_end (Sync first). Wakes every armed watch, under no lock.
   void AdvanceLogStart(Offset log_start);
-  void SetEpoch(LeaderEpoch epoch);
+  /// Of a log that somebody else writes, and that is read from its segments alone: they reach up to `end` now, and so
+  /// does the log; waiting readers wake. Ignored if it is not above the present one. Precondition: nothing was ever
+  /// appended here, nor recovered.
+  void FollowTo(Offset end);
+  /// The object store has heard that offsets below `ceiling` may be given. Ignored if not above the present one.
+  void RaiseCeiling(Offset ceiling);
+  [[nodiscard]] Offset ceiling() const;
+  /// What was appended under which epoch, and what is appended from now on. Precondition: the present one does not
+  /// fall.
+  void SetEpochs(EpochHistory epochs);
   [[nodiscard]] LeaderEpoch epoch() const;
+  /// Of the record at `offset`, or of the next to come there.
+  [[nodiscard]] LeaderEpoch EpochAt(Offset offset) const;
+  /// See EpochHistory::EndOf.
+  [[nodiscard]] std::optional<EpochEnd> EndOfEpoch(LeaderEpoch asked) const;
+  /// The highest epoch in a frame that recovery was handed; 0: it was handed none.
+  [[nodiscard]] LeaderEpoch recovered_epoch() const;
   /// The oldest WAL position that is needed: of a frame or of damage not yet in segments and not below log_start. None:
   /// nothing is. A partition that could not be recovered needs everything: it cannot tell which frames are its own.
   [[nodiscard]] std::optional<WalPosition> OldestNeeded() const;
+  /// What the WAL holds of [from, end), in whole intervals of its index; one that begins before `until` is whole in it.
+  struct WalShare {
+    WalPosition begin;        // the batch that holds `from` begins there or behind it
+    Offset end;               // of a batch; above `from`
+    std::uint64_t bytes = 0;  // of batches: less than an interval too many, at least 1
+  };
+  /// None: the log ends at `from`, or cannot tell (`from` is no longer hot, the partition is broken).
+  [[nodiscard]] std::optional<WalShare> ShareOf(Offset from, WalPosition until) const;
+  /// Where the first interval of the index begins that does so at or past `position`.
+  [[nodiscard]] std::optional<WalPosition> NextInterval(WalPosition position) const;
+  /// Found on the way: no batch that begins before `at` has offset `next` or a higher one. Looks for `next` begin
+  /// there.
+  void NoteFrameAt(Offset next, WalPosition at);
+  /// The first offset that is in memory; log_end if none is.
+  [[nodiscard]] Offset tail_begin() const;
   /// The WAL dropped everything before `position`: hot_start moves.
   void OnRecycled(WalPosition position);
   /// Bytes in [tiered_end, log_end), durable or not (the uploader syncs first), and when the oldest of them was
@@ -161,6 +196,7 @@ class PartitionLog {
   /// Ends every wait with `error`; later appends and waits answer it too.
   void Interrupt(Error error);
 
+  [[nodiscard]] WalStream stream() const;
   [[nodiscard]] const PartitionKey& key() const;
   [[nodiscard]] const TopicPartition& name() const;
 

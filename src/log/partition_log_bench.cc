@@ -25,7 +25,7 @@ class CountingWal final : public Wal {
   Result<void> AwaitDurable(WalPosition, std::optional<std::chrono::nanoseconds>) override { return {}; }
   void OnDurable(WalPosition, std::move_only_function<void(const Result<void>&)> done) override { done({}); }
   WalPosition durable_end() const override { return end_; }
-  Result<Frames> Read(WalStream, WalExtent range, std::uint64_t) override { return Frames{{}, range.end}; }
+  Result<Frames> Read(const WalStreams&, WalExtent range, std::uint64_t) override { return Frames{{}, range.end}; }
   std::optional<WalPosition> EndOf(const DamagedRange&) const override { return std::nullopt; }
 
  private:

@@ -59,6 +59,41 @@ TEST(PartitionLogIndexTest, EveryRecordIsReadAndFoundByTimeAlsoAfterARestart) {
   ExpectEveryRecord(*restored, 0, kRecords);
 }
 
+TEST(PartitionLogIndexTest, AShareIsWholeIntervalsAndAtLeastTheOneItBeginsIn) {
+  LogFixture f(SyncPolicy::None());
+  constexpr WalPosition kEnd(INT64_MAX);
+  EXPECT_EQ(f.log->ShareOf(Offset(0), kEnd), std::nullopt);
+  std::vector<WalPosition> begins;
+  for (int i = 0; i < 6; ++i) {  // two batches an interval
+    if (i % 2 == 0) f.wal.AppendForeign(static_cast<std::size_t>(WalIndex::kIntervalBytes));
+    begins.push_back(f.wal.end());
+    f.Append(1, 600);
+  }
+  const std::uint64_t batch = f.log->hot_bytes() / 6;
+  const auto share = [&](std::int64_t from, WalPosition until) { return f.log->ShareOf(Offset(from), until).value(); };
+  EXPECT_EQ(share(0, kEnd).begin, begins[0]);
+  EXPECT_EQ(share(0, kEnd).end, Offset(6));
+  EXPECT_EQ(share(0, kEnd).bytes, 6 * batch);
+  EXPECT_EQ(share(3, kEnd).begin, begins[2]) << "where its interval begins";
+  EXPECT_EQ(share(3, kEnd).bytes, 4 * batch);
+  f.log->NoteFrameAt(Offset(3), begins[3]);
+  EXPECT_EQ(share(3, kEnd).begin, begins[3]) << "known better";
+  EXPECT_EQ(share(0, begins[2] + 1).end, Offset(4)) << "an interval that begins before it is whole";
+  EXPECT_EQ(share(0, begins[2]).end, Offset(2));
+  EXPECT_EQ(share(0, begins[2]).bytes, 2 * batch);
+  EXPECT_EQ(share(3, begins[0]).end, Offset(4)) << "at least the first";
+  EXPECT_EQ(share(5, begins[0]).end, Offset(6));
+  EXPECT_EQ(f.log->ShareOf(Offset(6), kEnd), std::nullopt);
+  EXPECT_EQ(f.log->NextInterval(begins[0]), begins[0]);
+  EXPECT_EQ(f.log->NextInterval(begins[0] + 1), begins[2]);
+  EXPECT_EQ(f.log->NextInterval(begins[4] + 1), std::nullopt);
+  (void)f.log->Sync({});
+  f.log->AdvanceTieredEnd(Offset(4));
+  f.log->OnRecycled(begins[2]);
+  EXPECT_EQ(f.log->ShareOf(Offset(1), kEnd), std::nullopt) << "no longer hot";
+  EXPECT_EQ(share(2, kEnd).begin, begins[2]);
+}
+
 TEST(PartitionLogIndexTest, ANoteOfALargerIndexFitsASmallerBudget) {
   LogFixture large(SyncPolicy::None());
   for (int i = 0; i < kRecords; ++i) {

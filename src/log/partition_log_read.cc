@@ -102,8 +102,11 @@ std::optional<PartitionLogState::WalPlan> PartitionLogState::PlanWalRead(Offset 
 
 void PartitionLogState::RememberReadEnd(Offset next, WalPosition at) {
   MutexLock lock(mutex);
-  for (const ReadEnd& known : read_ends)
-    if (known.next == next) return;
+  for (ReadEnd& known : read_ends) {
+    if (known.next != next) continue;
+    known.at = std::max(known.at, at);
+    return;
+  }
   read_ends[next_read_end] = {next, at};
   next_read_end = (next_read_end + 1) % read_ends.size();
 }

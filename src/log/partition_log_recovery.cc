@@ -8,6 +8,7 @@
 #include "log/partition_log.h"
 #include "log/partition_log_state.h"
 #include "log/partition_snapshot.h"
+#include "log/producer_state_table.h"
 #include "record/record_batch_view.h"
 
 namespace millrace {
@@ -99,6 +100,14 @@ Result<void> PartitionLog::RecoverFrame(WalExtent extent, std::span<const std::b
   recovery.run_end = view->end_offset();
   MR_CHECK(recovery.run_begin && *recovery.run_begin <= base && base < *recovery.run_end, base.value());
   recovery.damage.clear();
+  recovery.epoch = std::max(recovery.epoch, view->leader_epoch());
+  if (s.options.producers != nullptr && view->producer_id() >= 0 && !Planted(Bug::kLogProducersNotRebuilt))
+    s.options.producers->Recover(s.options.stream,
+                                 {.id = view->producer_id(),
+                                  .epoch = view->producer_epoch(),
+                                  .first = view->base_sequence(),
+                                  .count = view->record_count()},
+                                 {.base = base, .timestamp_ms = view->max_timestamp_ms(), .extent = extent});
   const std::int64_t appended_ms = std::min(view->max_timestamp_ms(), s.clock.WallMs());
   s.index.Add(base, extent, batch.size(), view->max_timestamp_ms(), s.index.OpensInterval(extent.begin), appended_ms);
   return {};

@@ -52,7 +52,9 @@ TEST_F(PartitionLogRecoveryTest, EverythingComesBackAndOffsetsGoOn) {
   EXPECT_EQ(read.next, Offset(100));
   EXPECT_EQ(log->pending().oldest_ms, 1000);
   EXPECT_EQ(log->epoch(), LeaderEpoch(3));
+  EXPECT_EQ(log->recovered_epoch(), LeaderEpoch(0)) << "of the batches that came back";
   EXPECT_EQ(NextBase(*log), 100);
+  EXPECT_EQ(f.Reopen(Row(0, 0), f.wal.end())->recovered_epoch(), LeaderEpoch(3));
 }
 
 TEST_F(PartitionLogRecoveryTest, WhatIsAppendedAfterARecoveryHasItsOwnAgeAndPinsNothingOfBefore) {

@@ -10,6 +10,7 @@
 
 #include "base/mutex.h"
 #include "log/durable_marks.h"
+#include "log/epoch_history.h"
 #include "log/hot_batches.h"
 #include "log/log_offsets.h"
 #include "log/offset_waiters.h"
@@ -25,10 +26,19 @@
 
 namespace millrace {
 
+struct AppendedBatch;
+struct ProducerBatch;
+
 struct PartitionLogState final : TailOwner {
   PartitionLogState(PartitionLogOptions options, const PartitionRow& row, Wal& wal, TailCache& tail_cache,
                     Clock& clock);
   void GiveUpRuns(std::uint64_t number) override;
+
+  // Appending (partition_log.cc).
+  /// Why an append that would end at `end` is refused, if it is.
+  [[nodiscard]] std::optional<Error> CheckCeiling(Offset end) const MR_REQUIRES(mutex);
+  /// None: `batch` is to be appended. Precondition: there is a table of producers.
+  std::optional<Result<AppendedBatch>> JudgeProducer(const ProducerBatch& batch) MR_REQUIRES(mutex);
 
   // Visibility (partition_log.cc).
   /// A sync that readers wait for: `end` is durable once the WAL is durable up to `wal_end`.
@@ -102,7 +112,8 @@ struct PartitionLogState final : TailOwner {
 
   // Guarded by mutex.
   LogOffsets offsets MR_GUARDED_BY(mutex);
-  LeaderEpoch epoch MR_GUARDED_BY(mutex);
+  Offset ceiling MR_GUARDED_BY(mutex);
+  EpochHistory epochs MR_GUARDED_BY(mutex);
   DurableMarks marks MR_GUARDED_BY(mutex);
   WalIndex index MR_GUARDED_BY(mutex);
   PartitionTail tail MR_GUARDED_BY(mutex);
@@ -133,6 +144,7 @@ struct PartitionLogState final : TailOwner {
     std::vector<Damage> damage;          // since the last frame
     std::vector<WalPosition> explained;  // where single frames were lost that were ours
     std::int64_t found_ms = 0;           // when a hole was found
+    LeaderEpoch epoch;                   // the highest of a batch
   };
   Recovery recovery MR_GUARDED_BY(mutex);
 };

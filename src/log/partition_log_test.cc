@@ -1,5 +1,5 @@
 // Goal: offsets keep their order and become visible exactly when the sync policy says so; reads cross tail and WAL
-// without gap or repeat; waiters are woken by appends and syncs alone. Method: a WAL in memory whose syncs, failures
+// without gap or repeat. Method: a WAL in memory whose syncs, failures
 // and damage the test decides. Proves W8, W19, W34, W37, S15, S35, B12 (bytes unchanged), B23, B30, B32 for the hot
 // end.
 #include "log/partition_log.h"
@@ -22,7 +22,7 @@ using testing::Pair;
 
 TEST(PartitionLogTest, AppendsGetContiguousOffsetsStampedIntoTheBatch) {
   LogFixture f(SyncPolicy::None());
-  f.log->SetEpoch(LeaderEpoch(5));
+  f.log->SetEpochs(EpochHistory(LeaderEpoch(5)));
   EXPECT_EQ(f.Append(3).base, Offset(0));
   const AppendedBatch second = f.Append(2);
   EXPECT_EQ(second.base, Offset(3));
@@ -31,6 +31,55 @@ TEST(PartitionLogTest, AppendsGetContiguousOffsetsStampedIntoTheBatch) {
   EXPECT_THAT(OffsetsOf(read.batches), ElementsAre(Pair(0, 3), Pair(3, 5)));
   EXPECT_EQ(RecordBatchView::Parse(read.batches[1].bytes())->leader_epoch(), LeaderEpoch(5));
   EXPECT_EQ(f.log->offsets().log_end, Offset(5));
+}
+
+TEST(PartitionLogTest, NoOffsetIsGivenPastTheCeiling) {
+  LogFixture f(SyncPolicy::None());
+  std::atomic<bool> met{false};
+  PartitionLog log({.key = {TopicId(1), PartitionId(1)},
+                    .name = {"orders", PartitionId(1)},
+                    .stream = WalStream(8),
+                    .sync = SyncPolicy::None(),
+                    .ceiling = Offset(5),
+                    .ceiling_met = &met},
+                   {}, f.wal, f.tail_cache, f.clock);
+  ASSERT_TRUE(log.FinishRecovery());
+  const auto append = [&](int records) {
+    Buffer batch = TestBatch(records, 100, f.clock.WallMs());
+    return log.TryAppend(batch);
+  };
+  ASSERT_TRUE(append(3));
+  const auto refused = append(3);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kTimeout);
+  EXPECT_TRUE(refused.error().retryable());
+  EXPECT_TRUE(met.exchange(false));
+  EXPECT_EQ(log.offsets().log_end, Offset(3));
+  ASSERT_TRUE(append(2));  // up to it
+  EXPECT_FALSE(met);
+  EXPECT_FALSE(append(1));
+  log.RaiseCeiling(Offset(6));
+  log.RaiseCeiling(Offset(2));  // it does not fall
+  ASSERT_TRUE(append(1));
+  EXPECT_FALSE(append(1));
+}
+
+TEST(PartitionLogTest, TheEpochThatIsStampedIsTheOneThatIsTold) {
+  LogFixture f(SyncPolicy::None());
+  f.Append(3);
+  const EpochRow raised{f.log->key(), LeaderEpoch(2), Offset(3)};
+  f.log->SetEpochs(EpochHistory(LeaderEpoch(2), {&raised, 1}, Offset(0)));
+  EXPECT_EQ(f.log->EndOfEpoch(LeaderEpoch(2))->end, Offset(3)) << "nothing yet";
+  f.Append(2);
+  EXPECT_EQ(f.log->epoch(), LeaderEpoch(2));
+  EXPECT_EQ(f.log->EndOfEpoch(LeaderEpoch(2))->end, Offset(5));
+  EXPECT_EQ(*f.log->EndOfEpoch(LeaderEpoch(1)), (EpochEnd{LeaderEpoch(0), Offset(3)}));
+  const HotBatches read = f.log->ReadHot(Offset(0), Offset(5), UINT64_MAX).value();
+  for (const SharedBytes& batch : read.batches) {
+    const RecordBatchView view = RecordBatchView::Parse(batch.bytes()).value();
+    EXPECT_EQ(view.leader_epoch(), f.log->EpochAt(view.base_offset()));
+    EXPECT_EQ(view.leader_epoch(), f.log->EpochAt(view.end_offset() - 1));
+  }
 }
 
 TEST(PartitionLogTest, EachShowsOnlyWhatIsSyncedAndNoneShowsAll) {
@@ -391,134 +440,6 @@ TEST(PartitionLogTest, LogStartTakesTieredEndAlong) {
   EXPECT_EQ(f.log->offsets().tiered_end, Offset(15));
   f.log->AdvanceLogStart(Offset(12));
   EXPECT_EQ(f.log->offsets().log_start, Offset(15));
-}
-
-TEST(PartitionLogTest, ThousandParkedWaitersAreAnsweredByOneAppendWithoutPolling) {
-  for (const SyncPolicy sync : {SyncPolicy::None(), SyncPolicy::Each()}) {
-    LogFixture f(sync, FakeWal::Syncing::kByHand);
-    f.Append(5);
-    f.wal.MakeAllDurable();
-    int woken = 0;
-    for (int i = 0; i < 1000; ++i) f.log->AddWaiter(Offset(5), [&] { ++woken; });
-    EXPECT_EQ(f.wal.on_durable_calls(), 0u);  // parked: no waiter asks for anything
-    EXPECT_EQ(woken, 0);
-    f.Append(1);
-    if (sync.kind == SyncPolicy::Kind::kEach) {
-      EXPECT_EQ(woken, 0);
-      EXPECT_EQ(f.wal.on_durable_calls(), 1u);  // one question for all of them
-      f.wal.MakeAllDurable();
-    }
-    EXPECT_EQ(woken, 1000);
-  }
-}
-
-TEST(PartitionLogTest, WaiterForWhatIsVisibleRunsAtOnceAndCancelledOnesNever) {
-  LogFixture f(SyncPolicy::None());
-  f.Append(1);
-  int woken = 0;
-  f.log->AddWaiter(Offset(0), [&] { ++woken; });
-  EXPECT_EQ(woken, 1);
-  const std::uint64_t ticket = f.log->AddWaiter(Offset(1), [&] { ++woken; });
-  f.log->AddWaiter(Offset(7), [&] { ++woken; });
-  EXPECT_TRUE(f.log->CancelWaiter(ticket));
-  EXPECT_FALSE(f.log->CancelWaiter(ticket));
-  f.Append(1);
-  EXPECT_EQ(woken, 1);  // the other waits for offset 7
-  f.Append(6);
-  EXPECT_EQ(woken, 2);
-  f.log->AddWaiter(Offset(100), [&] { ++woken; });
-  f.log->Interrupt(Error(ErrorCode::kNotFound, "deleted"));
-  EXPECT_EQ(woken, 3);
-}
-
-TEST(PartitionLogTest, WakeMayAppend) {
-  LogFixture f;
-  int woken = 0;
-  f.log->AddWaiter(Offset(0), [&] {
-    ++woken;
-    f.Append(1);
-  });
-  f.Append(1);
-  EXPECT_EQ(woken, 1);
-  EXPECT_EQ(f.log->offsets().log_end, Offset(2));
-}
-
-TEST(PartitionLogTest, AwaitVisibleEndsByAppendDeadlineAndInterrupt) {
-  LogFixture f;
-  EXPECT_FALSE(f.log->AwaitVisible(Offset(0), f.clock.Monotonic()).value());
-  std::jthread reader([&] { EXPECT_TRUE(f.log->AwaitVisible(Offset(2), std::chrono::hours(1)).value()); });
-  f.Append(1);
-  f.Append(2);
-  reader.join();
-  std::jthread waiter(
-      [&] { EXPECT_EQ(f.log->AwaitVisible(Offset(3), std::chrono::hours(1)).error().code(), ErrorCode::kClosed); });
-  f.log->Interrupt(Error(ErrorCode::kClosed, "closed"));
-  waiter.join();
-  Buffer batch = TestBatch(1);
-  EXPECT_EQ(f.log->TryAppend(batch).error().code(), ErrorCode::kClosed);
-}
-
-TEST(PartitionLogTest, WhoIsBlockedIsWokenByAFailedSyncAndByAnInterrupt) {
-  for (const bool interrupted : {false, true}) {
-    LogFixture f(SyncPolicy::Each(), FakeWal::Syncing::kByHand);
-    WatchedClock clock;
-    PartitionLog log(
-        {.key = {}, .name = {"orders", PartitionId(0)}, .stream = WalStream(7), .sync = SyncPolicy::Each()}, {}, f.wal,
-        f.tail_cache, clock);
-    ASSERT_TRUE(log.FinishRecovery());
-    Buffer batch = TestBatch(1);
-    ASSERT_TRUE(log.TryAppend(batch));
-    std::jthread reader([&] {
-      const auto visible = log.AwaitVisible(Offset(0), std::chrono::hours(1));
-      ASSERT_FALSE(visible);
-      EXPECT_EQ(visible.error().code(), interrupted ? ErrorCode::kClosed : ErrorCode::kOutOfSpace);
-    });
-    clock.AwaitLooksOfOthers(2);  // first the reader asked for the sync
-    if (interrupted) {
-      log.Interrupt(Error(ErrorCode::kClosed, "closed"));
-    } else {
-      f.wal.FailSync(Error(ErrorCode::kOutOfSpace, "full"));
-    }
-  }
-}
-
-TEST(PartitionLogTest, AwaitVisibleReportsAFailedSync) {
-  LogFixture f(SyncPolicy::Each(), FakeWal::Syncing::kByHand);
-  std::jthread reader(
-      [&] { EXPECT_EQ(f.log->AwaitVisible(Offset(0), std::chrono::hours(1)).error().message(), "EIO"); });
-  f.Append(1);
-  f.wal.Poison(Error(ErrorCode::kUnavailable, "EIO"));
-  reader.join();
-}
-
-TEST(PartitionLogTest, AFailedSyncIsForgottenOnceOneSucceeded) {
-  LogFixture f(SyncPolicy::Each(), FakeWal::Syncing::kByHand);
-  f.Append(1);
-  int woken = 0;
-  f.log->AddWaiter(Offset(0), [&] { ++woken; });
-  f.wal.FailSync(Error(ErrorCode::kOutOfSpace, "full"));
-  EXPECT_EQ(woken, 1);
-  f.log->AddWaiter(Offset(0), [&] { ++woken; });
-  f.wal.MakeAllDurable();
-  EXPECT_EQ(woken, 2);
-  EXPECT_EQ(f.wal.on_durable_calls(), 2u);
-  std::jthread reader([&] {
-    const auto visible = f.log->AwaitVisible(Offset(1), std::chrono::hours(1));
-    ASSERT_TRUE(visible) << visible.error().ToString();
-    EXPECT_TRUE(*visible);
-  });
-  f.Append(1);
-  while (f.wal.on_durable_calls() < 3) std::this_thread::yield();  // the reader waits for this sync
-  f.wal.MakeAllDurable();
-}
-
-TEST(PartitionLogTest, WhyALogEndedIsSaidByTheFirstWhoEndedIt) {
-  LogFixture f;
-  f.log->Interrupt(Error(ErrorCode::kNotFound, "deleted"));
-  f.log->Interrupt(Error(ErrorCode::kClosed, "closed"));
-  Buffer batch = TestBatch(1);
-  EXPECT_EQ(f.log->TryAppend(batch).error().code(), ErrorCode::kNotFound);
-  EXPECT_EQ(f.log->AwaitVisible(Offset(0), seconds(1)).error().code(), ErrorCode::kNotFound);
 }
 
 TEST(PartitionLogTest, ManyThreadsAppendAndReadAtOnce) {

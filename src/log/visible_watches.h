@@ -2,7 +2,7 @@
 // end. Where a waiter (OffsetWaiters) is one call, a watch is one object that is called again and again, so that a poll
 // over many partitions makes and drops nothing.
 //
-//   unarmed ──Arm(beyond)──► armed ──visible end > beyond, or the log ends──► unarmed, and OnVisible is called
+//   unarmed ──Arm(beyond)──► armed ──visible end > beyond, log_start moves, the log ends──► unarmed, OnVisible
 #pragma once
 
 #include <algorithm>
@@ -23,9 +23,9 @@ namespace millrace {
 class VisibleWatch {
  public:
   virtual ~VisibleWatch() = default;
-  /// The visible end is past what it was armed for, or a look is worth while for another reason: the log has ended, or
-  /// the sync that it waited for failed. Once for each arming, on the appender's or the syncing thread, under no lock;
-  /// it may append, but not block. It may run when the watch has just been disarmed.
+  /// The visible end is past what it was armed for, or a look is worth while for another reason: log_start has moved,
+  /// the log has ended, or the sync that it waited for failed. Once for each arming, on the appender's or the syncing
+  /// thread, under no lock; it may append, but not block. It may run when the watch has just been disarmed.
   virtual void OnVisible() = 0;
 
  private:

@@ -116,6 +116,17 @@ std::size_t WalIndex::FindAtOrAbove(Offset offset) const {
   return entries_.PartitionPoint([&](const Entry& entry) { return entry.base < offset; });
 }
 
+std::size_t WalIndex::FindBehind(WalPosition position) const {
+  return entries_.PartitionPoint([&](const Entry& entry) { return entry.begin < position; });
+}
+
+std::uint64_t WalIndex::BytesBetween(Offset begin, Offset end) const {
+  const std::size_t behind = FindAtOrAbove(end);
+  const std::uint64_t from = entries_[Find(begin)].bytes_before;
+  const std::uint64_t to = behind < entries_.size() ? entries_[behind].bytes_before : bytes_total_;
+  return to - std::min(to, from);
+}
+
 std::uint64_t WalIndex::BytesFrom(Offset offset) const {
   if (entries_.empty()) return 0;
   const std::uint64_t before = entries_[Find(offset)].bytes_before;

@@ -54,11 +54,15 @@ class WalIndex {
   [[nodiscard]] std::size_t Find(Offset offset) const;
   /// Index of the first interval that begins at or past `offset`; size() if none.
   [[nodiscard]] std::size_t FindAtOrAbove(Offset offset) const;
+  /// Index of the first interval that begins at or past `position`; size() if none.
+  [[nodiscard]] std::size_t FindBehind(WalPosition position) const;
   /// End of the last frame added.
   [[nodiscard]] WalPosition end() const { return end_; }
   [[nodiscard]] std::uint64_t bytes_total() const { return bytes_total_; }
   /// Batch bytes in [offset, end), counted in whole intervals: too high by less than one.
   [[nodiscard]] std::uint64_t BytesFrom(Offset offset) const;
+  /// Batch bytes in [begin, end), counted in whole intervals. Precondition: not empty.
+  [[nodiscard]] std::uint64_t BytesBetween(Offset begin, Offset end) const;
   [[nodiscard]] std::uint64_t bytes_held() const {
     return entries_.empty() ? 0 : bytes_total_ - entries_.front().bytes_before;
   }

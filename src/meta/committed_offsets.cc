@@ -6,6 +6,7 @@
 
 #include "base/try.h"
 #include "meta/find_row.h"
+#include "meta/group_members.h"
 #include "meta/metadata_rows.h"
 
 namespace millrace {
@@ -71,6 +72,16 @@ Result<std::vector<PositionRow>> CommittedOffsets::Positions(std::string_view gr
   return rows;
 }
 
+Result<void> CommittedOffsets::VisitPositions(const std::function<void(const PositionRow&)>& visit) const {
+  for (PositionKey from{{}, kLowest};;) {
+    MR_ASSIGN_OR_RETURN(const auto page, ScanRows(store_, from, EndOfTable{}, kPositionsAPage));
+    for (const PositionRow& row : page) visit(row);
+    if (page.size() < kPositionsAPage) return {};
+    from = page.back().key;
+    from.partition.partition = PartitionId(from.partition.partition.value() + 1);
+  }
+}
+
 Result<std::vector<std::string>> CommittedOffsets::Groups() const {
   std::vector<std::string> groups;
   PositionKey from{{}, kLowest};
@@ -88,11 +99,33 @@ Result<std::vector<std::string>> CommittedOffsets::Groups() const {
   }
 }
 
-Result<void> CommittedOffsets::DeleteGroup(std::string_view group) const {
-  return CarryOut(store_, [&](EarlierAttempt) -> Result<Transition> {
+Result<bool> CommittedOffsets::DeleteGroup(std::string_view group) const {
+  bool found = false;
+  MR_TRY(CarryOut(store_, [&](EarlierAttempt) -> Result<Transition> {
     MR_ASSIGN_OR_RETURN(auto rows, RowsOf(store_, group));
+    MR_ASSIGN_OR_RETURN(auto stored, FindRow(store_, GroupKey{std::string(group)}));
+    MR_ASSIGN_OR_RETURN(auto members, MembersOf(store_, group));
     Transition to;
     for (PositionRow& row : rows) to.Erase(std::move(row));
+    for (GroupMemberRow& member : members) to.Erase(std::move(member));
+    if (stored) to.Erase(*std::move(stored));
+    found = found || !to.writes.empty();
+    return to;
+  }));
+  return found;
+}
+
+Result<void> CommittedOffsets::Forget(std::span<const PositionRow> positions) const {
+  return CarryOut(store_, [&](EarlierAttempt) -> Result<Transition> {
+    std::vector<PositionKey> keys;
+    for (const PositionRow& row : positions) keys.push_back(row.key);
+    MR_ASSIGN_OR_RETURN(const auto found, FindRows(store_, keys));
+    Transition to;
+    for (const PositionRow& row : positions) {
+      if (std::ranges::find(found, row) == found.end()) continue;
+      to.Expect(row);
+      to.Erase(row);
+    }
     return to;
   });
 }

@@ -1,6 +1,7 @@
 // Positions of consumer groups: the next offset a group reads of a partition.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,10 +26,14 @@ class CommittedOffsets {
   Result<void> CommitPositions(std::span<const PositionRow> positions) const;
   /// In partition order.
   Result<std::vector<PositionRow>> Positions(std::string_view group) const;
+  /// Calls `visit` with each position of each group, those of topics that are gone among them. Cost: O(positions).
+  Result<void> VisitPositions(const std::function<void(const PositionRow&)>& visit) const;
   /// Those with a position, by name. Cost: O(positions of all groups).
   Result<std::vector<std::string>> Groups() const;
-  /// Success also if there was none.
-  Result<void> DeleteGroup(std::string_view group) const;
+  /// Its positions, and what is kept of it for Kafka's members. False: there was nothing.
+  Result<bool> DeleteGroup(std::string_view group) const;
+  /// Those of `positions` that still stand as they are given.
+  Result<void> Forget(std::span<const PositionRow> positions) const;
 
  private:
   MetadataStore& store_;

@@ -96,7 +96,7 @@ void MemoryMetadataStore::Erase(const std::string& key) {
 }
 
 void MemoryMetadataStore::Note(const MetadataKey& key, std::int64_t now_ms) {
-  if (std::holds_alternative<PositionKey>(key)) return;
+  if (!IsNumbered(key)) return;
   changes_.push_back({now_ms, key});
   ++last_;
   // Two go for each that comes: never more than a few too many, and never much work. The last one stays.

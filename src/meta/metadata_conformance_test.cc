@@ -111,6 +111,10 @@ TEST_P(MetadataConformanceTest, TopicsKeepEveryOption) {
   auto partitions = store().Partitions(created->id);
   ASSERT_EQ(partitions->size(), 3u);
   EXPECT_EQ(partitions->at(2), (PartitionRow{Key(*created, 2), LeaderEpoch(0), Offset(0), Offset(0)}));
+  auto all = store().AllPartitions();
+  ASSERT_TRUE(all);
+  for (const PartitionRow& row : *store().Partitions(plain.id)) partitions->push_back(row);
+  EXPECT_EQ(*all, *partitions);
 }
 
 TEST_P(MetadataConformanceTest, TopicNamesAreBytes) {
@@ -183,6 +187,35 @@ TEST_P(MetadataConformanceTest, EpochsGrowByOneAndFenceTheOldOwner) {
   EXPECT_EQ(Code(store().AdvanceLogStart(Key(topic), LeaderEpoch(1), Offset(1), 0)), "kFenced");
   EXPECT_EQ(Row(Key(topic)).tiered_end, Offset(0));
   EXPECT_EQ(Code(Commit(Key(topic), 1, 0, 5, 2)), "ok");
+}
+
+TEST_P(MetadataConformanceTest, EpochsAreRaisedTogetherOrNotAtAll) {
+  const TopicRow topic = Topic("t", 2), other = Topic("u");
+  ASSERT_TRUE(Commit(Key(topic), 1, 0, 5));
+  const auto ground = [&](const PartitionKey& key, std::int64_t log_end) {
+    return EpochGround{.partition = Row(key), .epochs = {}, .log_end = Offset(log_end)};
+  };
+  std::vector<EpochGround> grounds{ground(Key(topic), 7), ground(Key(topic, 1), 0), ground(Key(other), 3)};
+  ASSERT_TRUE(store().AcquireEpoch(Key(other)));  // what was read before is not so any more: it is read again
+  ASSERT_TRUE(store().RaiseEpochs(grounds));
+  Reopen();
+  EXPECT_EQ(*store().Epochs(), (std::vector<EpochRow>{{Key(topic), LeaderEpoch(1), Offset(7)},
+                                                      {Key(topic, 1), LeaderEpoch(1), Offset(0)},
+                                                      {Key(other), LeaderEpoch(2), Offset(3)}}));
+  for (const EpochGround& raised : grounds) EXPECT_EQ(Row(raised.partition.key), raised.partition);
+  EXPECT_EQ(Code(Commit(Key(topic), 2, 5, 6, 0)), "kFenced") << "an owner of before";
+  grounds[1].log_end = Offset(4);
+  ASSERT_TRUE(store().RaiseEpochs(grounds));
+  Reopen();
+  EXPECT_EQ(*store().Epochs(), (std::vector<EpochRow>{{Key(topic), LeaderEpoch(2), Offset(7)},
+                                                      {Key(topic, 1), LeaderEpoch(1), Offset(0)},
+                                                      {Key(topic, 1), LeaderEpoch(2), Offset(4)},
+                                                      {Key(other), LeaderEpoch(3), Offset(3)}}));
+  ASSERT_TRUE(store().DeleteTopic(topic.id, 9));
+  Reopen();
+  EXPECT_EQ(*store().Epochs(), (std::vector<EpochRow>{{Key(other), LeaderEpoch(3), Offset(3)}}));
+  EXPECT_EQ(Code(store().RaiseEpochs(grounds)), "kNotFound");
+  EXPECT_EQ(Row(Key(other)).epoch, LeaderEpoch(3));
 }
 
 TEST_P(MetadataConformanceTest, ACommitShowsRowsAndMovesTheWatermark) {

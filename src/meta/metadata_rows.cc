@@ -43,6 +43,11 @@ Error ObjectNotPrepared(const ObjectId& id, std::string_view why) {
   return {ErrorCode::kNotFound, fmt::format("metadata: object {} {}", ObjectIdText(id), why)};
 }
 
+bool IsNumbered(const MetadataKey& key) {
+  return !std::holds_alternative<PositionKey>(key) && !std::holds_alternative<GroupKey>(key) &&
+         !std::holds_alternative<GroupMemberKey>(key);
+}
+
 Error KeyNotTaken(std::string_view call, const MetadataKey& key) {
   return {ErrorCode::kInvalidArgument, fmt::format("metadata: {} takes no key like {}", call, KeyText(key))};
 }

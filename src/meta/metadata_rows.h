@@ -27,6 +27,8 @@ std::string PartitionText(const PartitionKey& partition);
 Error TopicNotFound(TopicId topic);
 Error PartitionNotFound(const PartitionKey& partition);
 Error ObjectNotPrepared(const ObjectId& id, std::string_view why);
+/// Whether writing a row of this key is a change that the store numbers.
+[[nodiscard]] bool IsNumbered(const MetadataKey& key);
 /// kInvalidArgument: `call` of a store takes no such key.
 Error KeyNotTaken(std::string_view call, const MetadataKey& key);
 

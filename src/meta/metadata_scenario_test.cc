@@ -94,7 +94,10 @@ std::vector<MetadataStep> MetadataScenario() {
     return Catalog(store).AlterTopic(TopicId(1), options);
   });
   steps.push_back([](MetadataStore& store) { return Catalog(store).DeleteTopic(TopicId(2), 9003); });
-  steps.push_back([](MetadataStore& store) { return Catalog(store).DeleteGroup(std::string("group\0", 6) + "3"); });
+  steps.push_back([](MetadataStore& store) -> Result<void> {
+    MR_TRY(Catalog(store).DeleteGroup(std::string("group\0", 6) + "3"));
+    return {};
+  });
   steps.push_back(Create("short-lived", 1));
   return steps;
 }

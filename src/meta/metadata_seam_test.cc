@@ -70,7 +70,12 @@ std::vector<MetadataRow> OneOfEach() {
           ObjectRow{{9}, "key", 1, ObjectState::kCommitted, INT64_MIN, 2},
           segment,
           PositionRow{{"\xff", {TopicId(7), PartitionId(2)}}, Offset(4)},
-          RemovalRow{TopicId(8), 6}};
+          PositionRow{{"g", {TopicId(7), PartitionId(2)}}, Offset(4), 99, LeaderEpoch(0), "text"},
+          PositionRow{{"h", {TopicId(7), PartitionId(2)}}, Offset(4), 99, std::nullopt, ""},
+          RemovalRow{TopicId(8), 6},
+          GroupRow{"g", "consumer", "range", 5, "m", 0},
+          GroupMemberRow{{"g", "m"}, 1, "i", "client", "/host", 6'000, 60'000, std::string("\0m", 2), "a"},
+          EpochRow{{TopicId(7), PartitionId(2)}, LeaderEpoch(3), Offset(100)}};
 }
 
 TEST_P(MetadataSeamTest, RowsOfEveryTableAreReadAsTheyWereWritten) {
@@ -219,6 +224,8 @@ TEST_P(MetadataSeamTest, ChangesComeInTheOrderOfTheirCommitsWithoutHoles) {
   EXPECT_TRUE(store().Changes(ChangeNumber(0), 10)->empty());
   EXPECT_EQ(Commit({}, {{Kind::kInsert, Number("b", 1)}, {Kind::kInsert, Segment(1, 0, 5)}}), 2);
   EXPECT_EQ(Commit({}, {{Kind::kInsert, Position("g", 1, 1, 1)}}), 2);
+  EXPECT_EQ(Commit({}, {{Kind::kInsert, GroupRow{.name = "g"}}, {Kind::kInsert, GroupMemberRow{.key = {"g", "m"}}}}),
+            2);
   EXPECT_EQ(Commit({Number("none", 1)}, {{Kind::kPut, Number("c", 1)}}), 0);
   EXPECT_EQ(Commit({}, {{Kind::kPut, Position("g", 1, 1, 2)}, {Kind::kErase, Number("b", 1)}}), 3);
   Reopen();

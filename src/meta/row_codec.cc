@@ -23,6 +23,9 @@ class RowEncoder {
   void Trailing(const char* /*name*/, const auto& field) {
     if (CellOf(field) != 0) Add(CellOf(field));
   }
+  void Following(const char* /*name*/, const auto& field, bool is_there) {
+    if (is_there) Add(CellOf(field));
+  }
   std::string Finish() && {
     std::array<std::byte, kCrcBytes> crc;
     PutLe(crc.data(), Crc32c(AsBytes(bytes_)));
@@ -85,6 +88,9 @@ class RowDecoder {
   }
   void Trailing(const char* name, auto& field) {
     if (!rest_.empty()) Column(name, field);
+  }
+  void Following(const char* name, auto& field, bool is_there) {
+    if (is_there) Column(name, field);
   }
   [[nodiscard]] bool finished() const { return good_ && rest_.empty(); }
 
@@ -270,6 +276,12 @@ Result<MetadataRow> DecodeRow(std::span<const std::byte> bytes) {
       return Decode<PositionRow>(columns);
     case MetadataTable::kRemovals:
       return Decode<RemovalRow>(columns);
+    case MetadataTable::kEpochs:
+      return Decode<EpochRow>(columns);
+    case MetadataTable::kGroups:
+      return Decode<GroupRow>(columns);
+    case MetadataTable::kGroupMembers:
+      return Decode<GroupMemberRow>(columns);
     case MetadataTable::kChanges:
       break;
   }
@@ -293,7 +305,7 @@ Result<MetadataKey> DecodeKey(std::span<const std::byte>& bytes) {
     const auto order = static_cast<std::uint8_t>(bytes[0]);
     bytes = bytes.subspan(1);
     if (auto key = DecodeAny<StoreKey, TopicKey, PartitionKey, ObjectKey, SegmentEndKey, PositionKey, RemovalKey,
-                             TopicNameKey, ObjectAgeKey>(order, bytes))
+                             EpochKey, GroupKey, GroupMemberKey, TopicNameKey, ObjectAgeKey>(order, bytes))
       return *std::move(key);
   }
   return Error(ErrorCode::kCorruption, "metadata: bytes that are no key");

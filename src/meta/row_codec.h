@@ -33,6 +33,9 @@ class RowCrc {
   void Trailing(const char* /*name*/, const auto& field) {
     if (CellOf(field) != 0) Add(CellOf(field));
   }
+  void Following(const char* /*name*/, const auto& field, bool is_there) {
+    if (is_there) Add(CellOf(field));
+  }
   [[nodiscard]] std::int64_t value() const { return crc_; }
 
  private:

@@ -29,7 +29,12 @@ std::vector<MetadataRow> Rows() {
           segment,
           timed,
           PositionRow{{"\xff", {TopicId(7), PartitionId(2)}}, Offset(4)},
-          RemovalRow{TopicId(8), 6}};
+          PositionRow{{"g", {TopicId(7), PartitionId(2)}}, Offset(4), 99, LeaderEpoch(0), "text"},
+          PositionRow{{"h", {TopicId(7), PartitionId(2)}}, Offset(4), 99, std::nullopt, ""},
+          RemovalRow{TopicId(8), 6},
+          GroupRow{"g", "consumer", "range", 5, "m", 7},
+          GroupMemberRow{{"g", "m"}, 1, "i", "client", "/host", 6'000, 60'000, std::string("\0m", 2), "a"},
+          EpochRow{{TopicId(7), PartitionId(2)}, LeaderEpoch(3), Offset(100)}};
 }
 
 TEST(RowCodecTest, RowsComeBackAndTheirCrcIsTheOneOfTheColumns) {
@@ -92,6 +97,9 @@ TEST(RowCodecTest, KeysOfEveryOrderComeBackAndCutOnesDoNot) {
                               PartitionKey{TopicId(1), PartitionId(2)},
                               ObjectKey{{1, 2}},
                               RemovalKey{TopicId(3)},
+                              EpochKey{{TopicId(1), PartitionId(2)}, LeaderEpoch(3)},
+                              GroupKey{"g"},
+                              GroupMemberKey{"g", "m"},
                               SegmentEndKey{{TopicId(1), PartitionId(2)}, Offset(3)},
                               TopicNameKey{"a"},
                               ObjectAgeKey{ObjectState::kDeleting, 5, {7}}};

@@ -63,7 +63,7 @@ TEST(TopicRulesTest, ANewTopicTakesTheNextIdAndRestsOnIt) {
 TEST(TopicRulesTest, ADeletionRestsOnThePartitionsOnlyIfItIsWhole) {
   const TopicRow topic{TopicId(1), "", "t", {}, 0};
   const PartitionRow partition = Partition(0, 10, 1);
-  TopicRemains remains{{Segment(0, 10)}, {Object(1, ObjectState::kCommitted, 1)}, {}, true};
+  TopicRemains remains{{Segment(0, 10)}, {Object(1, ObjectState::kCommitted, 1)}, {}, {}, true};
   const auto whole = DeleteTopicRule(topic, {&partition, 1}, remains, 9);
   ASSERT_TRUE(whole);
   EXPECT_EQ(whole->expected, (std::vector<MetadataRow>{topic, partition, remains.objects[0]}));
@@ -75,6 +75,64 @@ TEST(TopicRulesTest, ADeletionRestsOnThePartitionsOnlyIfItIsWhole) {
   EXPECT_EQ(Shape(*part), "erase 1 erase 2 erase 4 put 3 insert 6 ");
   remains.objects.clear();
   EXPECT_EQ(DeleteTopicRule(topic, {&partition, 1}, remains, 9).error().code(), ErrorCode::kCorruption);
+}
+
+EpochGround Ground(std::int64_t log_start, std::int64_t log_end, std::vector<EpochRow> epochs) {
+  return {.partition = Partition(log_start, log_start), .epochs = std::move(epochs), .log_end = Offset(log_end)};
+}
+EpochRow Epoch(std::int32_t epoch, std::int64_t first) { return {kKey, LeaderEpoch(epoch), Offset(first)}; }
+
+TEST(TopicRulesTest, ARaisedEpochBeginsAtTheEndOfTheLogAndRestsOnItsPartition) {
+  Transition to;
+  EpochGround ground = Ground(0, 100, {Epoch(1, 10), Epoch(2, 40)});
+  const PartitionRow before = ground.partition;
+  RaiseEpochRule(to, ground);
+  EXPECT_EQ(to.expected, std::vector<MetadataRow>{before});
+  EXPECT_EQ(Shape(to), "put 2 insert 7 ");
+  EXPECT_EQ(Written<PartitionRow>(to).epoch, LeaderEpoch(3));
+  EXPECT_EQ(ground.partition, Written<PartitionRow>(to));
+  EXPECT_EQ(ground.epochs, (std::vector{Epoch(1, 10), Epoch(2, 40), Epoch(3, 100)}));
+}
+
+TEST(TopicRulesTest, EpochsWithoutARecordGoWhenTheNextBegins) {
+  Transition to;
+  EpochGround lost = Ground(0, 40, {Epoch(0, 10), Epoch(1, 40), Epoch(2, 55)});
+  RaiseEpochRule(to, lost);
+  EXPECT_EQ(Shape(to), "erase 7 erase 7 put 2 insert 7 ");
+  EXPECT_EQ(lost.epochs, (std::vector{Epoch(0, 10), Epoch(3, 40)})) << "none began where none of its records is";
+  EpochGround retired = Ground(60, 80, {Epoch(0, 10), Epoch(1, 40), Epoch(2, 60)});
+  RaiseEpochRule(to, retired);
+  EXPECT_EQ(retired.epochs, (std::vector{Epoch(2, 60), Epoch(3, 80)})) << "but the last that ends above log_start";
+  EpochGround all = Ground(80, 80, {Epoch(2, 60)});
+  RaiseEpochRule(to, all);
+  EXPECT_EQ(all.epochs, std::vector{Epoch(3, 80)});
+}
+
+TEST(TopicRulesTest, ARaisedEpochIsAboveAllThatEverWere) {
+  Transition to;
+  EpochGround rows = Ground(0, 100, {Epoch(7, 10)});  // a row says more than the partition
+  RaiseEpochRule(to, rows);
+  EXPECT_EQ(rows.partition.epoch, LeaderEpoch(8));
+  EpochGround seen = Ground(0, 100, {});
+  seen.seen = LeaderEpoch(11);  // a batch says more than metadata
+  RaiseEpochRule(to, seen);
+  EXPECT_EQ(seen.partition.epoch, LeaderEpoch(12));
+}
+
+TEST(TopicRulesTest, ABlockOfProducersIdsRestsOnTheLastOneAndNamesWhoTookIt) {
+  std::int64_t block = -1;
+  const auto first = TakeProducerBlockRule(std::nullopt, "one", block);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(block, 0);
+  EXPECT_EQ(Shape(*first), "insert 0 ");
+  const StoreRow taken = Written<StoreRow>(*first);
+  EXPECT_EQ(taken.text, "one") << "another's commit of the same number is not this one";
+  const auto next = TakeProducerBlockRule(taken, "other", block);
+  EXPECT_EQ(block, 1);
+  EXPECT_EQ(next->expected, std::vector<MetadataRow>{taken});
+  EXPECT_EQ(Written<StoreRow>(*next), (StoreRow{taken.name, 2, "other"}));
+  const StoreRow last{taken.name, kProducerBlocks, "x"};
+  EXPECT_EQ(TakeProducerBlockRule(last, "y", block).error().code(), ErrorCode::kOutOfSpace);
 }
 
 TEST(SegmentRulesTest, ACommitRestsOnItsObjectAndEveryPartitionOnce) {

@@ -51,8 +51,9 @@ Result<ChangeNumber> SqliteChanges::Note(std::span<const MetadataWrite> writes, 
   CommitRow commit;
   commit.committed_ms = now_ms;
   for (const MetadataWrite& write : writes) {
-    if (std::holds_alternative<PositionRow>(write.row)) continue;
-    commit.keys += EncodeKey(KeyOf(write.row));
+    const MetadataKey key = KeyOf(write.row);
+    if (!IsNumbered(key)) continue;
+    commit.keys += EncodeKey(key);
     ++commit.count;
   }
   if (commit.count == 0) return before;

@@ -1,6 +1,7 @@
 // What metadata costs: opening with a million segments, paging through them, committing a segment and a position.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "env/posix_file_system.h"
@@ -102,6 +103,35 @@ void BM_CommitObjectOfPartitions(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_CommitObjectOfPartitions)->Arg(1)->Arg(10)->Arg(100)->Unit(benchmark::kMicrosecond);
+
+/// What an opening pays that found no clean close.
+void BM_RaiseEpochs(benchmark::State& state) {
+  const TemporaryDirectory scratch;
+  PosixFileSystem file_system;
+  auto store = *SqliteMetadataStore::Open(scratch.path() / "metadata.db", file_system);
+  TopicOptions options;
+  options.partitions = static_cast<std::int32_t>(state.range(0));
+  const TopicId topic = Catalog(*store).CreateTopic("t", options, "", 1)->id;
+  std::int64_t log_end = 0;
+  for (auto _ : state) {
+    const auto rows = *Catalog(*store).Epochs();
+    const auto partitions = *Catalog(*store).Partitions(topic);
+    std::vector<EpochGround> grounds;
+    grounds.reserve(partitions.size());
+    for (const PartitionRow& row : partitions) {
+      const auto own = std::ranges::equal_range(rows, row.key, {}, &EpochRow::partition);
+      grounds.push_back({.partition = row, .epochs = {own.begin(), own.end()}, .log_end = Offset(log_end)});
+    }
+    if (state.range(1) != 0) log_end += 10;  // records came in between: rows add up
+    if (!Catalog(*store).RaiseEpochs(grounds)) std::abort();
+  }
+}
+BENCHMARK(BM_RaiseEpochs)
+    ->Args({10'000, 0})
+    ->Args({10'000, 1})
+    ->Args({100'000, 0})
+    ->Iterations(5)
+    ->Unit(benchmark::kMillisecond);
 
 void BM_CreateAndOpenEmpty(benchmark::State& state) {
   PosixFileSystem file_system;

@@ -136,7 +136,51 @@ CREATE TABLE changes (
 )sql";
 constexpr std::int64_t kVersionThatCounts = 4;
 
-constexpr std::array<const char*, 4> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
+// Where epochs of partitions began (partitions that are there have been in one from their beginning), what Kafka
+// clients commit with a position, and groups in their last durable generation.
+constexpr const char* kVersion5 = R"sql(
+CREATE TABLE epochs (
+  topic INTEGER NOT NULL,
+  partition INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (topic, partition, epoch)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE positions ADD COLUMN committed_ms INTEGER;
+
+ALTER TABLE positions ADD COLUMN leader_epoch INTEGER;
+
+ALTER TABLE positions ADD COLUMN metadata BLOB;
+
+CREATE TABLE consumer_groups (
+  name BLOB NOT NULL PRIMARY KEY,
+  protocol_type BLOB NOT NULL,
+  protocol BLOB NOT NULL,
+  generation INTEGER NOT NULL,
+  leader BLOB NOT NULL,
+  empty_since_ms INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE group_members (
+  group_name BLOB NOT NULL,
+  member BLOB NOT NULL,
+  place INTEGER NOT NULL,
+  instance BLOB NOT NULL,
+  client_id BLOB NOT NULL,
+  client_host BLOB NOT NULL,
+  session_timeout_ms INTEGER NOT NULL,
+  rebalance_timeout_ms INTEGER NOT NULL,
+  metadata BLOB NOT NULL,
+  assignment BLOB NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (group_name, member)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array<const char*, 5> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
 static_assert(kMigrations.size() == kSqliteSchemaVersion);
 
 /// Each object gets the number of its segments. One that is missing stays so: the caller that drops its segment is

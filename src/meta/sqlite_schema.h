@@ -11,7 +11,7 @@
 
 namespace millrace {
 
-inline constexpr std::int64_t kSqliteSchemaVersion = 4;
+inline constexpr std::int64_t kSqliteSchemaVersion = 5;
 
 /// The statement lists that lead from version i to version i + 1. To version 4 rows are counted as well.
 std::span<const char* const> SqliteMigrations();

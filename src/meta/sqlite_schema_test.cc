@@ -2,7 +2,7 @@
 // present one with nothing lost; a newer one is refused by name; a million segments cost an open nothing.
 // Method: the documented statements are run beside the real ones and the catalogues compared; golden/metadata-v1.db was
 // written by the code as it was at version 1: the scenario of metadata_scenario.h, closed; golden/metadata-v3.db by
-// that of version 3, with more behind it.
+// those of versions 3 and 4, with more behind it.
 #include "meta/sqlite_schema.h"
 
 #include <fmt/format.h>
@@ -180,6 +180,32 @@ TEST(SqliteSchemaTest, AFileOfVersion3OpensCountsItsSegmentsAndGoesOnWithARemova
   const PartitionKey gaps{TopicId(4), PartitionId(0)};
   EXPECT_EQ(*Catalog(**store).Segments(gaps, Offset(0), 10), *Catalog(model).Segments(gaps, Offset(0), 10));
   EXPECT_TRUE((*store)->Changes(ChangeNumber(0), 10));
+}
+
+/// golden/metadata-v4.db holds the same, and all of the large topic is gone.
+TEST(SqliteSchemaTest, AFileOfVersion4OpensAndItsPartitionsHaveBeenInOneEpoch) {
+  SimFileSystem disk(1);
+  PutGolden(disk, "metadata-v4.db");
+  MemoryMetadataStore model;
+  RunScenarioOfVersion3(model);
+  const PartitionKey gaps{TopicId(4), PartitionId(0)};
+  for (int opening = 0; opening < 2; ++opening) {
+    auto store = SqliteMetadataStore::Open(kDatabase, disk);
+    ASSERT_TRUE(store) << store.error().ToString();
+    EXPECT_EQ(DumpWithCounts(**store), DumpWithCounts(model));
+    const auto epochs = Catalog(**store).Epochs();
+    ASSERT_TRUE(epochs) << epochs.error().ToString();
+    EXPECT_EQ(epochs->size(), opening == 0 ? 0U : 1U);
+    if (opening == 1) continue;
+    EXPECT_EQ(*(*store)->Changes(ChangeNumber(0), 10), *model.Changes(ChangeNumber(0), 10));
+    for (MetadataStore* each : {static_cast<MetadataStore*>(store->get()), static_cast<MetadataStore*>(&model)}) {
+      std::vector<EpochGround> grounds(1);
+      grounds[0].partition = Catalog(*each).Partitions(gaps.topic)->front();
+      grounds[0].log_end = Offset(12);
+      ASSERT_TRUE(Catalog(*each).RaiseEpochs(grounds));
+    }
+    ASSERT_TRUE((*store)->Close());
+  }
 }
 
 /// The migration is one transaction: power lost after any operation leaves a file of either version, and all it holds.

@@ -20,6 +20,7 @@ struct ColumnList {
     marks += count == 1 ? "?" : ",?";
   }
   void Trailing(const char* name, const auto& field) { Column(name, field); }
+  void Following(const char* name, const auto& field, bool /*is_there*/) { Column(name, field); }
   std::string names, marks;
   int count = 0;
 };
@@ -28,6 +29,10 @@ struct StatementBinder {
   void Column(const char* /*name*/, const auto& field) { statement.Bind(CellOf(field)); }
   void Trailing(const char* /*name*/, const auto& field) {
     statement.Bind(CellOf(field) == 0 ? std::nullopt : std::optional(CellOf(field)));
+  }
+  void Following(const char* name, const auto& field, bool is_there) {
+    if (is_there) return Column(name, field);
+    statement.Bind(std::optional<std::int64_t>());
   }
   SqliteStatement& statement;
 };
@@ -45,6 +50,7 @@ struct StatementReader {
     ++column;
   }
   void Trailing(const char* name, auto& field) { Column(name, field); }  // of a null: 0
+  void Following(const char* name, auto& field, bool /*is_there*/) { Column(name, field); }
   const SqliteStatement& statement;
   int column = 0;
 };

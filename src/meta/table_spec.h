@@ -3,7 +3,8 @@
 // key (row_codec.h).
 //
 // A visitor takes `Column(name, field)` for each column, and `Trailing(name, field)` for one that came later: while it
-// is 0 it is null in SQL and not hashed, so that older rows stand as they are.
+// is 0 it is null in SQL and not hashed, so that older rows stand as they are. `Following(name, field, is_there)`: one
+// that came with a trailing column and is there when that is.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +30,10 @@ enum class MetadataTable : std::uint8_t {
   kSegments = 5,
   kPositions = 6,
   kRemovals = 7,
-  kChanges = 8  // of the stores themselves: no row of the seam
+  kChanges = 8,  // of the stores themselves: no row of the seam
+  kEpochs = 9,
+  kGroups = 12,
+  kGroupMembers = 13,
 };
 
 // A field as a cell: an integer, an integer or null, or bytes.
@@ -48,6 +52,9 @@ inline std::span<const std::byte> CellOf(const std::string& text) { return AsByt
 inline std::span<const std::byte> CellOf(const ObjectId& id) { return std::as_bytes(std::span(id)); }
 inline std::optional<std::int64_t> CellOf(const std::optional<std::chrono::milliseconds>& value) {
   return value ? std::optional(std::int64_t{value->count()}) : std::nullopt;
+}
+inline std::optional<std::int64_t> CellOf(const std::optional<LeaderEpoch>& value) {
+  return value ? std::optional(std::int64_t{value->value()}) : std::nullopt;
 }
 inline std::optional<std::int64_t> CellOf(const std::optional<std::uint64_t>& value) {
   return value ? std::optional(static_cast<std::int64_t>(*value)) : std::nullopt;
@@ -70,6 +77,9 @@ inline void SetCell(ObjectId& field, std::span<const std::byte> cell) {
 }
 inline void SetCell(std::optional<std::chrono::milliseconds>& field, std::optional<std::int64_t> cell) {
   field = cell ? std::optional(std::chrono::milliseconds(*cell)) : std::nullopt;
+}
+inline void SetCell(std::optional<LeaderEpoch>& field, std::optional<std::int64_t> cell) {
+  field = cell ? std::optional(LeaderEpoch(static_cast<LeaderEpoch::rep>(*cell))) : std::nullopt;
 }
 inline void SetCell(std::optional<std::uint64_t>& field, std::optional<std::int64_t> cell) {
   field = cell ? std::optional(static_cast<std::uint64_t>(*cell)) : std::nullopt;
@@ -131,8 +141,26 @@ struct KeySpec<PositionKey> : KeyOfTable<PositionRow> {
   }
 };
 template <>
+struct KeySpec<GroupKey> : KeyOfTable<GroupRow> {
+  static void Columns(auto& key, auto&& visit) { visit.Column("name", key.name); }
+};
+template <>
+struct KeySpec<GroupMemberKey> : KeyOfTable<GroupMemberRow> {
+  static void Columns(auto& key, auto&& visit) {
+    visit.Column("group_name", key.group);
+    visit.Column("member", key.member);
+  }
+};
+template <>
 struct KeySpec<RemovalKey> : KeyOfTable<RemovalRow> {
   static void Columns(auto& key, auto&& visit) { visit.Column("topic", key.topic); }
+};
+template <>
+struct KeySpec<EpochKey> : KeyOfTable<EpochRow> {
+  static void Columns(auto& key, auto&& visit) {
+    KeySpec<PartitionKey>::Columns(key.partition, visit);
+    visit.Column("epoch", key.epoch);
+  }
 };
 
 // Tables.
@@ -228,6 +256,42 @@ struct TableSpec<PositionRow> {
   static void Columns(auto& row, auto&& visit) {
     KeySpec<PositionKey>::Columns(row.key, visit);
     visit.Column("position", row.position);
+    visit.Trailing("committed_ms", row.committed_ms);
+    visit.Following("leader_epoch", row.leader_epoch, row.committed_ms != 0);
+    visit.Following("metadata", row.metadata, row.committed_ms != 0);
+  }
+};
+
+template <>
+struct TableSpec<GroupRow> {
+  static constexpr MetadataTable kTable = MetadataTable::kGroups;
+  static constexpr std::string_view kName = "consumer_groups";
+  static GroupKey KeyOf(const GroupRow& row) { return {row.name}; }
+  static void Columns(auto& row, auto&& visit) {
+    visit.Column("name", row.name);
+    visit.Column("protocol_type", row.protocol_type);
+    visit.Column("protocol", row.protocol);
+    visit.Column("generation", row.generation);
+    visit.Column("leader", row.leader);
+    visit.Column("empty_since_ms", row.empty_since_ms);
+  }
+};
+
+template <>
+struct TableSpec<GroupMemberRow> {
+  static constexpr MetadataTable kTable = MetadataTable::kGroupMembers;
+  static constexpr std::string_view kName = "group_members";
+  static GroupMemberKey KeyOf(const GroupMemberRow& row) { return row.key; }
+  static void Columns(auto& row, auto&& visit) {
+    KeySpec<GroupMemberKey>::Columns(row.key, visit);
+    visit.Column("place", row.place);
+    visit.Column("instance", row.instance);
+    visit.Column("client_id", row.client_id);
+    visit.Column("client_host", row.client_host);
+    visit.Column("session_timeout_ms", row.session_timeout_ms);
+    visit.Column("rebalance_timeout_ms", row.rebalance_timeout_ms);
+    visit.Column("metadata", row.metadata);
+    visit.Column("assignment", row.assignment);
   }
 };
 
@@ -239,6 +303,18 @@ struct TableSpec<RemovalRow> {
   static void Columns(auto& row, auto&& visit) {
     KeySpec<RemovalKey>::Columns(row, visit);
     visit.Column("removed_ms", row.removed_ms);
+  }
+};
+
+template <>
+struct TableSpec<EpochRow> {
+  static constexpr MetadataTable kTable = MetadataTable::kEpochs;
+  static constexpr std::string_view kName = "epochs";
+  static EpochKey KeyOf(const EpochRow& row) { return {row.partition, row.epoch}; }
+  static void Columns(auto& row, auto&& visit) {
+    KeySpec<PartitionKey>::Columns(row.partition, visit);
+    visit.Column("epoch", row.epoch);
+    visit.Column("first", row.first);
   }
 };
 

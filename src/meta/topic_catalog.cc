@@ -66,6 +66,11 @@ Result<std::vector<TopicRow>> TopicCatalog::Topics() const {
                   std::numeric_limits<std::size_t>::max());
 }
 
+Result<std::vector<PartitionRow>> TopicCatalog::AllPartitions() const {
+  return ScanRows(store_, PartitionKey{TopicId(std::numeric_limits<std::int64_t>::min()), PartitionId(0)}, EndOfTable{},
+                  std::numeric_limits<std::size_t>::max());
+}
+
 Result<std::vector<PartitionRow>> TopicCatalog::Partitions(TopicId topic) const {
   MR_ASSIGN_OR_RETURN(auto row, FindRow(store_, TopicKey{topic}));
   for (;;) {

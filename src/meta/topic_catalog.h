@@ -28,6 +28,9 @@ class TopicCatalog {
   Result<void> DeleteTopic(TopicId topic, std::int64_t now_ms) const;
   /// In the order of their ids.
   Result<std::vector<TopicRow>> Topics() const;
+  /// Of all topics, by topic and partition. Of one that is altered or deleted meanwhile there may be too many or too
+  /// few.
+  Result<std::vector<PartitionRow>> AllPartitions() const;
   /// In partition order. kNotFound.
   Result<std::vector<PartitionRow>> Partitions(TopicId topic) const;
 

@@ -15,6 +15,12 @@ namespace {
 /// Positions are ordered by group, so those of a topic are looked for among all.
 constexpr std::size_t kPositionsAPage = 1'000;
 
+Result<std::vector<EpochRow>> EpochsOf(MetadataStore& store, TopicId topic, std::size_t max) {
+  const LeaderEpoch lowest(std::numeric_limits<std::int32_t>::min());
+  return ScanRows(store, EpochKey{{topic, PartitionId(0)}, lowest},
+                  EpochKey{{TopicId(topic.value() + 1), PartitionId(0)}, lowest}, max);
+}
+
 PositionKey Behind(PositionKey key) {
   key.partition.partition = PartitionId(key.partition.partition.value() + 1);
   return key;
@@ -34,6 +40,8 @@ Result<TopicRemains> TopicRemoval::Look() {
     if (!segment.is_gap()) ids.insert(segment.object);
   MR_ASSIGN_OR_RETURN(remains.objects, FindRows(store_, std::vector<ObjectKey>(ids.begin(), ids.end())));
   if (remains.segments.size() == kSegmentsAtOnce) return remains;
+  MR_ASSIGN_OR_RETURN(remains.epochs, EpochsOf(store_, topic_, kEpochsAtOnce));
+  if (remains.epochs.size() == kEpochsAtOnce) return remains;
   looked_to_ = from_;
   while (remains.positions.size() < kPositionsAPage) {
     MR_ASSIGN_OR_RETURN(const auto page, ScanRows(store_, looked_to_, EndOfTable{}, kPositionsAPage));

@@ -11,6 +11,8 @@ namespace millrace {
 
 /// Segments that one transaction removes: a few megabytes of pages, since each object's row lies on a page of its own.
 inline constexpr std::size_t kSegmentsAtOnce = 250;
+/// And rows of epochs, which lie side by side.
+inline constexpr std::size_t kEpochsAtOnce = 10'000;
 
 /// Between two transactions of one call. A thread that gives a mutex back and takes it at once keeps out callers that
 /// wait for it; this lets them have it first.
@@ -20,7 +22,7 @@ class TopicRemoval {
  public:
   TopicRemoval(MetadataStore& store, TopicId topic) : store_(store), topic_(topic) {}
 
-  /// What the next step removes: segments first, then positions.
+  /// What the next step removes: segments first, then epochs, then positions.
   Result<TopicRemains> Look();
   /// One step. False: nothing is left, or its removal is not noted.
   Result<bool> Step();

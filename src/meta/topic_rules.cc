@@ -1,5 +1,7 @@
 #include "meta/topic_rules.h"
 
+#include <algorithm>
+
 #include "base/try.h"
 #include "meta/metadata_rows.h"
 #include "meta/segment_rules.h"
@@ -18,6 +20,7 @@ void InsertPartitions(Transition& to, TopicId topic, std::int32_t begin, std::in
 Result<void> Remove(Transition& to, const TopicRemains& remains, std::int64_t now_ms) {
   MR_TRY(DropSegments(to, remains.segments, remains.objects, now_ms));
   for (const PositionRow& position : remains.positions) to.Erase(position);
+  for (const EpochRow& epoch : remains.epochs) to.Erase(epoch);
   return {};
 }
 
@@ -75,6 +78,41 @@ Transition AcquireEpochRule(PartitionRow& partition) {
   partition.epoch += 1;
   to.Put(partition);
   return to;
+}
+
+Result<Transition> TakeProducerBlockRule(const std::optional<StoreRow>& taken, std::string_view by,
+                                         std::int64_t& block) {
+  Transition to;
+  StoreRow row{.name = std::string(kProducerBlockName), .number = 1, .text = std::string(by)};
+  if (taken) {
+    if (taken->number >= kProducerBlocks) return Error(ErrorCode::kOutOfSpace, "metadata: no producer's id is left");
+    row.number = taken->number + 1;
+    to.Expect(*taken);
+    to.Put(row);
+  } else {
+    to.Insert(row);
+  }
+  block = row.number - 1;
+  return to;
+}
+
+void RaiseEpochRule(Transition& to, EpochGround& ground) {
+  PartitionRow& partition = ground.partition;
+  std::vector<EpochRow>& epochs = ground.epochs;
+  LeaderEpoch highest = std::max(partition.epoch, ground.seen);
+  if (!epochs.empty()) highest = std::max(highest, epochs.back().epoch);
+  to.Expect(partition);
+  while (!epochs.empty() && epochs.back().first >= ground.log_end) {
+    to.Erase(epochs.back());
+    epochs.pop_back();
+  }
+  partition.epoch = highest + 1;
+  to.Put(partition);
+  epochs.push_back({partition.key, partition.epoch, ground.log_end});
+  to.Insert(epochs.back());
+  std::size_t gone = 0;
+  for (; gone + 1 < epochs.size() && epochs[gone + 1].first <= partition.log_start; ++gone) to.Erase(epochs[gone]);
+  epochs.erase(epochs.begin(), epochs.begin() + static_cast<std::ptrdiff_t>(gone));
 }
 
 Result<Transition> DeleteTopicRule(const TopicRow& topic, std::span<const PartitionRow> partitions,

@@ -114,15 +114,38 @@ Prefetcher::Yielding::~Yielding() {
   --prefetcher_.yielding_;
 }
 
-/// Streams within one segment ask for the same bytes, and so count as one.
-std::uint64_t Prefetcher::Share() const {
-  std::vector<const OpenedSegment*> places;
-  for (const StreamPointer& stream : active_) places.push_back(stream->current.opened.get());
+bool Prefetcher::Stands(const ReadStream& stream) const {
+  return context_.clock.Monotonic() - stream.used_at > kMovesWithin;
+}
+
+/// Of the streams that move. Those within one segment ask for the same bytes, and so count as one.
+std::uint64_t Prefetcher::Share(const ReadStream& stream) const {
+  std::vector<const OpenedSegment*> places{stream.current.opened.get()};
+  for (const StreamPointer& other : active_)
+    if (!Stands(*other)) places.push_back(other->current.opened.get());
   std::ranges::sort(places);
   const auto doubles = std::ranges::unique(places);
   places.erase(doubles.begin(), doubles.end());
   if (places.size() <= 1) return context_.memory.ahead_bytes_max();
   return context_.memory.bytes_max() / 2 / places.size();
+}
+
+/// A scan that ended, or rests, may hold nearly all of the budget. False: no stream that stands holds more than a
+/// request.
+bool Prefetcher::TakeBackFor(const StreamPointer& stream) {
+  Holds holds;
+  {
+    MutexLock lock(mutex_);
+    for (const StreamPointer& other : active_) {
+      if (other == stream || !Stands(*other) || other->ahead_bytes <= kJoinBytesMax) continue;
+      other->window.OnWaste();
+      Drop(*other, holds);
+      other->current = {};  // it begins anew where its reader is
+    }
+  }
+  if (holds.empty()) return false;
+  LetGo(std::move(holds));
+  return true;
 }
 
 void Prefetcher::DeactivateIdle(std::chrono::nanoseconds now, Holds& holds) {
@@ -188,7 +211,7 @@ void Prefetcher::Outrun(const StreamPointer& stream, Offset at) {
     const bool asked = std::ranges::any_of(
         s.asked, [&](const ReadStream::Asked& chunk) { return chunk.begin <= at && at < chunk.end; });
     if (!asked) return;
-    s.window.OnOutrun(at >= s.grows_from);
+    s.window.OnOutrun(at >= s.grows_from, learned_.At(context_.clock.Monotonic()));
     // What is on its way was asked for under the window before.
     if (at >= s.grows_from) s.grows_from = s.asked.back().end;
     PlanAgain(stream);
@@ -248,7 +271,7 @@ void Prefetcher::NoLongerComes(ReadStream& stream, ReadStream::Asked& chunk) {
 bool Prefetcher::AskForNextRequest(const StreamPointer& stream) {
   ReadStream& s = *stream;
   const std::span<const SegmentBlock> blocks = s.current.opened->index->blocks();
-  const std::uint64_t share = Share(), window = s.window.bytes(share / 8 * 7);
+  const std::uint64_t share = Share(s), window = s.window.bytes(share / 8 * 7);
   // Where the window has come to its end, half of it is read while half is on its way.
   const std::uint64_t request_bytes_max =
       std::min(share >= StreamWindow::kPipelineBytes ? window : window / 2, kJoinBytesMax);

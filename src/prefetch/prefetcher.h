@@ -39,6 +39,8 @@ struct PrefetcherOptions {
 class Prefetcher {
  public:
   static constexpr std::chrono::nanoseconds kIdleMax = std::chrono::seconds(10);
+  /// A stream whose reader has not moved for so long stands: others are not held back for its sake.
+  static constexpr std::chrono::nanoseconds kMovesWithin = std::chrono::milliseconds(100);
 
   Prefetcher(FetchContext& context, const PrefetcherOptions& options);
   ~Prefetcher();
@@ -101,7 +103,9 @@ class Prefetcher {
   void OpenNext(const StreamPointer& stream) MR_REQUIRES(mutex_);
   [[nodiscard]] bool IsNear(const ReadStream::Segment& segment, BlockRange chunk) const;
   bool OthersAsked(const ReadStream& stream, const ChunkKey& key, ArrivingChunks::Hold& hold) MR_REQUIRES(mutex_);
-  [[nodiscard]] std::uint64_t Share() const MR_REQUIRES(mutex_);
+  [[nodiscard]] bool Stands(const ReadStream& stream) const MR_REQUIRES(mutex_);
+  [[nodiscard]] std::uint64_t Share(const ReadStream& stream) const MR_REQUIRES(mutex_);
+  bool TakeBackFor(const StreamPointer& stream) MR_EXCLUDES(mutex_);
   void Drop(ReadStream& stream, Holds& holds) MR_REQUIRES(mutex_);
   void Deactivate(const StreamPointer& stream, Holds& holds) MR_REQUIRES(mutex_);
   void DeactivateIdle(std::chrono::nanoseconds now, Holds& holds) MR_REQUIRES(mutex_);
@@ -134,6 +138,7 @@ class Prefetcher {
   std::size_t yielding_ MR_GUARDED_BY(mutex_) = 0;      // readers that wait for memory
   std::size_t unannounced_ MR_GUARDED_BY(mutex_) = 0;   // tasks the pool was not told of
   std::uint64_t last_ticket_ MR_GUARDED_BY(mutex_) = 0;
+  StreamWindow::Learned learned_ MR_GUARDED_BY(mutex_);  // from the streams so far
   bool closed_ MR_GUARDED_BY(mutex_) = false;
 };
 

@@ -63,6 +63,7 @@ bool Prefetcher::FetchChunks(const Task& task) {
   const std::uint64_t bytes = BytesOf(blocks, {task.chunks.front().first, task.chunks.back().end}).length;
   // All of a request or nothing: many small ones would cost more, and come later.
   auto memory = context_.memory.TryReserve(bytes);
+  if (!memory && TakeBackFor(task.stream)) memory = context_.memory.TryReserve(bytes);
   if (!memory) {
     const bool later = bytes <= context_.memory.ahead_bytes_max();
     if (later)
@@ -138,7 +139,9 @@ void Prefetcher::FetchLed(const Task& task, std::vector<std::size_t>& led,
   if (fetched) {
     {
       MutexLock lock(mutex_);
-      task.stream->window.OnArrival(fetch.stored_bytes(), departure, context_.clock.Monotonic());
+      const auto now = context_.clock.Monotonic();
+      task.stream->window.OnArrival(fetch.stored_bytes(), departure, now);
+      learned_.Learn(task.stream->window, now);
       for (const std::size_t i : led) {
         const auto asked = std::ranges::find(task.stream->asked, task.tickets[i], &ReadStream::Asked::ticket);
         if (asked != task.stream->asked.end()) NoLongerComes(*task.stream, *asked);

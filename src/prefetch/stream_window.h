@@ -2,6 +2,7 @@
 //
 //   1 MiB ──reader stands still: four times; half a window read: twice──► 16 MiB ──► what bandwidth x delay asks for
 //
+// Where streams before it found larger windows worth their while, the second standstill leads to theirs.
 // Up to two requests of full size the window grows because few requests cost less than many. Past that, more bytes on
 // the way pay only as long as they come faster together: where bandwidth x delay is reached they only queue. Both are
 // measured: how many bytes came while requests were under way, and how long a request takes at the least. As long as
@@ -31,6 +32,25 @@ class StreamWindow {
   static constexpr std::uint64_t kPipelineBytes = 2 * kJoinBytesMax;  // one request on its way while one is read
   static constexpr std::chrono::nanoseconds kDelayBelieved = std::chrono::seconds(10);
 
+  /// How large windows became that were fitted to bandwidth x delay: the path is the same for the streams of an engine.
+  class Learned {
+   public:
+    void Learn(const StreamWindow& window, std::chrono::nanoseconds now) {
+      if (window.window_ <= kPipelineBytes) return;
+      bytes_ = window.window_;
+      at_ = now;
+    }
+    /// 0: nothing is known any more.
+    [[nodiscard]] std::uint64_t At(std::chrono::nanoseconds now) const {
+      return now - at_ <= kPathBelieved ? bytes_ : 0;
+    }
+
+   private:
+    static constexpr std::chrono::nanoseconds kPathBelieved = std::chrono::minutes(1);
+    std::uint64_t bytes_ = 0;
+    std::chrono::nanoseconds at_{};
+  };
+
   /// What had come when a request was sent.
   struct Departure {
     std::uint32_t trial = 0;
@@ -42,10 +62,13 @@ class StreamWindow {
   [[nodiscard]] std::uint64_t bytes(std::uint64_t share_bytes) const {
     return std::max(kBytesMin, std::min(window_, share_bytes));
   }
-  /// The reader stands still for bytes asked for; `at_this_window`: since the window grew.
-  void OnOutrun(bool at_this_window) {
+  /// The reader stands still for bytes asked for; `at_this_window`: since the window grew. `learned`: Learned::At.
+  void OnOutrun(bool at_this_window, std::uint64_t learned = 0) {
     outrun_ = true;
-    if (at_this_window && window_ < kPipelineBytes) window_ = std::min(4 * window_, kPipelineBytes);
+    if (!at_this_window || window_ >= kPipelineBytes) return;
+    const bool first = window_ == kBytesMin;
+    window_ = std::min(4 * window_, kPipelineBytes);
+    if (!first) window_ = std::max(window_, learned);
   }
   /// Bytes asked for are read, not one in vain.
   void OnRead(std::uint64_t bytes) {

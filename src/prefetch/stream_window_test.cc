@@ -36,6 +36,33 @@ TEST(StreamWindowTest, ReaderWhoStandsStillMakesItFourTimesAsLargeUpToTwoRequest
   EXPECT_EQ(window.bytes(kPlenty), StreamWindow::kPipelineBytes);  // more is for measurements to say
 }
 
+TEST(StreamWindowTest, TheSecondStandstillLeadsToWhatOtherStreamsFound) {
+  constexpr std::uint64_t kFound = 10 * StreamWindow::kPipelineBytes, kShare = 2 * kFound;
+  StreamWindow window;
+  window.OnOutrun(true, kFound);
+  EXPECT_EQ(window.bytes(kShare), 4 * StreamWindow::kBytesMin);
+  window.OnOutrun(false, kFound);
+  EXPECT_EQ(window.bytes(kShare), 4 * StreamWindow::kBytesMin);
+  window.OnOutrun(true, kFound);
+  EXPECT_EQ(window.bytes(kShare), kFound);
+  EXPECT_EQ(window.bytes(kFound / 2), kFound / 2);
+}
+
+TEST(StreamWindowTest, WhatWasFoundIsForgottenAfterAMinute) {
+  StreamWindow::Learned learned;
+  EXPECT_EQ(learned.At(std::chrono::seconds(1)), 0U);
+  StreamWindow window;
+  for (int i = 0; i < 3; ++i) window.OnOutrun(true);
+  learned.Learn(window, std::chrono::seconds(1));
+  EXPECT_EQ(learned.At(std::chrono::seconds(1)), 0U) << "a window below two requests tells nothing of the path";
+  StreamWindow larger;
+  larger.OnOutrun(true);
+  larger.OnOutrun(true, 5 * StreamWindow::kPipelineBytes);
+  learned.Learn(larger, std::chrono::seconds(1));
+  EXPECT_EQ(learned.At(std::chrono::seconds(61)), 5 * StreamWindow::kPipelineBytes);
+  EXPECT_EQ(learned.At(std::chrono::milliseconds(61'001)), 0U);
+}
+
 TEST(StreamWindowTest, WasteHalvesItDownToOneChunk) {
   StreamWindow window;
   for (int i = 0; i < 2; ++i) window.OnOutrun(true);

@@ -257,8 +257,19 @@ Result<BatchRead::Next> BatchRead::Take(SharedBytes batch, std::uint64_t& source
   return Next::kGoOn;
 }
 
-/// Lost for good, which metadata says in place of a segment.
+/// Lost for good, which metadata says in place of a segment. What went with a disk is stepped over and told: nothing is
+/// left there to mend.
 Result<BatchRead::Next> BatchRead::OnGap(const SegmentRow& row) {
+  if (row.is_lost_disk()) {
+    result_.skipped.push_back({.partition = log_.name(),
+                               .begin = cursor_,
+                               .end = row.end,
+                               .place = "metadata",
+                               .reason = LossReason::kLostDisk});
+    cursor_ = std::min(row.end, std::max(visible_end_, cursor_));
+    retries_ = 0;
+    return Next::kGoOn;
+  }
   if (Planted(Bug::kReadGapSteppedOver)) {
     cursor_ = row.end;
     return Next::kGoOn;

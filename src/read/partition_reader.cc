@@ -50,6 +50,7 @@ Result<ReadResult> PartitionReader::Read(Offset begin, const ReadLimits& limits)
     MR_ASSIGN_OR_RETURN(result, DecodeBatches(std::move(batches), begin, limits, state_->log.name()));
   }
   if (result.next < read_to) WillGoOn(read_to, result.next);
+  std::erase_if(result.skipped, [&](const DamagedRange& range) { return range.begin >= result.next; });
   return result;
 }
 

@@ -346,6 +346,33 @@ TEST(PrefetchTest, RequestThatFindsNoMemoryComesWholeAndInItsTurnOnceThereIsSome
   EXPECT_EQ(far.wasted(), 0u);
 }
 
+TEST(PrefetchTest, AScanThatEndedHoldsUpNoOther) {
+  FarFixture far({.memory_bytes = 64 * kMebibyte});
+  far.MakeSegments(1, 64 * kMebibyte);
+  far.counting.Delay(far.f.clock, std::chrono::milliseconds(1));
+  far.Scan(Offset(0), Offset(far.end.value() / 4));
+  const std::uint64_t left = far.f.memory.bytes();
+  ASSERT_GT(left, kJoinBytesMax);
+  // Others take what is free of the part that bytes fetched ahead may have.
+  auto others = far.f.memory.Reserve(far.f.memory.ahead_bytes_max() - left);
+  ASSERT_TRUE(others);
+  far.counting.Forget();
+  Offset at(far.end.value() * 3 / 4);
+  const auto read = [&] {
+    const auto more = far.f.partition.reader->Read(at, {.bytes_max = kMebibyte});
+    ASSERT_TRUE(more);
+    at = more->next;
+    far.RunPrefetch();
+  };
+  for (int i = 0; i < 4; ++i) read();
+  EXPECT_EQ(far.counting.ahead(), 0U) << "the first reader may still come back for what it holds";
+  EXPECT_EQ(far.wasted(), 0U);
+  far.f.clock.Advance(2 * Prefetcher::kMovesWithin);
+  for (int i = 0; i < 4; ++i) read();
+  EXPECT_GT(far.counting.ahead(), 0U);
+  EXPECT_GT(far.wasted(), 0U);
+}
+
 TEST(PrefetchTest, MemoryInFlightStaysWithinOneAndAHalfTimesBandwidthTimesDelay) {
   FarFixture far({.block_cache_bytes = 64 * kMebibyte});
   far.MakeSegments(3, 64 * kMebibyte);

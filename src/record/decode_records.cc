@@ -15,7 +15,12 @@ Result<Offset> DecodeRecords(const SharedBytes& batch, const DecodeLimits& limit
   SharedBytes inflated;
   std::span<const std::byte> raw = view.stored_records();
   if (view.compression() != Compression::kNone) {
-    MR_ASSIGN_OR_RETURN(inflated, RawRecords(view, nullptr, limits.decoded_bytes_max));
+    auto whole = RawRecords(view, nullptr, limits.decoded_bytes_max);
+    // What inflates too far is refused as an argument where it is inflated: to a reader the stored bytes are at fault.
+    if (!whole && whole.error().code() == ErrorCode::kInvalidArgument)
+      return Error(ErrorCode::kCorruption, std::string(whole.error().message()));
+    if (!whole) return whole.error();
+    inflated = *std::move(whole);
     raw = inflated;
   }
   const std::shared_ptr<const void>& owner = inflated.empty() ? batch.owner() : inflated.owner();

@@ -22,6 +22,7 @@ namespace {
 constexpr std::uint64_t kBatchBytesLimit = std::numeric_limits<std::int32_t>::max();
 
 constexpr std::int32_t kNull = -1;
+constexpr ProducerStamp kNoProducer{.id = -1, .epoch = -1, .sequence = -1};
 
 std::size_t SizeOf(const std::optional<std::string>& bytes) {
   if (!bytes) return VarintSize(kNull);
@@ -124,22 +125,26 @@ Result<std::size_t> Measure(std::span<const Record> records, const BatchBuildOpt
   return total - kBatchHeaderBytes;
 }
 
+void PutProducer(std::span<std::byte> batch, const ProducerStamp& producer) {
+  PutBe(batch.data() + batch_layout::kProducerId, producer.id);
+  PutBe(batch.data() + batch_layout::kProducerEpoch, producer.epoch);
+  PutBe(batch.data() + batch_layout::kBaseSequence, producer.sequence);
+}
+
 /// Fills the header of `batch` but for the CRC.
-void PutHeader(std::span<std::byte> batch, Compression compression, std::int32_t count, const Clocking& clocking) {
+void PutHeader(std::span<std::byte> batch, const BatchBuildOptions& options, std::int32_t count,
+               const Clocking& clocking) {
   namespace layout = batch_layout;
-  constexpr std::int64_t kNoProducer = -1;
   std::byte* at = batch.data();
   PutBe(at + layout::kBaseOffset, std::int64_t{0});
   PutBe(at + layout::kLength, static_cast<std::int32_t>(batch.size() - kBatchLengthPrefixBytes));
   PutBe(at + layout::kLeaderEpoch, std::int32_t{0});
   PutBe(at + layout::kMagic, layout::kMagicV2);
-  PutBe(at + layout::kAttributes, static_cast<std::int16_t>(compression));
+  PutBe(at + layout::kAttributes, static_cast<std::int16_t>(options.compression));
   PutBe(at + layout::kLastOffsetDelta, count - 1);
   PutBe(at + layout::kBaseTimestamp, clocking.base_ms);
   PutBe(at + layout::kMaxTimestamp, clocking.max_ms);
-  PutBe(at + layout::kProducerId, kNoProducer);
-  PutBe(at + layout::kProducerEpoch, static_cast<std::int16_t>(kNoProducer));
-  PutBe(at + layout::kBaseSequence, static_cast<std::int32_t>(kNoProducer));
+  PutProducer(batch, options.producer.value_or(kNoProducer));
   PutBe(at + layout::kRecordCount, count);
 }
 
@@ -149,6 +154,10 @@ void PutCrc(std::span<std::byte> batch, std::uint32_t crc) { PutBe(batch.data() 
 
 Result<Buffer> BuildRecordBatch(std::span<const Record> records, const BatchBuildOptions& options) {
   MR_CHECK(!records.empty());
+  if (const auto& producer = options.producer;
+      producer && (producer->id < 0 || producer->epoch < 0 || producer->sequence < 0))
+    return Refused(fmt::format("a producer's id, epoch and number are 0 or more, not {}, {} and {}", producer->id,
+                               producer->epoch, producer->sequence));
   Clocking clocking{.now_ms = options.now_ms, .base_ms = 0, .max_ms = 0};
   clocking.base_ms = clocking.max_ms = clocking.Of(records.front());
   MR_ASSIGN_OR_RETURN(const std::size_t raw_size, Measure(records, options, clocking));
@@ -156,7 +165,7 @@ Result<Buffer> BuildRecordBatch(std::span<const Record> records, const BatchBuil
 
   if (options.compression == Compression::kNone) {
     Buffer batch(kBatchHeaderBytes + raw_size);
-    PutHeader(batch.bytes(), options.compression, count, clocking);
+    PutHeader(batch.bytes(), options, count, clocking);
     constexpr std::size_t kSummed = kBatchHeaderBytes - batch_layout::kAttributes;
     std::uint32_t crc = Crc32c(batch.bytes().subspan(batch_layout::kAttributes, kSummed));
     const std::byte* end = PutRecords(batch.bytes().data() + kBatchHeaderBytes, records, clocking, &crc);
@@ -171,9 +180,15 @@ Result<Buffer> BuildRecordBatch(std::span<const Record> records, const BatchBuil
   if (stored.size() > kBatchBytesLimit - kBatchHeaderBytes) return Refused("the batch does not fit one length field");
   Buffer batch(kBatchHeaderBytes + stored.size());
   std::memcpy(batch.bytes().data() + kBatchHeaderBytes, stored.data(), stored.size());
-  PutHeader(batch.bytes(), options.compression, count, clocking);
+  PutHeader(batch.bytes(), options, count, clocking);
   PutCrc(batch.bytes(), Crc32c(batch.bytes().subspan(batch_layout::kAttributes)));
   return batch;
+}
+
+void StampProducer(std::span<std::byte> batch, const ProducerStamp& producer) {
+  MR_CHECK(batch.size() >= kBatchHeaderBytes, batch.size());
+  PutProducer(batch, producer);
+  PutCrc(batch, Crc32c(batch.subspan(batch_layout::kAttributes)));
 }
 
 }  // namespace millrace

@@ -12,6 +12,7 @@
 #include "base/coding.h"
 #include "base/crc32c.h"
 #include "record/batch_validator.h"
+#include "record/producer_sequence.h"
 #include "record/record_batch_builder.h"
 #include "record/record_batch_layout.h"
 #include "record/record_batch_view.h"
@@ -176,6 +177,17 @@ TEST(RecordBatchTest, ViewsOutliveTheBatch) {
   }
 }
 
+// Issue: a batch that inflates too far was told as a mistake of the reader's.
+TEST(RecordBatchTest, WhatInflatesTooFarIsCorruptionToWhoReadsIt) {
+  const SharedBytes batch = Built(std::vector<Record>{{.value = std::string(100'000, 'a')}}, Compression::kZstd);
+  std::vector<RecordView> views;
+  const auto decoded = DecodeRecords(batch, {.decoded_bytes_max = 50'000}, views);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code(), ErrorCode::kCorruption);
+  EXPECT_THAT(std::string(decoded.error().message()), testing::HasSubstr("when inflated"));
+  EXPECT_TRUE(views.empty());
+}
+
 TEST(RecordBatchTest, LimitsAreExactAndNamed) {
   const std::vector<Record> records = {{.key = "12", .value = "345", .headers = {{"6", "7"}}}};
   for (const Compression codec : kCodecs) {
@@ -319,6 +331,23 @@ TEST(VarintTest, KnownEncodingsAndExtremes) {
   check(std::numeric_limits<std::int64_t>::min(), 10);
   check(std::numeric_limits<std::int32_t>::max(), 5);
   check(std::numeric_limits<std::int32_t>::min(), 5);
+}
+
+TEST(RecordBatchTest, AProducerIsStampedAsItIsBuiltIn) {
+  const std::vector<Record> records{{.value = "a"}, {.value = "b"}};
+  const ProducerStamp producer{.id = 7, .epoch = 2, .sequence = 40};
+  for (const Compression codec : {Compression::kNone, Compression::kZstd}) {
+    Buffer stamped = *BuildRecordBatch(records, {.compression = codec, .now_ms = 1});
+    StampProducer(stamped.bytes(), producer);
+    const Buffer built = *BuildRecordBatch(records, {.compression = codec, .now_ms = 1, .producer = producer});
+    EXPECT_TRUE(std::ranges::equal(stamped.bytes(), built.bytes()));
+  }
+}
+
+TEST(RecordBatchTest, NumbersOfAProducerBeginAgainBehindTheLast) {
+  EXPECT_EQ(SequenceAfter(0, 5), 5);
+  EXPECT_EQ(SequenceAfter(INT32_MAX, 1), 0);
+  EXPECT_EQ(SequenceAfter(INT32_MAX - 1, 3), 1);
 }
 
 TEST(VarintTest, OverLongAndTooWideAreRefused) {

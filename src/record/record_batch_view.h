@@ -60,9 +60,9 @@ struct DecodeLimits {
 
 /// Appends the records of `batch` (one whole, CRC-verified batch) to `records` as views that share its owner, or the
 /// owner of the inflated bytes. Returns the offset after the last record decoded (the batch's end if all were). Errors:
-/// kCorruption (malformed), kInvalidArgument (over decoded_bytes_max); then `records` is as it was. Cost: one pass; no
-/// allocation but growing `records`, which doubles. A batch stamped with the time of its append (LogAppendTime) gives
-/// every record its maximum timestamp, as in Kafka.
+/// kCorruption (malformed, or over decoded_bytes_max); then `records` is as it was. Cost: one pass; no allocation but
+/// growing `records`, which doubles. A batch stamped with the time of its append (LogAppendTime) gives every record its
+/// maximum timestamp, as in Kafka.
 Result<Offset> DecodeRecords(const SharedBytes& batch, const DecodeLimits& limits, std::vector<RecordView>& records);
 
 struct TimestampRange {

@@ -56,7 +56,6 @@ struct BlockEncoder::State {
   const SegmentCodec codec;
   std::unique_ptr<ZSTD_CCtx, std::size_t (*)(ZSTD_CCtx*)> zstd{nullptr, ZSTD_freeCCtx};
   std::vector<std::byte> raw, compressed;
-
   /// The batches of a block side by side, as a codec wants them.
   std::span<const std::byte> Gather(std::span<const SharedBytes> batches) {
     if (batches.size() == 1) return batches.front();
@@ -94,13 +93,16 @@ struct BlockEncoder::State {
 BlockEncoder::BlockEncoder(SegmentCodec codec) : state_(std::make_unique<State>(codec)) {}
 BlockEncoder::~BlockEncoder() = default;
 
-EncodedBlock BlockEncoder::Encode(std::span<const SharedBytes> batches) {
+EncodedBlock BlockEncoder::Encode(std::span<const SharedBytes> batches, CompressionTrials& trials) {
   std::uint64_t raw_bytes = 0;
   for (const SharedBytes& batch : batches) raw_bytes += batch.size();
   MR_CHECK(raw_bytes > 0 && raw_bytes + layout::kHeaderBytes <= std::numeric_limits<std::uint32_t>::max(), raw_bytes);
 
   std::optional<std::span<const std::byte>> compressed;
-  if (state_->codec != SegmentCodec::kNone) compressed = state_->Compress(state_->Gather(batches));
+  if (state_->codec != SegmentCodec::kNone && trials.Next()) {
+    compressed = state_->Compress(state_->Gather(batches));
+    trials.OnTried(compressed.has_value());
+  }
   const SegmentCodec codec = compressed ? state_->codec : SegmentCodec::kNone;
   const std::uint64_t stored_bytes = compressed ? compressed->size() : raw_bytes;
 

@@ -45,11 +45,15 @@ TimestampRange TimesOf(const RecordBatchView& batch) {
 }  // namespace
 
 struct SegmentBuilder::State {
-  explicit State(const SegmentBuilderOptions& options) : options(options), encoder(options.codec) {}
+  explicit State(const SegmentBuilderOptions& options) : options(options) {
+    if (options.encoder == nullptr) own = std::make_unique<BlockEncoder>(options.codec);
+  }
 
   const SegmentBuilderOptions options;
-  BlockEncoder encoder;
+  std::unique_ptr<BlockEncoder> own;
+  CompressionTrials trials;
   Extent segment, block;
+  SegmentProducers producers;
   std::vector<SharedBytes> block_batches;
   std::uint64_t block_bytes = 0;   // of block_batches
   std::uint64_t stored_bytes = 0;  // of finished blocks
@@ -59,7 +63,7 @@ struct SegmentBuilder::State {
 
   void FinishBlock() {
     if (block_batches.empty()) return;
-    EncodedBlock encoded = encoder.Encode(block_batches);
+    EncodedBlock encoded = (own ? *own : *options.encoder).Encode(block_batches, trials);
     std::ranges::move(encoded.pieces, std::back_inserter(pieces));
     namespace entry = segment_format::entry;
     index.resize(index.size() + entry::kBytes);
@@ -122,6 +126,7 @@ Result<void> SegmentBuilder::Add(const SharedBytes& batch) {
   state_->block_bytes += batch.size();
   state_->block.Add(extent);
   state_->segment.Add(extent);
+  state_->producers.Add(view);
   if (state_->block_bytes >= state_->options.block_bytes) state_->FinishBlock();
   return {};
 }
@@ -139,7 +144,8 @@ Result<BuiltSegment> SegmentBuilder::Finish() {
                      .end = state.segment.end,
                      .records = state.segment.records,
                      .timestamp_min_ms = state.segment.timestamp_min_ms,
-                     .timestamp_max_ms = state.segment.timestamp_max_ms};
+                     .timestamp_max_ms = state.segment.timestamp_max_ms,
+                     .producers = state.producers.Take()};
   built.pieces = std::move(state.pieces);
   Buffer footer = state.Footer(built.size_bytes);
   built.pieces.push_back(SharedBytes::Copy(state.index));

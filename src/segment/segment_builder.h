@@ -2,19 +2,25 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "millrace/bytes.h"
 #include "millrace/metadata_store.h"
 #include "millrace/options.h"
 #include "millrace/result.h"
+#include "segment/segment_producers.h"
 
 namespace millrace {
+
+class BlockEncoder;
 
 struct SegmentBuilderOptions {
   PartitionKey partition;
   SegmentCodec codec = SegmentCodec::kLz4;
   std::uint32_t block_bytes = 64 << 10;  // uncompressed target; a larger batch is a block of its own
+  /// Of the same codec, for builders of one thread that share its working memory; outlives them. None: one of its own.
+  BlockEncoder* encoder = nullptr;
 };
 
 struct BuiltSegment {
@@ -23,6 +29,7 @@ struct BuiltSegment {
   Offset base, end;
   std::uint64_t records = 0;
   std::int64_t timestamp_min_ms = 0, timestamp_max_ms = 0;
+  ProducersTold producers;  // who sent the batches; not in the segment itself, but for its object's directory
 };
 
 /// Not thread-safe.

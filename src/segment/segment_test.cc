@@ -228,6 +228,36 @@ TEST(SegmentTest, CodecsShrinkWhatRepeatsAndLeaveTheRest) {
   EXPECT_EQ(size(noise, SegmentCodec::kZstd), size(noise, SegmentCodec::kNone));
 }
 
+TEST(SegmentTest, WhileBlocksDoNotShrinkOnlySomeAreTriedAndShrinkingOnesAreFoundAgain) {
+  std::mt19937 random(1);
+  std::vector<SharedBytes> batches;
+  const auto add = [&](std::size_t count, bool noise) {
+    for (std::size_t i = 0; i < count; ++i) {
+      std::string value(20'000, 'r');
+      if (noise) std::ranges::generate(value, [&] { return static_cast<char>(random()); });
+      batches.push_back(
+          BatchAt(static_cast<std::int64_t>(batches.size()), std::vector<Record>{{.value = std::move(value)}}));
+    }
+  };
+  // Of blocks that do not shrink number 1, 3, 7, 15 and then each 16th are tried.
+  add(1, true);
+  add(3, false);
+  add(100, true);
+  add(30, false);
+  const BuiltSegment built = Built(batches, SegmentCodec::kLz4, 1);
+  MemorySource source(Joined(built));
+  const auto index = SegmentIndex::Load(source, built.size_bytes);
+  const auto blocks = (*index)->blocks();
+  ASSERT_EQ(blocks.size(), batches.size());
+  const auto shrank = [&](std::size_t i) { return blocks[i].stored_bytes < blocks[i].raw_bytes; };
+  EXPECT_FALSE(shrank(1)) << "not tried: the one before it did not shrink";
+  EXPECT_TRUE(shrank(2) && shrank(3));
+  std::size_t first = 104;
+  while (first < blocks.size() && !shrank(first)) ++first;
+  EXPECT_LE(first, 104U + 15);
+  for (std::size_t i = first; i < blocks.size(); ++i) EXPECT_TRUE(shrank(i)) << i;
+}
+
 TEST(SegmentTest, UncompressedBlocksAreSlicesOfWhatWasFetched) {
   const BuiltSegment built = Built(SomeBatches(50, 5, 0), SegmentCodec::kNone);
   MemorySource source(Joined(built));

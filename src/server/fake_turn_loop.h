@@ -41,7 +41,7 @@ class FakeTurnLoop final : public TurnLoop {
     now_ += by;
     timers_.RunDue(now_);
   }
-  [[nodiscard]] bool has_timers() const { return timers_.First().has_value(); }
+  [[nodiscard]] std::size_t timers() const { return timers_.size(); }
 
  private:
   Task Take() MR_EXCLUDES(mutex_) {

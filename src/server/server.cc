@@ -9,6 +9,7 @@
 
 #include "base/mutex.h"
 #include "base/try.h"
+#include "engine/group_access.h"
 #include "engine/partition_access.h"
 #include "env/system_random.h"
 #include "env/thread_pool.h"
@@ -18,6 +19,9 @@ namespace millrace {
 namespace {
 
 constexpr std::size_t kFramesKept = 32 << 20;
+// Fetch sessions of all loops together: as many as Kafka keeps, as long as there is room for what they follow.
+constexpr std::size_t kFetchSessionsMax = 1'000;
+constexpr std::uint64_t kFetchSessionBytesMax = 64 << 20;
 constexpr std::size_t kAdminThreads = 2;
 // A fetch submits a few reads at a time, and a connection one fetch: no queue of them is longer.
 constexpr std::size_t kQueuedPerConnection = 16;
@@ -42,6 +46,8 @@ Result<void> CheckNumbers(const ServerOptions& options) {
     return Wrong("server.in_flight_bytes_max is at least twice server.request_bytes_max");
   if (options.fetch_bytes_max < 1 || options.cold_bytes_max < options.fetch_bytes_max)
     return Wrong("server.cold_bytes_max is at least server.fetch_bytes_max");
+  if (options.group_initial_delay.count() < 0 || options.group_initial_delay > std::chrono::minutes(5))
+    return Wrong("server.group_initial_delay is 0 to 5 min");
   if (options.topic_defaults.partitions < 1) return Wrong("server.partitions_default is at least 1");
   for (const auto time : {options.idle_timeout, options.handshake_timeout, options.progress_timeout}) {
     if (time.count() < 1 || time > std::chrono::hours(24 * 365))
@@ -94,11 +100,13 @@ struct Server::State {
         cold_bytes(options.cold_bytes_max),
         frames(kFramesKept),
         counts(options.connections_max, options.connections_per_address_max),
-        log(std::make_unique<PartitionAccess>(an_engine)) {}
+        log(std::make_unique<PartitionAccess>(an_engine)),
+        group_access(std::make_unique<GroupAccess>(an_engine)) {}
 
   Result<void> StartPools();
   Result<void> Bind(const ServerAddress& address);
   Result<void> StartLoops();
+  void LoadGroups();
   void Accept(int socket, const SocketAddress& peer);
   void Stop() MR_EXCLUDES(mutex);
   void Tell(std::string_view line) const {
@@ -109,11 +117,15 @@ struct Server::State {
   ServerOptions options;
   ServerAddress advertised;
   std::vector<ServerAddress> addresses;
-  ByteBudget in_flight, cold_bytes;
+  ByteBudget in_flight, cold_bytes, session_bytes{kFetchSessionBytesMax};
   FramePool frames;
   ConnectionCounts counts;
   std::unique_ptr<PartitionAccess> log;
+  std::unique_ptr<GroupAccess> group_access;
+  SystemRandom random;
   std::unique_ptr<ThreadPool> admin, cold;
+  std::unique_ptr<ThreadPool> group_writer;  // a thread of its own: no commit waits for a topic that is changed
+  std::unique_ptr<GroupDesk> groups;         // lives on the first loop
   std::unique_ptr<SharedByLoops> shared;
   std::vector<int> sockets;  // bound, and not a loop's yet
   std::vector<std::unique_ptr<ServerLoop>> loops;
@@ -129,6 +141,7 @@ Result<void> Server::State::StartPools() {
   const std::size_t queue = kQueuedPerConnection * (options.connections_max + 1);
   MR_ASSIGN_OR_RETURN(admin, ThreadPool::Start({.threads = kAdminThreads, .queue_max = queue}));
   MR_ASSIGN_OR_RETURN(cold, ThreadPool::Start({.threads = options.cold_threads, .queue_max = queue}));
+  MR_ASSIGN_OR_RETURN(group_writer, ThreadPool::Start({.threads = 1, .queue_max = 4}));
   return {};
 }
 
@@ -162,7 +175,19 @@ Result<void> Server::State::StartLoops() {
                         .auto_create_topics = options.auto_create_topics,
                         .topic_defaults = options.topic_defaults,
                         .batch_bytes_max = options.batch_bytes_max,
-                        .fetch_bytes_max = options.fetch_bytes_max};
+                        .fetch_bytes_max = options.fetch_bytes_max,
+                        .fetch_sessions_max = std::max<std::size_t>(kFetchSessionsMax / options.loops, 1)};
+  std::vector<std::unique_ptr<EventLoop>> events;
+  for (std::uint32_t i = 0; i < options.loops; ++i) {
+    MR_ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> opened, EventLoop::Open());
+    events.push_back(std::move(opened));
+  }
+  groups = std::make_unique<GroupDesk>(GroupDesk::Parts{.access = *group_access,
+                                                        .home = *events.front(),
+                                                        .pool = *group_writer,
+                                                        .random = random,
+                                                        .tell = [this](std::string_view line) { Tell(line); }},
+                                       GroupSettings{.initial_delay = options.group_initial_delay});
   shared = std::make_unique<SharedByLoops>(SharedByLoops{
       .engine = engine,
       .log = *log,
@@ -170,6 +195,8 @@ Result<void> Server::State::StartLoops() {
       .cold = *cold,
       .in_flight = in_flight,
       .cold_bytes = cold_bytes,
+      .session_bytes = session_bytes,
+      .groups = *groups,
       .frames = frames,
       .counts = counts,
       .broker = std::move(broker),
@@ -178,13 +205,30 @@ Result<void> Server::State::StartLoops() {
                    .progress = options.progress_timeout,
                    .idle = options.idle_timeout},
       .tell = [this](std::string_view line) { Tell(line); }});
-  for (std::uint32_t i = 0; i < options.loops; ++i) {
-    MR_ASSIGN_OR_RETURN(std::unique_ptr<ServerLoop> loop, ServerLoop::Start(*shared));
+  for (std::unique_ptr<EventLoop>& each : events) {
+    MR_ASSIGN_OR_RETURN(std::unique_ptr<ServerLoop> loop, ServerLoop::Start(*shared, std::move(each)));
     loops.push_back(std::move(loop));
   }
+  LoadGroups();
   for (const int socket : std::exchange(sockets, {}))
     loops.front()->Listen(socket, [this](int accepted, const SocketAddress& peer) { Accept(accepted, peer); });
   return {};
+}
+
+/// On their loop, before it has a client. Where it fails, clients are told to wait while it is tried again.
+void Server::State::LoadGroups() {
+  Mutex loading;
+  CondVar changed;
+  bool done = false;
+  loops.front()->events().Post([&] {
+    if (const auto loaded = groups->Load(); !loaded)
+      Tell(fmt::format("groups cannot be read yet: {}", loaded.error().ToString()));
+    const MutexLock lock(loading);
+    done = true;
+    changed.NotifyAll();
+  });
+  const MutexLock lock(loading);
+  while (!done) changed.Wait(loading);
 }
 
 void Server::State::Accept(int socket, const SocketAddress& peer) {
@@ -228,7 +272,10 @@ void Server::State::Stop() {
   // What a pool still does posts to its loop, which drops it once it has ended.
   if (admin != nullptr) admin->Close();
   if (cold != nullptr) cold->Close();
+  if (group_writer != nullptr) group_writer->Close();
   for (const auto& loop : loops) loop->Close();
+  groups.reset();
+  group_access.reset();
   log.reset();
   for (const int socket : std::exchange(sockets, {})) ::close(socket);
 }

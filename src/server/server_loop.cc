@@ -29,8 +29,7 @@ std::string Printable(std::string_view text) {
 
 }  // namespace
 
-Result<std::unique_ptr<ServerLoop>> ServerLoop::Start(const SharedByLoops& shared) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> events, EventLoop::Open());
+Result<std::unique_ptr<ServerLoop>> ServerLoop::Start(const SharedByLoops& shared, std::unique_ptr<EventLoop> events) {
   std::unique_ptr<ServerLoop> loop(new ServerLoop(shared, std::move(events)));
   MR_ASSIGN_OR_RETURN(loop->thread_, StartThread([raw = loop.get()](const std::stop_token&) { raw->events_->Run(); }));
   return loop;
@@ -44,7 +43,9 @@ ServerLoop::ServerLoop(const SharedByLoops& shared, std::unique_ptr<EventLoop> e
                                                      .loop = *events_,
                                                      .admin = shared.admin,
                                                      .cold = shared.cold,
-                                                     .cold_bytes = shared.cold_bytes},
+                                                     .cold_bytes = shared.cold_bytes,
+                                                     .session_bytes = shared.session_bytes,
+                                                     .groups = shared.groups},
                                        shared.broker, shared.tell)) {
   events_->OnTurnEnd([this] { EndTurn(); });
 }

@@ -30,6 +30,8 @@ struct SharedByLoops {
   ThreadPool& cold;
   ByteBudget& in_flight;
   ByteBudget& cold_bytes;
+  ByteBudget& session_bytes;
+  GroupDesk& groups;
   FramePool& frames;
   ConnectionCounts& counts;
   BrokerSettings broker;
@@ -40,8 +42,8 @@ struct SharedByLoops {
 
 class ServerLoop {
  public:
-  /// kUnavailable: the system gives no descriptors or no thread.
-  static Result<std::unique_ptr<ServerLoop>> Start(const SharedByLoops& shared);
+  /// kUnavailable: the system gives no thread.
+  static Result<std::unique_ptr<ServerLoop>> Start(const SharedByLoops& shared, std::unique_ptr<EventLoop> events);
   /// Close was called.
   ~ServerLoop();
 

@@ -1,6 +1,7 @@
 // Timers of one loop, by time. The loop has one timer of the system, set for the first of them.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -40,6 +41,7 @@ class TimerHeap {
       task();
     }
   }
+  [[nodiscard]] std::size_t size() const { return tasks_.size(); }
   void Clear() {
     places_.clear();
     // A task may hold what stops timers when it goes.

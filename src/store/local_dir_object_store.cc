@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
+#include "base/aligned_bytes.h"
 #include "base/try.h"
 #include "millrace/request_scope.h"
 #include "store/object_key.h"
@@ -13,7 +15,52 @@
 namespace millrace {
 namespace {
 
-constexpr FileOptions kCreateNewFile{FileAccess::kReadWrite, FileCreation::kCreateNew};
+constexpr std::size_t kPiecesPerWrite = 64;
+// An object from this size on is written past the page cache: history is seldom read soon, and taking pages for it can
+// cost more than all else that is done with its bytes.
+constexpr std::uint64_t kDirectBytesMin = 1 << 20;
+constexpr std::size_t kDirectWriteBytes = 1 << 20;
+
+constexpr FileOptions CreateNew(FilePath path) { return {FileAccess::kReadWrite, FileCreation::kCreateNew, path}; }
+
+/// One behind the other, many a call: the pieces of a segment are as small as its batches.
+Result<void> WritePieces(File& file, std::span<const SharedBytes> pieces) {
+  std::vector<FileWrite> writes;
+  std::uint64_t at = 0;
+  for (const SharedBytes& piece : pieces) {
+    if (piece.empty()) continue;
+    writes.push_back({at, piece});
+    at += piece.size();
+    if (writes.size() < kPiecesPerWrite) continue;
+    MR_TRY(file.WriteMany(writes));
+    writes.clear();
+  }
+  return file.WriteMany(writes);
+}
+
+/// The same in whole blocks, through a buffer; what pads the last one is cut off again. The file is open for that.
+Result<void> WriteDirect(File& file, std::span<const SharedBytes> pieces) {
+  AlignedBytes buffer(kDirectWriteBytes);
+  std::uint64_t at = 0;
+  std::size_t filled = 0;
+  for (const SharedBytes& piece : pieces) {
+    for (std::span<const std::byte> rest = piece; !rest.empty();) {
+      const std::size_t count = std::min(rest.size(), buffer.size() - filled);
+      std::memcpy(buffer.bytes().data() + filled, rest.data(), count);
+      rest = rest.subspan(count);
+      filled += count;
+      if (filled < buffer.size()) continue;
+      MR_TRY(file.WriteAt(at, buffer.bytes()));
+      at += filled;
+      filled = 0;
+    }
+  }
+  if (filled == 0) return {};
+  const std::size_t blocks = (filled + kDirectBlockBytes - 1) / kDirectBlockBytes * kDirectBlockBytes;
+  std::ranges::fill(buffer.bytes().subspan(filled, blocks - filled), std::byte{0});
+  MR_TRY(file.WriteAt(at, buffer.bytes().first(blocks)));
+  return file.Truncate(at + filled);
+}
 
 }  // namespace
 
@@ -87,13 +134,15 @@ Error LocalDirObjectStore::Taken(std::string_view key) const {
 
 Result<std::filesystem::path> LocalDirObjectStore::WriteIncoming(std::span<const SharedBytes> pieces) {
   MR_ASSIGN_OR_RETURN(const std::filesystem::path path, incoming_.NextPath());
-  MR_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, file_system_.Open(path, kCreateNewFile));
-  Result<void> written;
-  std::uint64_t at = 0;
-  for (const SharedBytes& piece : pieces) {
-    if (written && !piece.empty()) written = file->WriteAt(at, piece);
-    at += piece.size();
+  bool direct = TotalBytes(pieces) >= kDirectBytesMin;
+  auto opened = file_system_.Open(path, CreateNew(direct ? FilePath::kDirect : FilePath::kBuffered));
+  if (!opened && direct && opened.error().code() == ErrorCode::kUnsupported) {
+    direct = false;
+    opened = file_system_.Open(path, CreateNew(FilePath::kBuffered));
   }
+  if (!opened) return std::move(opened).error();
+  const std::unique_ptr<File> file = *std::move(opened);
+  Result<void> written = direct ? WriteDirect(*file, pieces) : WritePieces(*file, pieces);
   if (written) written = file->Sync();
   if (!written) {
     (void)file_system_.Remove(path);

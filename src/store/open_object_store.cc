@@ -28,6 +28,12 @@ Result<ObjectStoreKind> ObjectStoreKindOf(std::string_view url) {
                "A path is written file:///absolute/path");
 }
 
+bool IsSingleWriter(std::string_view url) {
+  if (!url.starts_with("s3:")) return false;
+  const auto settings = ParseS3Url(url);
+  return settings && settings->single_writer;
+}
+
 Result<std::shared_ptr<ObjectStore>> OpenObjectStore(std::string_view url, const std::filesystem::path& data_dir,
                                                      FileSystem& file_system, const Clock& clock, Random& random) {
   MR_ASSIGN_OR_RETURN(const ObjectStoreKind kind, ObjectStoreKindOf(url));

@@ -18,6 +18,9 @@ enum class ObjectStoreKind { kLocalDirectory, kMemory, kS3 };
 /// "s3://bucket/prefix?…" (see ParseS3Url). Errors: kInvalidArgument. Credentials are never repeated in the message.
 Result<ObjectStoreKind> ObjectStoreKindOf(std::string_view url);
 
+/// Whether the URL says that no other process writes there, for a store that ignores conditions on puts.
+bool IsSingleWriter(std::string_view url);
+
 /// "file:" lies in `data_dir`/objects. `file_system`, `clock` and `random` outlive the store.
 /// Credentials of S3 are looked for when they are first needed. The store repeats nothing: its user puts one
 /// RetryingObjectStore above it.

@@ -1,6 +1,7 @@
 #include "store/store_probe.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -18,9 +19,10 @@ constexpr std::int64_t kSkewWarnMs = 60'000, kSkewFailMs = 15 * 60'000;
 
 class Probe {
  public:
-  Probe(ObjectStore& store, Random& random, const Clock& clock, const S3ObjectStore* s3)
+  Probe(ObjectStore& store, Random& random, const Clock& clock, S3ObjectStore* s3, StoreWriters writers)
       : store_(store),
         s3_(s3),
+        writers_(writers),
         clock_(clock),
         folder_(fmt::format("doctor-{:016x}", random.Next())),
         key_(folder_ + "/probe.obj") {
@@ -30,7 +32,10 @@ class Probe {
   }
 
   StoreProbe Run() {
-    if (!Reach() || !Put()) return std::move(probe_);
+    if (!Reach()) return std::move(probe_);
+    CheckAbsent();
+    if (!Put()) return std::move(probe_);
+    CheckReadAfterWrite();
     CheckClock();
     CheckHead();
     CheckRange();
@@ -38,6 +43,7 @@ class Probe {
     CheckPutIfAbsent();
     CheckList();
     CheckDelete();
+    if (s3_ != nullptr) CheckBucket(s3_->BucketRules());
     return std::move(probe_);
   }
 
@@ -57,7 +63,12 @@ class Probe {
       Say(FindingLevel::kOk, "reachable", fmt::format("{} answers in {:.1f} ms", store_.Describe(), took.count()));
       return true;
     }
-    Fail("reachable", page.error(), "nothing can be uploaded or read from it");
+    // S3 says 403 for a key that is not there, too, to who may not list.
+    Fail(
+        "reachable", page.error(),
+        page.error().code() == ErrorCode::kPermissionDenied
+            ? "without the right to list (s3:ListBucket) no look for a later claim can succeed: nothing can be uploaded"
+            : "nothing can be uploaded or read from it");
     probe_.unreachable = page.error();
     return false;
   }
@@ -70,6 +81,88 @@ class Probe {
     }
     Fail("put", put.error(), "segments cannot be uploaded: the log stays on the local disk until that is full");
     return false;
+  }
+
+  /// Before the put: a store that remembers absence is to be found out.
+  void CheckAbsent() {
+    const auto got = store_.Get(key_, {0, 1});
+    if (!got && got.error().code() == ErrorCode::kNotFound)
+      return Say(FindingLevel::kOk, "absent", "a key that is not there is told to be absent");
+    const std::string what =
+        got ? std::string("a key that is not there is answered with bytes") : std::string(got.error().message());
+    Say(FindingLevel::kFail, "absent",
+        what +
+            "; before anything rests on an upload there is a look for a later claim, which has to be told absent: "
+            "nothing can be uploaded",
+        "Give this user s3:ListBucket on the bucket: without it S3 says 403 where it should say 404");
+  }
+
+  void CheckReadAfterWrite() {
+    const auto got = store_.Get(key_, {0, 1});
+    if (got)
+      return Say(FindingLevel::kOk, "read-after-put", "shows what was just put, also where it was absent before");
+    if (got.error().code() != ErrorCode::kNotFound)
+      return Fail("read-after-put", got.error(), "what was uploaded cannot be read");
+    Say(FindingLevel::kFail, "read-after-put",
+        "remembers that a key was absent after it was put: no claim can rest on that, and the log refuses to write "
+        "there",
+        "Use a store whose reads see what was written, and no cache before it");
+  }
+
+  void CheckBucket(const S3BucketRules& rules) {
+    constexpr std::string_view kNotTold = "not told: this user may not ask, or the store does not know the question";
+    if (!rules.versioned) {
+      Say(FindingLevel::kOk, "versions", std::string(kNotTold));
+    } else if (*rules.versioned) {
+      Say(FindingLevel::kWarn, "versions",
+          "the bucket keeps old versions: what retention deletes stays and is paid for",
+          "Let a lifecycle rule remove noncurrent versions");
+    } else {
+      Say(FindingLevel::kOk, "versions", "the bucket keeps no old versions");
+    }
+    if (!rules.locked) {
+      Say(FindingLevel::kOk, "object-lock", std::string(kNotTold));
+    } else if (*rules.locked) {
+      Say(FindingLevel::kWarn, "object-lock",
+          "object lock is on: deletions that it refuses are tried again after growing pauses, and told by status",
+          "Set no default retention longer than the log's own, or leave it: no record is at risk");
+    } else {
+      Say(FindingLevel::kOk, "object-lock", "object lock is off");
+    }
+    if (!rules.expiring) {
+      Say(FindingLevel::kOk, "lifecycle", fmt::format("{}; no rule may expire objects under the prefix", kNotTold));
+    } else if (!rules.expiring->empty()) {
+      Say(FindingLevel::kFail, "lifecycle",
+          fmt::format("lifecycle rules expire objects under the prefix ({}): they would delete records, and claims, "
+                      "without which the log refuses to write",
+                      fmt::join(*rules.expiring, ", ")),
+          "Take the prefix out of these rules; retention is the log's own");
+    } else {
+      Say(FindingLevel::kOk, "lifecycle", "no rule expires objects under the prefix");
+    }
+    if (rules.encryption) {
+      CheckEncryption(*rules.encryption);
+    } else {
+      Say(FindingLevel::kOk, "encryption", std::string(kNotTold));
+    }
+  }
+
+  /// Of what the bucket does by itself: a log's requests ask for nothing.
+  void CheckEncryption(const S3Encryption& encryption) {
+    constexpr std::string_view kRights =
+        "the log needs kms:GenerateDataKey and kms:Decrypt on that key, and without the key every record is lost";
+    if (!encryption.algorithm.starts_with("aws:kms"))
+      return Say(FindingLevel::kOk, "encryption",
+                 encryption.algorithm.empty() ? std::string("the bucket sets none")
+                                              : fmt::format("{}, with keys of the store's own", encryption.algorithm));
+    const bool bucket_key = encryption.bucket_key && encryption.algorithm == "aws:kms";
+    if (bucket_key) return Say(FindingLevel::kOk, "encryption", fmt::format("SSE-KMS with a bucket key: {}", kRights));
+    Say(FindingLevel::kWarn, "encryption",
+        fmt::format("{} without a bucket key: each upload and each ranged read is a call of KMS, too, which is paid "
+                    "for and limited for the whole account, and readers wait where it throttles; {}",
+                    encryption.algorithm, kRights),
+        encryption.algorithm == "aws:kms" ? "Enable the bucket key of this bucket"
+                                          : "Use aws:kms with a bucket key, unless two layers are asked for");
   }
 
   void CheckClock() {
@@ -134,27 +227,41 @@ class Probe {
     const SharedBytes other = SharedBytes::Copy(AsBytes("other bytes"));
     const auto put = store_.Put(key_, std::span(&other, 1), PutMode::kIfAbsent);
     if (!put && put.error().code() != ErrorCode::kAlreadyExists) {
-      return Say(FindingLevel::kWarn, "put-if-absent",
-                 fmt::format("{}; nothing of the engine rests on it", put.error().message()),
+      return Say(ClaimLevel(), "put-if-absent",
+                 fmt::format("{}; claims rest on it: the log refuses to write there", put.error().message()),
                  std::string(put.error().hint()));
     }
     const auto now = store_.Get(key_, {0, bytes_.size()});
     const bool kept = now && std::ranges::equal(now->bytes(), bytes_.bytes());
     probe_.traits.put_if_absent = !put && kept;
     if (*probe_.traits.put_if_absent) return Say(FindingLevel::kOk, "put-if-absent", "a taken key is refused");
+    if (writers_ == StoreWriters::kOne)
+      return Say(
+          FindingLevel::kWarn, "put-if-absent",
+          "the store overwrites a taken key; its URL says single_writer=1, so the log writes there all the same, "
+          "and a second directory that goes on with it would not be told apart",
+          "See to it that one directory alone writes under this prefix");
+    // Not a failure: what lies there can be read.
     Say(FindingLevel::kWarn, "put-if-absent",
-        "the store answers that all is well and overwrites a taken key; keys are used once, so no data is at risk, but "
-        "the store will not notice a second engine on the same bucket and prefix",
-        "Give each engine a prefix of its own, or use a store that honours If-None-Match");
+        "the store answers that all is well and overwrites a taken key: two writers could not be told apart, and the "
+        "log refuses to write there",
+        "Use a store that honours If-None-Match: *, or add single_writer=1 to its URL if no other process will ever "
+        "write there");
+  }
+
+  /// Of what only claims need.
+  [[nodiscard]] FindingLevel ClaimLevel() const {
+    return writers_ == StoreWriters::kOne ? FindingLevel::kWarn : FindingLevel::kFail;
   }
 
   void CheckList() {
     const auto page = store_.List(folder_ + '/', "", 10);
-    if (!page) return Fail("list", page.error(), "orphans cannot be found and collected");
+    if (!page) return Fail("list", page.error(), "orphans cannot be collected, and a lost log not be restored");
     const bool there = std::ranges::any_of(page->objects, [&](const auto& object) { return object.key == key_; });
     if (there) return Say(FindingLevel::kOk, "list", "shows what was just stored");
     Say(FindingLevel::kWarn, "list",
-        "does not show what was just stored; orphans are collected later than they could be");
+        "does not show what was just stored; orphans are collected later than they could be, and a restore is refused "
+        "for as long as a listing lacks what is there");
   }
 
   void CheckDelete() {
@@ -171,7 +278,8 @@ class Probe {
   }
 
   ObjectStore& store_;
-  const S3ObjectStore* const s3_;
+  S3ObjectStore* const s3_;
+  const StoreWriters writers_;
   const Clock& clock_;
   const std::string folder_, key_;
   SharedBytes bytes_;
@@ -180,8 +288,8 @@ class Probe {
 
 }  // namespace
 
-StoreProbe ProbeStore(ObjectStore& store, Random& random, const Clock& clock, const S3ObjectStore* s3) {
-  return Probe(store, random, clock, s3).Run();
+StoreProbe ProbeStore(ObjectStore& store, Random& random, const Clock& clock, S3ObjectStore* s3, StoreWriters writers) {
+  return Probe(store, random, clock, s3, writers).Run();
 }
 
 }  // namespace millrace

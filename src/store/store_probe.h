@@ -35,9 +35,14 @@ struct StoreProbe {
   std::optional<Error> unreachable;  // nothing further was tried
 };
 
-/// Makes about a dozen small requests. Leaves nothing behind if deletes work. Findings in the order of the checks:
-/// reachable, put, clock, head, ranged-get, checksum, put-if-absent, list, delete.
+/// kOne: the store's URL says that no other process writes there (single_writer=1).
+enum class StoreWriters { kMany, kOne };
+
+/// Makes about twenty small requests. Leaves nothing behind if deletes work. Findings in the order of the checks:
+/// reachable, absent, put, read-after-put, clock, head, ranged-get, checksum, put-if-absent, list, delete; of an S3
+/// also versions, object-lock, lifecycle, encryption.
 /// `s3`: what is below `store`, if it is an S3; what it learns of the store meanwhile is told as well.
-StoreProbe ProbeStore(ObjectStore& store, Random& random, const Clock& clock, const S3ObjectStore* s3 = nullptr);
+StoreProbe ProbeStore(ObjectStore& store, Random& random, const Clock& clock, S3ObjectStore* s3 = nullptr,
+                      StoreWriters writers = StoreWriters::kMany);
 
 }  // namespace millrace

@@ -3,14 +3,16 @@
 #include <algorithm>
 
 #include "base/try.h"
+#include "tier/groups_passed.h"
 #include "tier/log_start.h"
 #include "tier/tiered_partition.h"
 
 namespace millrace {
 
-Result<bool> ForgetConsumed(TieredPartition& partition, MetadataStore& metadata, Clock& clock) {
+Result<bool> ForgetConsumed(TieredPartition& partition, const GroupsPassed& groups, MetadataStore& metadata,
+                            Clock& clock) {
   // The bounds move before a cursor may go back again: decided and done as one.
-  return partition.ForgetConsumed([&](Offset consumed) -> Result<bool> {
+  return partition.ForgetConsumed(groups.Of(partition.log().key()), [&](Offset consumed) -> Result<bool> {
     PartitionLog& log = partition.log();
     const PartitionOffsets offsets = log.offsets();
     const Offset until = std::min(consumed, offsets.durable_end);

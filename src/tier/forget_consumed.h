@@ -1,4 +1,5 @@
-// Cleanup::kConsumed: what every cursor of a partition has durably passed is forgotten, wherever it lies.
+// Cleanup::kConsumed: what every cursor and every group of a partition has durably passed is forgotten, wherever it
+// lies.
 #pragma once
 
 #include "millrace/clock.h"
@@ -7,10 +8,12 @@
 
 namespace millrace {
 
+class GroupsPassed;
 class TieredPartition;
 
-/// Moves log_start to where the partition says it is consumed, and not past what is durable; true if it moved. Cost:
-/// nothing, or one metadata transaction.
-Result<bool> ForgetConsumed(TieredPartition& partition, MetadataStore& metadata, Clock& clock);
+/// Moves log_start to where the partition says it is consumed, by its cursors and by `groups`, and not past what is
+/// durable; true if it moved. Cost: nothing, or one metadata transaction.
+Result<bool> ForgetConsumed(TieredPartition& partition, const GroupsPassed& groups, MetadataStore& metadata,
+                            Clock& clock);
 
 }  // namespace millrace

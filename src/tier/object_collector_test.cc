@@ -9,14 +9,18 @@
 #include <string>
 #include <vector>
 
+#include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "meta/catalog.h"
 #include "meta/faulty_metadata_store.h"
+#include "meta/home_catalog.h"
 #include "meta/memory_metadata_store.h"
 #include "millrace/request_scope.h"
 #include "store/faulty_object_store.h"
 #include "store/memory_object_store.h"
-#include "tier/segment_uploader.h"
+#include "tier/log_snapshots.h"
+#include "tier/store_claim.h"
+#include "tier/store_keys.h"
 
 namespace millrace {
 namespace {
@@ -70,8 +74,12 @@ class ObjectCollectorTest : public testing::Test {
   SimClock clock_;
   CountingStore store_;
   MemoryMetadataStore metadata_;
+  SeededRandom random_{1};
+  MemoryObjectStore elsewhere_;
+  StoreClaim claim_{{.claims = false}, {"objects/", "id"}, elsewhere_, metadata_, clock_, random_};
+  LogSnapshots snapshots_{claim_, elsewhere_, metadata_, clock_};
   ObjectCollector collector_{
-      {.key_prefix = "objects/", .delete_grace = kGrace, .prepared_grace = kGrace}, store_, metadata_, clock_};
+      {.delete_grace = kGrace, .prepared_grace = kGrace}, claim_, snapshots_, store_, metadata_, clock_};
 };
 
 TEST_F(ObjectCollectorTest, ManyGoInOneRequestAfterBothGraces) {
@@ -124,7 +132,8 @@ TEST_F(ObjectCollectorTest, OneThatCannotBeGivenUpIsToldAndStopsNoOtherAndACommi
   for (const bool committed : {false, true}) {
     const auto rows = std::make_shared<MemoryMetadataStore>();
     FaultyMetadataStore metadata(rows, 1);
-    ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, store_, metadata, clock_);
+    ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, claim_, snapshots_, store_, metadata,
+                              clock_);
     for (std::uint8_t number = 1; number <= 2; ++number)
       ASSERT_TRUE(
           Catalog(*rows).PrepareObject({.id = {number}, .key = std::to_string(number), .changed_ms = clock_.WallMs()}));
@@ -164,6 +173,50 @@ TEST_F(ObjectCollectorTest, ManyThatAreStuckHideNoOtherAndAreTriedAfterGrowingPa
   }
   EXPECT_EQ(collector_.refused(), 0U);
   EXPECT_EQ(collector_.deleted(), 250U);
+}
+
+TEST_F(ObjectCollectorTest, WhatAnEarlierProcessWasRefusedIsToldUntilItHasGone) {
+  const auto next_process = [&] {
+    auto next =
+        std::make_unique<ObjectCollector>(ObjectCollectorOptions{.delete_grace = kGrace, .prepared_grace = kGrace},
+                                          claim_, snapshots_, store_, metadata_, clock_);
+    EXPECT_TRUE(next->Load());
+    return next;
+  };
+  EXPECT_EQ(next_process()->undeletable(), RefusedDeletions());
+  for (int number = 1; number <= 180; ++number) Abandoned(static_cast<std::uint8_t>(number));
+  clock_.Advance(kGrace);
+  while (collector_.CollectStep().more) {
+  }
+  clock_.Advance(kGrace);
+  for (int number = 1; number <= 150; ++number) store_.stuck.insert("objects/" + std::to_string(number));
+  const std::int64_t refused_ms = clock_.WallMs();
+  while (collector_.CollectStep().more) {
+  }
+  EXPECT_EQ(collector_.undeletable().objects, 150U);
+  EXPECT_TRUE(collector_.undeletable().why.contains("objects/1")) << collector_.undeletable().why;
+  clock_.Advance(std::chrono::hours(1));
+  auto next = next_process();
+  EXPECT_EQ(next->undeletable(), collector_.undeletable());
+  EXPECT_EQ(next->undeletable().since_ms, refused_ms);
+  // Those that are stuck come first by their age, and hold up no other in this process either.
+  Abandoned(200);
+  clock_.Advance(kGrace);
+  while (next->CollectStep().more) {
+  }
+  clock_.Advance(kGrace);
+  while (next->CollectStep().more) {
+  }
+  EXPECT_FALSE(Known(200));
+  EXPECT_EQ(next->undeletable().objects, 150U);
+  EXPECT_EQ(next->undeletable().since_ms, refused_ms);
+  store_.stuck.clear();
+  next = next_process();
+  EXPECT_EQ(next->undeletable().objects, 150U);
+  while (next->CollectStep().more) {
+  }
+  EXPECT_EQ(next->undeletable(), RefusedDeletions());
+  EXPECT_EQ(next_process()->undeletable(), RefusedDeletions());
 }
 
 TEST_F(ObjectCollectorTest, WhatWasRefusedGoesBehindWhatWasNeverTried) {
@@ -227,7 +280,8 @@ TEST_F(ObjectCollectorTest, ARequestThatEndedWithItsCallerWasNotRefused) {
   store.SetPlan(ObjectFaultPlan{.delay = std::chrono::nanoseconds(1)}
                     .Set(ObjectFault::kDelay, 1'000'000)
                     .Set(ObjectFault::kErrorBefore, 1'000'000));
-  ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, store, metadata_, clock_);
+  ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, claim_, snapshots_, store, metadata_,
+                            clock_);
   {
     const RequestScope scope({.stop = stop.get_token()});
     EXPECT_TRUE(collector.CollectStep().failure);
@@ -240,7 +294,8 @@ TEST_F(ObjectCollectorTest, ARequestThatEndedWithItsCallerWasNotRefused) {
 TEST_F(ObjectCollectorTest, WhatMetadataCannotForgetIsDeletedOnceMoreLater) {
   const auto rows = std::make_shared<MemoryMetadataStore>();
   FaultyMetadataStore metadata(rows, 1);
-  ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, store_, metadata, clock_);
+  ObjectCollector collector({.delete_grace = kGrace, .prepared_grace = kGrace}, claim_, snapshots_, store_, metadata,
+                            clock_);
   ASSERT_TRUE(Catalog(*rows).PrepareObject({.id = {1}, .key = "objects/1", .changed_ms = clock_.WallMs()}));
   ASSERT_TRUE(Catalog(*rows).AbandonObject({1}, clock_.WallMs()));
   clock_.Advance(kGrace);
@@ -257,8 +312,14 @@ class ObjectListingTest : public testing::Test {
  protected:
   static constexpr std::chrono::minutes kGrace{10};
 
-  static ObjectId Id(int number) { return {static_cast<std::uint8_t>(number), static_cast<std::uint8_t>(number >> 8)}; }
-  void Put(int number) { PutKey(ObjectKeyOf("ns/", Id(number), LeaderEpoch(1))); }
+  ObjectListingTest() { EXPECT_TRUE(claim_.Hold()); }
+
+  [[nodiscard]] ObjectName Name(int number) const {
+    return {claim_.generation().number, 5, static_cast<std::uint64_t>(number)};
+  }
+  [[nodiscard]] ObjectId Id(int number) const { return ObjectIdOf(Name(number)); }
+  [[nodiscard]] std::string Key(int number) const { return claim_.keys().Object(Name(number)); }
+  void Put(int number) { PutKey(Key(number)); }
   void PutKey(const std::string& key) {
     const SharedBytes bytes = SharedBytes::Copy(std::as_bytes(std::span("bytes")));
     ASSERT_TRUE(memory_->Put(key, std::span(&bytes, 1), PutMode::kIfAbsent));
@@ -270,15 +331,19 @@ class ObjectListingTest : public testing::Test {
   std::shared_ptr<MemoryObjectStore> memory_ = std::make_shared<MemoryObjectStore>(&clock_);
   FaultyObjectStore store_{memory_, 1};
   MemoryMetadataStore metadata_;
-  ObjectCollector collector_{{.key_prefix = "ns/", .prepared_grace = kGrace}, store_, metadata_, clock_};
+  SeededRandom random_{1};
+  MemoryObjectStore elsewhere_;
+  StoreClaim claim_{{.claims = false}, {"ns/", "id"}, elsewhere_, metadata_, clock_, random_};
+  LogSnapshots snapshots_{claim_, elsewhere_, metadata_, clock_};
+  ObjectCollector collector_{{.prepared_grace = kGrace}, claim_, snapshots_, store_, metadata_, clock_};
 };
 
 TEST_F(ObjectListingTest, UnknownObjectsOfOursPastTheGraceAreProposedAndNothingElse) {
   Put(1);
   Put(2);
-  ASSERT_TRUE(Catalog(metadata_).PrepareObject({.id = Id(2), .key = ObjectKeyOf("ns/", Id(2), LeaderEpoch(1))}));
+  ASSERT_TRUE(Catalog(metadata_).PrepareObject({.id = Id(2), .key = Key(2)}));
   PutKey("ns/somebody-elses");
-  PutKey(ObjectKeyOf("other/", Id(3), LeaderEpoch(1)));
+  PutKey(StoreKeys("other/", "id").Object(Name(3)));
   clock_.Advance(std::chrono::milliseconds(1));
   Put(4);
   clock_.Advance(kGrace - std::chrono::milliseconds(1));
@@ -286,7 +351,7 @@ TEST_F(ObjectListingTest, UnknownObjectsOfOursPastTheGraceAreProposedAndNothingE
   ASSERT_TRUE(Known(1));
   const ObjectRow row = **Catalog(metadata_).FindObject(Id(1));
   EXPECT_EQ(row.state, ObjectState::kPrepared);
-  EXPECT_EQ(row.key, ObjectKeyOf("ns/", Id(1), LeaderEpoch(1)));
+  EXPECT_EQ(row.key, Key(1));
   EXPECT_EQ(row.changed_ms, clock_.WallMs());  // a whole grace more
   EXPECT_FALSE(Known(3) || Known(4));
   EXPECT_EQ(*collector_.ProposeOrphans(), 0U);
@@ -295,11 +360,25 @@ TEST_F(ObjectListingTest, UnknownObjectsOfOursPastTheGraceAreProposedAndNothingE
   EXPECT_TRUE(Known(4));
 }
 
+TEST_F(ObjectListingTest, WhatOtherDirectoriesPutIsLeftAlone) {
+  const Generation held = claim_.generation();
+  ASSERT_TRUE(HomeCatalog(metadata_).Hold({.number = held.number + 2, .nonce = 9}));
+  const StoreRow taken_over{.name = std::string(kTakenOverName), .number = held.number + 1};
+  const MetadataWrite write{MetadataWrite::Kind::kPut, taken_over};
+  ASSERT_TRUE(metadata_.Commit({}, {&write, 1}));
+  PutKey(claim_.keys().Object({held.number, 1, 0}));      // of the directory that was lost
+  PutKey(claim_.keys().Object({held.number + 2, 1, 0}));  // our own
+  PutKey(claim_.keys().Object({held.number + 3, 1, 0}));  // of who took it over from us
+  clock_.Advance(kGrace);
+  EXPECT_EQ(*collector_.ProposeOrphans(), 1U);
+  EXPECT_TRUE(Catalog(metadata_).FindObject(ObjectIdOf({held.number + 2, 1, 0}))->has_value());
+}
+
 TEST_F(ObjectListingTest, AStoreThatStampsNothingHasNothingProposed) {
   MemoryObjectStore unstamped;
   const SharedBytes bytes = SharedBytes::Copy(std::as_bytes(std::span("bytes")));
-  ASSERT_TRUE(unstamped.Put(ObjectKeyOf("ns/", Id(1), LeaderEpoch(1)), std::span(&bytes, 1), PutMode::kIfAbsent));
-  ObjectCollector collector({.key_prefix = "ns/", .prepared_grace = kGrace}, unstamped, metadata_, clock_);
+  ASSERT_TRUE(unstamped.Put(Key(1), std::span(&bytes, 1), PutMode::kIfAbsent));
+  ObjectCollector collector({.prepared_grace = kGrace}, claim_, snapshots_, unstamped, metadata_, clock_);
   EXPECT_EQ(*collector.ProposeOrphans(), 0U);
 }
 

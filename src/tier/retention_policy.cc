@@ -8,6 +8,7 @@
 #include "base/try.h"
 #include "meta/segment_catalog.h"
 #include "tier/forget_consumed.h"
+#include "tier/groups_passed.h"
 #include "tier/log_start.h"
 #include "tier/segment_commit.h"
 #include "tier/step_budget.h"
@@ -77,15 +78,22 @@ Result<bool> RetentionPolicy::RetainOnce(TieredPartitions& partitions) {
 
 Result<bool> RetentionPolicy::ForgetConsumedOnce(TieredPartitions& partitions) {
   std::vector<TieredPartition*> consumed;
+  std::vector<TopicId> topics;
   partitions.ForEach([&](TieredPartition& partition) {
-    if (partition.options().cleanup == Cleanup::kConsumed) consumed.push_back(&partition);
+    if (partition.options().cleanup != Cleanup::kConsumed) return;
+    const PartitionOffsets offsets = partition.log().offsets();
+    if (offsets.log_start >= offsets.durable_end) return;  // there is nothing that could go
+    consumed.push_back(&partition);
+    topics.push_back(partition.log().key().topic);
   });
   const StepBudget budget(time_);
+  if (budget.over()) return false;
+  MR_ASSIGN_OR_RETURN(const GroupsPassed groups, GroupsPassed::Read(metadata_, topics));
   bool any = false;
   std::optional<Error> error;
   for (TieredPartition* partition : consumed) {
     if (budget.over()) break;
-    auto forgot = ForgetConsumed(*partition, metadata_, time_);
+    auto forgot = ForgetConsumed(*partition, groups, metadata_, time_);
     if (forgot) {
       any = any || *forgot;
     } else if (!error) {

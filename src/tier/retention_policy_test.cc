@@ -248,7 +248,7 @@ TEST(RetentionPolicyTest, WhatIsConsumedGoesWhereTheTopicSaysSoAndNoFurtherThanI
   EXPECT_EQ(f.LogStart(1), Offset(0));
   const std::uint64_t calls = f.metadata.calls();
   EXPECT_FALSE(*f.policy.ForgetConsumedOnce(f));
-  EXPECT_EQ(f.metadata.calls(), calls);  // there already
+  EXPECT_EQ(f.metadata.calls(), calls + 1);  // there already: a look at the groups, and no more
   f.partitions[0]->consumed = Offset(9);
   EXPECT_TRUE(*f.policy.ForgetConsumedOnce(f));
   EXPECT_EQ(f.LogStart(0), Offset(3));
@@ -256,6 +256,32 @@ TEST(RetentionPolicyTest, WhatIsConsumedGoesWhereTheTopicSaysSoAndNoFurtherThanI
   f.partitions[0]->consumed = Offset(3);
   ASSERT_TRUE(Catalog(*f.memory_rows).AcquireEpoch(f.Key(1)));
   EXPECT_EQ(f.policy.ForgetConsumedOnce(f).error().code(), ErrorCode::kFenced);
+}
+
+/// R26.
+TEST(RetentionPolicyTest, GroupsKeepWhatTheyHaveNotCommittedAndAllIsKeptWhileTheyCannotBeRead) {
+  RetentionFixture f(2);
+  for (int i = 0; i < 2; ++i) {
+    for (int n = 0; n < 3; ++n) f.Append(i);
+    f.options(i).cleanup = Cleanup::kConsumed;
+  }
+  const auto commit = [&](int i, std::int64_t position) {
+    const PositionRow row{.key = {"g", f.Key(i)}, .position = Offset(position), .metadata = ""};
+    ASSERT_TRUE(Catalog(*f.memory_rows).CommitPositions({&row, 1}));
+  };
+  EXPECT_FALSE(*f.policy.ForgetConsumedOnce(f));  // nobody reads it
+  commit(0, 2);
+  f.metadata.FailCall(1, MetadataFault::kBefore);
+  EXPECT_EQ(f.policy.ForgetConsumedOnce(f).error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(f.LogStart(0), Offset(0));
+  EXPECT_TRUE(*f.policy.ForgetConsumedOnce(f));
+  EXPECT_EQ(f.LogStart(0), Offset(2));
+  EXPECT_EQ(f.LogStart(1), Offset(0));  // the group reads the topic, and has not said how far here
+  f.partitions[1]->consumed = Offset(3);
+  EXPECT_FALSE(*f.policy.ForgetConsumedOnce(f));
+  commit(1, 1);
+  EXPECT_TRUE(*f.policy.ForgetConsumedOnce(f));
+  EXPECT_EQ(f.LogStart(1), Offset(1));
 }
 
 TEST(RetentionPolicyTest, PartitionsThatAreGoneAreForgottenAndThoseThatAreThereAreNot) {

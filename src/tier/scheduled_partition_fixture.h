@@ -19,6 +19,7 @@ class ScheduledPartition final : public TieredPartition {
   [[nodiscard]] SegmentTotals totals() const override { return {}; }
   void OnSegment(const SegmentRow&) override {}
   void OnRow(const PartitionRow&) override {}
+  FakeWal& wal() { return fixture_.wal; }
   void Append(UploadSchedule& schedule, std::size_t bytes) {
     fixture_.Append(1, bytes);
     ASSERT_TRUE(log().Sync({}));

@@ -25,41 +25,49 @@ Result<CutSegment> CutGap(const Error& error, Offset begin, Offset end) {
 
 }  // namespace
 
+Result<void> SegmentCutter::Add(const SharedBytes& batch) {
+  MR_TRY(builder_.Add(batch));
+  MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch));
+  MR_DCHECK(view.base_offset() <= next_ && next_ < view.end_offset(), view.base_offset().value(), next_.value());
+  next_ = view.end_offset();
+  raw_bytes_ += batch.size();
+  return {};
+}
+
+Result<CutSegment> SegmentCutter::Finish() {
+  CutSegment cut{.raw_bytes = raw_bytes_};
+  MR_ASSIGN_OR_RETURN(cut.segment, builder_.Finish());
+  MR_CHECK(cut.segment.end == next_ && cut.segment.size_bytes > 0 && cut.raw_bytes > 0, cut.segment.end.value(),
+           next_.value(), cut.segment.size_bytes, cut.raw_bytes);
+  cut.segment.base = begin_;
+  return cut;
+}
+
 Result<CutSegment> CutSegmentFrom(PartitionLog& log, Offset begin, Offset end, std::uint64_t bytes_max,
                                   SegmentCodec codec) {
-  SegmentBuilder builder({.partition = log.key(), .codec = codec});
-  CutSegment cut;
-  Offset at = begin;
+  SegmentCutter cutter({.partition = log.key(), .codec = codec}, begin);
   bool stopped = false;
-  while (!stopped && at < end && (builder.empty() || cut.raw_bytes < bytes_max)) {
-    const std::uint64_t room = builder.empty() ? bytes_max : bytes_max - cut.raw_bytes;
-    auto hot = log.ReadHot(at, end, std::min(room, kReadBytes));
+  while (!stopped && cutter.next() < end && (cutter.empty() || cutter.raw_bytes() < bytes_max)) {
+    const std::uint64_t room = std::min(bytes_max - cutter.raw_bytes(), kReadBytes);
+    auto hot = log.ReadHot(cutter.next(), end, room);
     // Read once more before a verdict that is kept for ever.
-    if (!hot && hot.error().code() == ErrorCode::kCorruption) hot = log.ReadHot(at, end, std::min(room, kReadBytes));
+    if (!hot && hot.error().code() == ErrorCode::kCorruption) hot = log.ReadHot(cutter.next(), end, room);
     if (!hot) {
-      if (!builder.empty()) break;
+      if (!cutter.empty()) break;
       if (hot.error().code() == ErrorCode::kCorruption) return CutGap(hot.error(), begin, end);
       return hot.error();
     }
     for (const SharedBytes& batch : hot->batches) {
-      if (auto added = builder.Add(batch); !added) {
-        if (builder.empty()) return added.error();
+      if (auto added = cutter.Add(batch); !added) {
+        if (cutter.empty()) return added.error();
         stopped = true;
         break;
       }
-      MR_ASSIGN_OR_RETURN(const RecordBatchView view, RecordBatchView::Parse(batch));
-      MR_DCHECK(view.base_offset() <= at && at < view.end_offset(), view.base_offset().value(), at.value());
-      at = view.end_offset();
-      cut.raw_bytes += batch.size();
     }
     if (hot->batches.empty()) break;
   }
-  if (builder.empty()) return Error(ErrorCode::kOutOfRange, "nothing to take from the hot tier");
-  MR_ASSIGN_OR_RETURN(cut.segment, builder.Finish());
-  MR_CHECK(cut.segment.end == at && cut.segment.size_bytes > 0 && cut.raw_bytes > 0, cut.segment.end.value(),
-           at.value(), cut.segment.size_bytes, cut.raw_bytes);
-  cut.segment.base = begin;
-  return cut;
+  if (cutter.empty()) return Error(ErrorCode::kOutOfRange, "nothing to take from the hot tier");
+  return cutter.Finish();
 }
 
 }  // namespace millrace

@@ -25,8 +25,8 @@ class FlickeringWal final : public Wal {
     inner_.OnDurable(end, std::move(done));
   }
   [[nodiscard]] WalPosition durable_end() const override { return inner_.durable_end(); }
-  Result<Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) override {
-    if (bad_reads == 0) return inner_.Read(stream, range, bytes_max);
+  Result<Frames> Read(const WalStreams& streams, WalExtent range, std::uint64_t bytes_max) override {
+    if (bad_reads == 0) return inner_.Read(streams, range, bytes_max);
     --bad_reads;
     DamagedRange damage{.place = "wal/1"};
     damage.byte_begin = static_cast<std::uint64_t>(range.begin.value());

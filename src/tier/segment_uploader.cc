@@ -3,26 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstring>
 #include <utility>
 
 #include "base/bugs.h"
 #include "base/check.h"
-#include "base/hex.h"
 #include "base/try.h"
-#include "env/random_id.h"
 #include "meta/segment_catalog.h"
 #include "meta/topic_catalog.h"
+#include "segment/object_directory.h"
 #include "tier/forget_consumed.h"
+#include "tier/groups_passed.h"
+#include "tier/offset_ceiling.h"
 #include "tier/segment_commit.h"
 #include "tier/tiered_partition.h"
 
 namespace millrace {
 namespace {
 
-constexpr std::size_t kIdAt = 3;  // behind "ab/"
-constexpr std::size_t kIdDigits = 2 * sizeof(ObjectId);
 constexpr std::size_t kSegmentsPage = 1'000;
 constexpr std::uint64_t kFailuresTold = 3;  // UploadAll gives up on a partition that failed so often meanwhile
 
@@ -38,48 +35,40 @@ bool IsRefusal(const Error& error) {
   }
 }
 
+UploadSchedule::Outcome OutcomeOf(const Error& error) {
+  return IsRefusal(error) ? UploadSchedule::Outcome::kRefused : UploadSchedule::Outcome::kKnown;
+}
+
+/// Topics of the claims whose entries go when all have read them.
+std::vector<TopicId> ConsumedTopics(std::span<const UploadClaim> claims) {
+  std::vector<TopicId> topics;
+  for (const UploadClaim& claim : claims) {
+    TieredPartition& partition = claim.upload->partition();
+    if (partition.options().cleanup == Cleanup::kConsumed) topics.push_back(partition.log().key().topic);
+  }
+  return topics;
+}
+
 }  // namespace
 
-std::string ObjectKeyOf(std::string_view prefix, const ObjectId& id, LeaderEpoch epoch) {
-  const std::string digits = ToHex(std::as_bytes(std::span(id)));
-  return fmt::format("{}{}/{}-{}.obj", prefix, digits.substr(0, 2), digits, epoch.value());
-}
-
-std::optional<ObjectId> ObjectIdIn(std::string_view prefix, std::string_view key) {
-  constexpr std::string_view kEnd = ".obj";
-  if (!key.starts_with(prefix) || !key.ends_with(kEnd)) return {};
-  std::string_view rest = key.substr(prefix.size());
-  rest.remove_suffix(std::min(rest.size(), kEnd.size()));
-  if (rest.size() < kIdAt + kIdDigits + 2) return {};
-  const auto bytes = FromHex(rest.substr(kIdAt, kIdDigits));
-  if (!bytes) return {};
-  ObjectId id;
-  std::memcpy(id.data(), bytes->data(), id.size());
-  const std::string_view digits = rest.substr(kIdAt + kIdDigits + 1);
-  std::int32_t epoch = 0;
-  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), epoch);
-  if (parsed.ec != std::errc() || ObjectKeyOf(prefix, id, LeaderEpoch(epoch)) != key) return {};
-  return id;
-}
-
-SegmentUploader::SegmentUploader(const SegmentUploaderOptions& options, ObjectStore& objects, MetadataStore& metadata,
-                                 Clock& clock, Random& random)
+SegmentUploader::SegmentUploader(const SegmentUploaderOptions& options, Wal& wal, StoreClaim& claim,
+                                 ObjectStore& objects, MetadataStore& metadata, Clock& clock, Random& random)
     : options_(options),
+      wal_(wal),
+      claim_(claim),
       objects_(objects),
       metadata_(metadata),
       clock_(clock),
-      random_(random),
       schedule_(options.schedule, clock, random) {}
 
 Result<bool> SegmentUploader::UploadOnce() {
+  const bool begun = begun_.load(std::memory_order_acquire);  // before the claims: these know what it did
   std::vector<UploadClaim> claims = schedule_.Claim();
   if (claims.empty()) return false;
-  std::vector<Part> parts, gaps;
+  if (!begun) MR_TRY(Begin(claims));
   std::optional<Error> error;
-  RowsOfTopics rows;
-  for (UploadClaim& claim : claims)
-    if (auto part = BuildPart(std::move(claim), rows, error))
-      (part->cut.damage ? gaps : parts).push_back(std::move(*part));
+  std::vector<Part> parts, gaps;
+  for (Part& part : CutParts(std::move(claims), error)) (part.cut.damage ? gaps : parts).push_back(std::move(part));
   const auto note = [&](const Result<void>& done) {
     if (!done && !error) error = done.error();
   };
@@ -96,40 +85,102 @@ Result<bool> SegmentUploader::UploadOnce() {
   return true;
 }
 
-/// Gives the claim back if there is nothing to publish of it; `error` then says why, if it was one.
-std::optional<SegmentUploader::Part> SegmentUploader::BuildPart(UploadClaim claim, RowsOfTopics& rows,
-                                                                std::optional<Error>& error) {
+/// What an earlier process had put already is not put again: the claims go on behind it.
+Result<void> SegmentUploader::Begin(std::span<UploadClaim> claims) {
+  const Result<void> ready = options_.before_first ? options_.before_first() : Result<void>();
+  for (UploadClaim& claim : claims) {
+    if (!ready) {
+      schedule_.Failed(claim, ready.error(), OutcomeOf(ready.error()));
+    } else if (!claim.unsure) {
+      schedule_.Resynced(claim);
+    }
+  }
+  if (!ready) return ready.error().WithContext("before the first upload");
+  begun_.store(true, std::memory_order_release);
+  return {};
+}
+
+Result<std::optional<SweptClaim>> SegmentUploader::Prepare(UploadClaim& claim, RowsOfTopics& rows,
+                                                           const Result<GroupsPassed>& groups) {
   PartitionUpload& upload = *claim.upload;
   PartitionLog& log = upload.partition().log();
-  const auto fail = [&](const Error& reason, UploadSchedule::Outcome outcome) {
-    error = reason;
-    schedule_.Failed(claim, reason, outcome);
-    return std::nullopt;
-  };
   if (claim.unsure)
-    if (auto known = Resync(claim, rows); !known) return fail(known.error(), UploadSchedule::Outcome::kUnknown);
+    if (auto known = Resync(claim, rows); !known) {
+      schedule_.Failed(claim, known.error(), UploadSchedule::Outcome::kUnknown);
+      return known.error();
+    }
   const auto durable_end = log.Sync({});
-  if (!durable_end) return fail(durable_end.error(), UploadSchedule::Outcome::kKnown);
-  // What all cursors have passed is not uploaded. Should this fail, it is: that costs, and does no harm.
-  if (const auto forgot =
-          ForgetConsumed(upload.partition(), metadata_, options_.time == nullptr ? clock_ : *options_.time);
-      forgot && *forgot)
-    schedule_.Resynced(claim);
+  if (!durable_end) {
+    schedule_.Failed(claim, durable_end.error(), UploadSchedule::Outcome::kKnown);
+    return durable_end.error();
+  }
+  // What all cursors and groups have passed is not uploaded. Should this fail, it is: that costs, and does no harm.
+  if (groups) {
+    Clock& clock = options_.time == nullptr ? clock_ : *options_.time;
+    const auto forgot = ForgetConsumed(upload.partition(), *groups, metadata_, clock);
+    if (forgot && *forgot) schedule_.Resynced(claim);
+  }
   if (*durable_end <= claim.begin) {
     schedule_.Dropped(claim);
-    return {};
+    return std::optional<SweptClaim>();
   }
-  Part part{.claim = claim, .epoch = log.epoch()};
-  auto cut = CutSegmentFrom(log, claim.begin, *durable_end, claim.bytes, options_.codec);
-  // Not hot any more: another call moved the bounds, and metadata knows how far.
-  if (!cut) return fail(cut.error(), UploadSchedule::Outcome::kUnknown);
-  part.cut = *std::move(cut);
-  MR_CHECK(part.cut.segment.base == claim.begin, part.cut.segment.base.value(), claim.begin.value());
-  MR_DCHECK(part.cut.segment.end <= *durable_end, part.cut.segment.end.value(), durable_end->value());
-  part.claim.bytes = part.cut.raw_bytes;
-  schedule_.Built(part.claim, part.cut.segment.end, claim.bytes);
-  if (part.cut.damage) schedule_.Damaged(upload, *part.cut.damage);
-  return part;
+  SweptClaim swept{.log = &log, .begin = claim.begin, .end = *durable_end, .first = claim.demanded};
+  if (const auto share = log.ShareOf(claim.begin, claim.until)) swept.end = std::min(swept.end, share->end);
+  return std::optional(swept);
+}
+
+/// What came of the claims; those of which nothing came are given back. `error`: one of why.
+std::vector<SegmentUploader::Part> SegmentUploader::CutParts(std::vector<UploadClaim> claims,
+                                                             std::optional<Error>& error) {
+  std::vector<Part> parts;
+  std::vector<SweptClaim> swept;
+  std::uint64_t demanded_bytes = 0;
+  RowsOfTopics rows;
+  const Result<GroupsPassed> groups = GroupsPassed::Read(metadata_, ConsumedTopics(claims));
+  for (UploadClaim& claim : claims) {
+    auto prepared = Prepare(claim, rows, groups);
+    if (!prepared) {
+      error = prepared.error();
+    } else if (*prepared) {
+      demanded_bytes += claim.demanded ? claim.bytes : 0;
+      parts.push_back({.claim = claim, .epoch = (*prepared)->log->epoch()});
+      swept.push_back(**std::move(prepared));
+    }
+  }
+  const std::uint64_t bytes_max = options_.schedule.segment_bytes_max;
+  SweepWal(wal_, swept,
+           {.bytes_max = bytes_max,
+            .others_bytes_max = bytes_max - std::min(bytes_max, demanded_bytes),
+            .codec = options_.codec});
+  return TakeCuts(std::move(parts), swept, error);
+}
+
+std::vector<SegmentUploader::Part> SegmentUploader::TakeCuts(std::vector<Part> parts, std::span<SweptClaim> swept,
+                                                             std::optional<Error>& error) {
+  std::vector<Part> taken;
+  std::vector<UploadShare> shares;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    UploadClaim& claim = parts[i].claim;
+    if (swept[i].error) {
+      error = swept[i].error;
+      // Not hot any more: another call moved the bounds, and metadata knows how far.
+      schedule_.Failed(claim, *swept[i].error, UploadSchedule::Outcome::kUnknown);
+      continue;
+    }
+    UploadShare& share = shares.emplace_back(UploadShare{.claim = claim, .end = {}, .expected_bytes = claim.bytes});
+    if (!swept[i].cut) continue;  // the round was full before its turn
+    parts[i].cut = *std::move(swept[i].cut);
+    const BuiltSegment& segment = parts[i].cut.segment;
+    MR_CHECK(segment.base == claim.begin, segment.base.value(), claim.begin.value());
+    MR_DCHECK(segment.end <= swept[i].end, segment.end.value(), swept[i].end.value());
+    share.claim.bytes = claim.bytes = parts[i].cut.raw_bytes;
+    share.end = segment.end;
+    taken.push_back(std::move(parts[i]));
+  }
+  schedule_.EndRound(shares);
+  for (const Part& part : taken)
+    if (part.cut.damage) schedule_.Damaged(*part.claim.upload, *part.cut.damage);
+  return taken;
 }
 
 /// After an unknown outcome: what metadata has of this partition by now.
@@ -159,22 +210,40 @@ std::int64_t SegmentUploader::NowMs() const {
 }
 
 Result<void> SegmentUploader::Publish(std::vector<Part> parts) {
-  using enum UploadSchedule::Outcome;
   MR_CHECK(!parts.empty());
-  ObjectRow object{.id = RandomId(random_)};
-  object.key = ObjectKeyOf(options_.key_prefix, object.id, parts.front().epoch);
-  if (Planted(Bug::kTierKeyReused)) object.key = ObjectKeyOf(options_.key_prefix, ObjectId{}, parts.front().epoch);
-  for (const Part& part : parts) object.size_bytes += part.cut.segment.size_bytes;
-  MR_DCHECK(object.size_bytes > 0 && ObjectIdIn(options_.key_prefix, object.key) == object.id, object.key);
-  object.changed_ms = NowMs();
-  if (auto prepared = SegmentCatalog(metadata_).PrepareObject(object); !prepared) {
-    FailAll(parts, prepared.error(), kKnown);
-    return prepared.error().WithContext("preparing an upload");
+  const auto name = claim_.Begin();
+  if (!name) {
+    FailAll(parts, name.error(), OutcomeOf(name.error()));
+    return name.error().WithContext("claiming the object store for an upload");
   }
-  if (auto put = Put(object, parts); !put) {
-    const bool refused = IsRefusal(put.error());
+  auto published = PublishAs(*name, std::move(parts));
+  claim_.Settle(*name);
+  return published;
+}
+
+Result<void> SegmentUploader::PublishAs(const ObjectName& name, std::vector<Part> parts) {
+  using enum UploadSchedule::Outcome;
+  const auto fail = [&](const Error& error, UploadSchedule::Outcome outcome) {
+    FailAll(parts, error, outcome);
+    return error;
+  };
+  ObjectRow object{.id = ObjectIdOf(name), .key = claim_.keys().Object(name)};
+  if (Planted(Bug::kTierKeyReused)) object.key = claim_.keys().Object({});
+  for (const Part& part : parts) object.size_bytes += part.cut.segment.size_bytes;
+  MR_DCHECK(object.size_bytes > 0, object.key);
+  const std::uint64_t segment_bytes = object.size_bytes;
+  const auto directory = DirectoryOf(name, parts);
+  if (!directory) return fail(directory.error(), kKnown).WithContext("describing an upload");
+  object.size_bytes += directory->size();
+  object.changed_ms = NowMs();
+  if (auto prepared = SegmentCatalog(metadata_).PrepareObject(object); !prepared)
+    return fail(prepared.error(), kKnown).WithContext("preparing an upload");
+  auto put = Put(object, parts, *directory);
+  // What the store has is not enough: all who go on with the log have to see it.
+  if (put) put = claim_.Prove();
+  if (!put) {
     const Error failed = put.error().WithContext("uploading " + object.key);
-    FailAll(parts, failed, refused ? kRefused : kKnown);  // whatever arrived: its key is never used again
+    FailAll(parts, failed, OutcomeOf(failed));  // whatever arrived: its key is never used again
     Abandon(object);
     return failed;
   }
@@ -182,8 +251,72 @@ Result<void> SegmentUploader::Publish(std::vector<Part> parts) {
     for (const Part& part : parts) part.claim.upload->partition().log().AdvanceTieredEnd(part.cut.segment.end);
   MR_TRY(Commit(object, parts));
   objects_made_.fetch_add(1, std::memory_order_relaxed);
-  bytes_made_.fetch_add(object.size_bytes, std::memory_order_relaxed);
+  bytes_made_.fetch_add(segment_bytes, std::memory_order_relaxed);
   return {};
+}
+
+/// What the object says of itself. A topic that is gone by now is not in it.
+Result<SharedBytes> SegmentUploader::DirectoryOf(const ObjectName& name, const std::vector<Part>& parts) const {
+  ObjectDirectory directory{.identity = StoredIdOf(claim_.keys().identity()),
+                            .generation = name.generation,
+                            .nonce = name.nonce,
+                            .sequence = name.sequence,
+                            .settled = claim_.settled(),
+                            .written_ms = NowMs()};  // before topics are read: by it they are told from older ones
+  std::map<TopicId, std::uint32_t> numbers;
+  std::vector<MetadataKey> keys;
+  for (const Part& part : parts) {
+    const TopicId topic = part.claim.upload->partition().log().key().topic;
+    if (numbers.emplace(topic, 0).second) keys.emplace_back(TopicKey{topic});
+  }
+  MR_ASSIGN_OR_RETURN(const auto rows, metadata_.Get(keys));
+  numbers.clear();
+  for (const auto& row : rows) {
+    if (!row) continue;
+    const auto& topic = std::get<TopicRow>(*row);
+    numbers.emplace(topic.id, static_cast<std::uint32_t>(directory.topics.size()));
+    directory.topics.push_back({.uuid = StoredIdOf(topic.uuid),
+                                .number = topic.id,
+                                .created_ms = topic.created_ms,
+                                .options = topic.options,
+                                .name = topic.name});
+  }
+  std::uint64_t begin = 0;
+  for (const Part& part : parts) {
+    const PartitionLog& log = part.claim.upload->partition().log();
+    const BuiltSegment& segment = part.cut.segment;
+    const auto topic = numbers.find(log.key().topic);
+    const bool known =
+        topic != numbers.end() && log.key().partition.value() < directory.topics[topic->second].options.partitions;
+    if (known) {
+      const PartitionOffsets at = log.offsets();
+      directory.entries.push_back({.topic = topic->second,
+                                   .partition = log.key().partition,
+                                   .epoch = part.epoch,
+                                   .byte_begin = begin,
+                                   .byte_size = segment.size_bytes,
+                                   .base = segment.base,
+                                   .end = segment.end,
+                                   .records = segment.records,
+                                   .timestamp_min_ms = segment.timestamp_min_ms,
+                                   .timestamp_max_ms = segment.timestamp_max_ms,
+                                   .log_start = at.log_start,
+                                   .ceiling = CeilingOver(at.log_end)});
+      AddShare(directory, segment.producers);
+    }
+    begin += segment.size_bytes;
+  }
+  return SharedBytes::Copy(EncodeObjectDirectory(directory));
+}
+
+/// Of the last entry. There is room for so many producers in all; what is left out is said.
+void SegmentUploader::AddShare(ObjectDirectory& directory, const ProducersTold& told) {
+  if (told.empty()) return;
+  std::size_t taken = 0;
+  for (const DirectoryShare& share : directory.shares) taken += share.told.producers.size();
+  DirectoryShare share{.entry = static_cast<std::uint32_t>(directory.entries.size() - 1), .told = told};
+  KeepLatest(share.told, kProducersMax - std::min(kProducersMax, taken));
+  directory.shares.push_back(std::move(share));
 }
 
 /// If this fails, ObjectCollector does it later. Gaps have no object.
@@ -191,10 +324,12 @@ void SegmentUploader::Abandon(const ObjectRow& object) {
   if (object.id != ObjectId{}) (void)SegmentCatalog(metadata_).AbandonObject(object.id, NowMs());
 }
 
-Result<void> SegmentUploader::Put(const ObjectRow& object, const std::vector<Part>& parts) {
+Result<void> SegmentUploader::Put(const ObjectRow& object, const std::vector<Part>& parts,
+                                  const SharedBytes& directory) {
   std::vector<SharedBytes> pieces;
   for (const Part& part : parts)
     pieces.insert(pieces.end(), part.cut.segment.pieces.begin(), part.cut.segment.pieces.end());
+  pieces.push_back(directory);
   std::uint64_t bytes = 0;
   for (const SharedBytes& piece : pieces) bytes += piece.size();
   MR_CHECK(bytes == object.size_bytes, object.key, bytes, object.size_bytes);
@@ -285,6 +420,8 @@ void SegmentUploader::CommitLanded(const std::vector<Part>& parts, std::span<con
               rows[i].tiered_end.value(), commits[i].segment.end.value());
     partition.OnSegment(commits[i].segment);
     partition.OnRow(rows[i]);
+    // The object's directory told at least this much.
+    if (!commits[i].segment.is_gap()) partition.log().RaiseCeiling(CeilingOver(commits[i].segment.end));
     schedule_.Landed(parts[i].claim);
   }
 }

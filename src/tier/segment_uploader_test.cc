@@ -5,7 +5,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
+#include "log/log_fixture.h"
 #include "meta/catalog.h"
+#include "tier/claim_text.h"
+#include "tier/object_tail.h"
+#include "tier/offset_ceiling.h"
 #include "tier/tier_fixture.h"
 
 namespace millrace {
@@ -46,8 +52,13 @@ struct UploaderFixture : TierFixture {
     return ranges;
   }
 
-  SegmentUploader uploader{
-      {.schedule = {.segment_bytes_max = 100'000}, .codec = SegmentCodec::kNone}, objects, metadata, clock, random};
+  SegmentUploader uploader{{.schedule = {.segment_bytes_max = 100'000}, .codec = SegmentCodec::kNone},
+                           wal,
+                           claim,
+                           objects,
+                           metadata,
+                           clock,
+                           random};
 };
 
 using Ranges = std::vector<std::pair<std::int64_t, std::int64_t>>;
@@ -74,7 +85,7 @@ TEST(SegmentUploaderTest, PartsShareAnObjectAndEachPartitionHearsOfItsOwnOnce) {
       EXPECT_EQ(partition.rows, std::vector{f.Row(i)});
       EXPECT_EQ(f.State(i).committed_end, Offset(1));
     }
-    EXPECT_EQ(f.memory_objects->List("", "", 10)->objects[0].size_bytes, begin);
+    EXPECT_GT(f.StoredObjects()[0].size_bytes, begin);  // its directory comes last
     EXPECT_EQ(f.uploader.objects(), 1U);
     EXPECT_EQ(f.uploader.bytes(), begin);
     EXPECT_FALSE(*f.uploader.UploadOnce());
@@ -122,7 +133,7 @@ TEST(SegmentUploaderTest, AFlightWhoseForerunnerFailsMeanwhileIsDroppedAndItsObj
   f.schedule().Demand(f.upload(0), Offset(1));
   const auto first = f.schedule().Claim();  // another uploader's
   ASSERT_EQ(first.size(), 1U);
-  f.schedule().Built(first[0], Offset(1), first[0].bytes);
+  f.schedule().EndRound(std::array{UploadShare{first[0], Offset(1), first[0].bytes}});
   f.Append(0);
   f.DuringPut(
       [&] { f.schedule().Failed(first[0], Error(ErrorCode::kUnavailable, "down"), UploadSchedule::Outcome::kKnown); });
@@ -260,6 +271,7 @@ TEST(SegmentUploaderTest, AnObjectThatNobodyWantsAnyMoreIsGivenUp) {
 TEST(SegmentUploaderTest, WhatAllCursorsHaveConsumedIsNotUploaded) {
   UploaderFixture f(2);
   for (int i = 0; i < 4; ++i) f.Append(i % 2);
+  for (const auto& partition : f.partitions) partition->topic_options.cleanup = Cleanup::kConsumed;
   f.partitions[0]->consumed = Offset(2);
   f.partitions[1]->consumed = Offset(1);
   ASSERT_TRUE(f.Upload());
@@ -269,6 +281,32 @@ TEST(SegmentUploaderTest, WhatAllCursorsHaveConsumedIsNotUploaded) {
   EXPECT_EQ(f.Ranges(1), (Ranges{{1, 2}}));
   EXPECT_EQ(f.State(0).failures_ever + f.State(1).failures_ever, 0U);
   EXPECT_TRUE(f.schedule().AwaitIdle(std::chrono::nanoseconds(0)));
+}
+
+/// R26.
+TEST(SegmentUploaderTest, WhatAGroupHasNotCommittedIsUploadedThoughAllCursorsHavePassedIt) {
+  UploaderFixture f;
+  for (int i = 0; i < 3; ++i) f.Append(0);
+  f.partitions[0]->topic_options.cleanup = Cleanup::kConsumed;
+  f.partitions[0]->consumed = Offset(3);
+  const PositionRow row{.key = {"g", f.Key(0)}, .position = Offset(1), .metadata = ""};
+  ASSERT_TRUE(Catalog(*f.memory_rows).CommitPositions({&row, 1}));
+  ASSERT_TRUE(f.Upload());
+  EXPECT_EQ(f.Ranges(0), (Ranges{{1, 3}}));
+  EXPECT_EQ(f.Row(0).log_start, Offset(1));
+}
+
+/// R26.
+TEST(SegmentUploaderTest, WhileGroupsCannotBeReadNothingIsForgottenAndEverythingUploaded) {
+  UploaderFixture f;
+  for (int i = 0; i < 3; ++i) f.Append(0);
+  f.partitions[0]->topic_options.cleanup = Cleanup::kConsumed;
+  f.partitions[0]->consumed = Offset(3);
+  f.metadata.FailCall(1, MetadataFault::kBefore);  // the look at the groups
+  ASSERT_TRUE(f.Upload());
+  EXPECT_EQ(f.metadata.fired(MetadataFault::kBefore), 1U);
+  EXPECT_EQ(f.Ranges(0), (Ranges{{0, 3}}));
+  EXPECT_EQ(f.Row(0).log_start, Offset(0));
 }
 
 TEST(SegmentUploaderTest, UploadAllEndsWithWhatFailedThreeTimesOrWasRefused) {
@@ -285,22 +323,68 @@ TEST(SegmentUploaderTest, UploadAllEndsWithWhatFailedThreeTimesOrWasRefused) {
   }
 }
 
-TEST(ObjectKeyTest, OnlyKeysOfOursGiveAnId) {
-  ObjectId id;
-  for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::uint8_t>(17 * i + 3);
-  for (const std::string prefix : {"", "ns/6162/"}) {
-    const std::string key = ObjectKeyOf(prefix, id, LeaderEpoch(41));
-    EXPECT_EQ(ObjectIdIn(prefix, key), id) << key;
-    EXPECT_EQ(ObjectIdIn("other/", key), std::nullopt);
-    for (std::size_t cut = 0; cut < key.size(); ++cut) EXPECT_EQ(ObjectIdIn(prefix, key.substr(0, cut)), std::nullopt);
-    for (std::size_t at = prefix.size(); at < key.size(); ++at) {
-      std::string other = key;
-      other[at] = 'x';
-      EXPECT_EQ(ObjectIdIn(prefix, other), std::nullopt) << other;
-    }
+TEST(SegmentUploaderTest, AnObjectSaysWhatIsInIt) {
+  UploaderFixture f(2);
+  for (int i = 0; i < 2; ++i) f.Append(i);
+  f.Append(1);
+  ASSERT_TRUE(f.Upload());
+  const ObjectDescription stored = f.StoredObjects().at(0);
+  const auto directory = ReadObjectDirectory(*f.memory_objects, stored.key, stored.size_bytes);
+  ASSERT_TRUE(directory && *directory) << stored.key;
+  const auto name = f.claim.keys().ObjectIn(stored.key);
+  ASSERT_TRUE(name);
+  EXPECT_EQ((**directory).generation, f.claim.generation().number);
+  EXPECT_EQ((**directory).nonce, name->nonce);
+  EXPECT_EQ((**directory).sequence, name->sequence);
+  EXPECT_EQ(TextOf((**directory).identity), f.claim.keys().identity());
+  ASSERT_EQ((**directory).topics.size(), 1U);
+  EXPECT_EQ((**directory).topics[0].name, "orders");
+  EXPECT_EQ((**directory).topics[0].number, f.topic);
+  EXPECT_EQ((**directory).topics[0].options.partitions, 2);
+  ASSERT_EQ((**directory).entries.size(), 2U);
+  for (int i = 0; i < 2; ++i) {
+    const ObjectEntry& entry = (**directory).entries[static_cast<std::size_t>(i)];
+    const SegmentRow row = f.Segments(i).at(0);
+    EXPECT_EQ(entry.partition, row.partition.partition);
+    EXPECT_EQ(std::pair(entry.base, entry.end), std::pair(row.base, row.end));
+    EXPECT_EQ(std::pair(entry.byte_begin, entry.byte_size), std::pair(row.byte_begin, row.byte_size));
+    EXPECT_EQ(entry.records, row.records);
+    EXPECT_EQ(entry.ceiling, CeilingOver(row.end));
   }
-  EXPECT_EQ(ObjectIdIn("", "identity"), std::nullopt);
-  EXPECT_EQ(ObjectIdIn("", "ab/abcdefabcdefabcdefabcdefabcdefab-.obj"), std::nullopt);
+}
+
+TEST(SegmentUploaderTest, NothingIsCommittedThatIsNotProven) {
+  UploaderFixture f;
+  MemoryMetadataStore claims;
+  StoreClaim claim({.host = "one"}, f.claim.keys(), *f.memory_objects, claims, f.clock, f.random);
+  SegmentUploader uploader({.codec = SegmentCodec::kNone}, f.wal, claim, f.objects, f.metadata, f.clock, f.random);
+  TierPartition partition(f.Row(0), f.wal, f.tail_cache, f.clock);
+  partition.schedule = &uploader.schedule();
+  uploader.schedule().Add(partition.upload());
+  // Somebody takes the log over while the object is on its way.
+  f.DuringPut([&] {
+    const Generation held = claim.generation();
+    const std::string text = Encode(ClaimText{.identity = claim.keys().identity(),
+                                              .generation = held.number + 1,
+                                              .nonce = 7,
+                                              .how = ClaimText::How::kTakesOver,
+                                              .nonce_before = held.nonce,
+                                              .host = "another",
+                                              .at_ms = f.clock.WallMs()});
+    const SharedBytes bytes = SharedBytes::Copy(AsBytes(text));
+    (void)f.memory_objects->Put(claim.keys().Claim(held.number + 1), {&bytes, 1}, PutMode::kIfAbsent);
+  });
+  Buffer batch = TestBatch(1, 100, f.clock.WallMs());
+  ASSERT_TRUE(partition.log().TryAppend(batch));
+  ASSERT_TRUE(partition.log().Sync({}));
+  uploader.schedule().OnAppend(partition.upload(), 100);
+  uploader.schedule().Demand(partition.upload(), Offset(1));
+  const auto uploaded = uploader.UploadOnce();
+  ASSERT_FALSE(uploaded);
+  EXPECT_EQ(uploaded.error().code(), ErrorCode::kFenced) << uploaded.error().ToString();
+  EXPECT_EQ(f.Stored(), 1U);  // it arrived; who took over may use it
+  EXPECT_TRUE(f.Segments(0).empty());
+  EXPECT_TRUE(claim.is_fenced());
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What tests of this room start from: partitions of one topic whose logs share a fake WAL and keep no batch in memory,
-// rows and objects in memory behind decorators that fail when told to, and a simulated clock.
+// What tests of this room start from: partitions of one topic whose logs share a fake WAL and a tail cache (of
+// nothing), rows and objects in memory behind decorators that fail when told to, and a simulated clock.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,6 +19,7 @@
 #include "meta/memory_metadata_store.h"
 #include "store/faulty_object_store.h"
 #include "store/memory_object_store.h"
+#include "tier/store_claim.h"
 #include "tier/tiered_partition.h"
 #include "tier/upload_schedule.h"
 
@@ -42,9 +43,12 @@ class TierPartition final : public TieredPartition {
     if (rows.empty()) return {};
     return {.segments = rows.back().segments, .bytes = rows.back().segment_bytes};
   }
-  Result<bool> ForgetConsumed(const std::function<Result<bool>(Offset until)>& forget) override {
-    if (!consumed) return false;
-    return forget(*consumed);
+  Result<bool> ForgetConsumed(std::optional<Offset> groups_passed,
+                              const std::function<Result<bool>(Offset until)>& forget) override {
+    if (!consumed && !groups_passed) return false;
+    return forget(consumed && groups_passed ? std::min(*consumed, *groups_passed)
+                  : consumed                ? *consumed
+                                            : *groups_passed);
   }
   void OnSegment(const SegmentRow& segment) override { segments.push_back(segment); }
   void OnRow(const PartitionRow& row) override {
@@ -67,8 +71,10 @@ class TierPartition final : public TieredPartition {
 
 struct TierFixture : TieredPartitions {
   /// `rows_in`: a memory store with a will of its own; none: a usual one.
-  explicit TierFixture(int count = 1, std::shared_ptr<MemoryMetadataStore> rows_in = {})
-      : memory_rows(rows_in != nullptr ? std::move(rows_in) : std::make_shared<MemoryMetadataStore>()) {
+  explicit TierFixture(int count = 1, std::shared_ptr<MemoryMetadataStore> rows_in = {}, std::uint64_t tail_bytes = 0)
+      : tail_cache(tail_bytes),
+        memory_rows(rows_in != nullptr ? std::move(rows_in) : std::make_shared<MemoryMetadataStore>()) {
+    EXPECT_TRUE(claim.Hold());
     topic = Catalog(*memory_rows).CreateTopic("orders", {.partitions = count}, "", clock.WallMs())->id;
     const auto rows = *Catalog(*memory_rows).Partitions(topic);
     for (const PartitionRow& row : rows)
@@ -89,19 +95,28 @@ struct TierFixture : TieredPartitions {
     if (partition.schedule != nullptr) partition.schedule->OnAppend(partition.upload(), bytes);
     return appended;
   }
-  std::size_t Stored() { return memory_objects->List("", "", 1'000)->objects.size(); }
+  /// Those with segments in them.
+  std::vector<ObjectDescription> StoredObjects() {
+    std::vector<ObjectDescription> stored = memory_objects->List("", "", 1'000)->objects;
+    std::erase_if(stored, [](const ObjectDescription& one) { return !one.key.ends_with(".obj"); });
+    return stored;
+  }
+  std::size_t Stored() { return StoredObjects().size(); }
   std::size_t ObjectsIn(ObjectState state) { return Catalog(*memory_rows).ObjectsIn(state, INT64_MAX, 1'000)->size(); }
 
   SimClock clock;
   SeededRandom random{1};
   FakeWal wal;
-  TailCache tail_cache{0};
+  TailCache tail_cache;
   const std::shared_ptr<MemoryMetadataStore> memory_rows;
   FaultyMetadataStore metadata{memory_rows, 1};
   const std::shared_ptr<MemoryObjectStore> memory_objects = std::make_shared<MemoryObjectStore>(&clock);
   /// Called at every request, before its effect.
   std::function<void()> at_request = [] {};
   FaultyObjectStore objects{memory_objects, 1, [this](std::chrono::nanoseconds) { at_request(); }};
+  /// Of a place of its own, held: uploads prove nothing, and ask no store for it.
+  StoreClaim claim{
+      {.claims = false}, {"", "0123456789abcdef0123456789abcdef"}, *memory_objects, *memory_rows, clock, random};
   TopicId topic;
   std::vector<std::unique_ptr<TierPartition>> partitions;
 };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "log/partition_log.h"
 #include "millrace/metadata_store.h"
@@ -24,9 +25,12 @@ class TieredPartition {
   virtual PartitionUpload& upload() = 0;
   [[nodiscard]] virtual TopicOptions options() const = 0;
   [[nodiscard]] virtual SegmentTotals totals() const = 0;
-  /// Under Cleanup::kConsumed: calls `forget` with what every cursor has durably passed, and returns what it returns;
-  /// until then no cursor goes back below. False: everything is kept.
-  virtual Result<bool> ForgetConsumed(const std::function<Result<bool>(Offset until)>& /*forget*/) { return false; }
+  /// Under Cleanup::kConsumed: calls `forget` with what every cursor, and every group by `groups_passed`, has durably
+  /// passed, and returns what it returns; until then no cursor goes back below. False: everything is kept.
+  virtual Result<bool> ForgetConsumed(std::optional<Offset> /*groups_passed*/,
+                                      const std::function<Result<bool>(Offset until)>& /*forget*/) {
+    return false;
+  }
   /// A segment became visible in metadata. Comes before the tiered_end that includes it.
   virtual void OnSegment(const SegmentRow& segment) = 0;
   /// Metadata moved log_start or tiered_end: log, segment map and upload schedule hear of it. Rows may come late and

@@ -13,7 +13,6 @@ namespace millrace {
 namespace {
 
 constexpr std::int64_t kNoCountdown = std::numeric_limits<std::int64_t>::max() / 2;
-constexpr std::size_t kClaimsMax = 1'000;
 
 PartitionLog& LogOf(const PartitionUpload& upload) { return upload.partition().log(); }
 
@@ -80,16 +79,20 @@ void UploadSchedule::CheckUpload(const PartitionUpload& upload) const {
 
 void UploadSchedule::CheckInvariants() const {
 #ifndef NDEBUG
+  constexpr std::size_t kCheckedMax = 1'000;  // after each change
+  if (uploads_.size() > kCheckedMax) return;
   std::uint64_t bytes = 0;
-  std::size_t failing = 0, listed = 0;
+  std::size_t failing = 0, listed = 0, flights = 0;
   for (const PartitionUpload* upload : uploads_) {
     CheckUpload(*upload);
     bytes += upload->flight_bytes_;
+    flights += upload->flights_;
     failing += upload->failures_ != 0 ? 1 : 0;
     listed += upload->listed_ ? 1 : 0;
   }
   MR_CHECK(bytes == flight_bytes_ && failing == failing_, bytes, flight_bytes_, failing, failing_);
   MR_CHECK(listed == listed_.size(), listed, listed_.size());  // each once, and none but those that say so
+  MR_CHECK(flights == flying_.size(), flights, flying_.size());
   MR_CHECK(std::ranges::all_of(listed_, &PartitionUpload::listed_), listed);
 #endif
 }
@@ -117,7 +120,7 @@ void UploadSchedule::Look(PartitionUpload& upload) {
     upload.size_due_ = true;
     upload.countdown_.store(kNoCountdown);
   }
-  SignalWork();
+  SignalFor(upload, clock_.Monotonic());
 }
 
 void UploadSchedule::List(PartitionUpload& upload) {
@@ -142,18 +145,19 @@ void UploadSchedule::Settle(PartitionUpload& upload) {
   }
   const PartitionLog::Pending pending = LogOf(upload).pending();
   const std::uint64_t bytes = pending.bytes - std::min(pending.bytes, upload.flight_bytes_);
+  const auto now = clock_.Monotonic();
   std::chrono::milliseconds left = options_.segment_age_max;
   if (upload.flights_ == 0 && pending.bytes != 0) {
     const std::chrono::milliseconds age(std::max<std::int64_t>(0, clock_.WallMs() - pending.oldest_ms));
     left -= std::min(left, age);
   }
   upload.waiting_ = true;
-  upload.deadline_ = clock_.Monotonic() + left;
+  upload.deadline_ = now + left;
   upload.size_due_ = bytes >= options_.segment_bytes_max;
   upload.countdown_.exchange(upload.size_due_ ? kNoCountdown
                                               : static_cast<std::int64_t>(options_.segment_bytes_max - bytes));
   List(upload);
-  SignalWork();
+  SignalFor(upload, now);
 }
 
 void UploadSchedule::Demand(PartitionUpload& upload, Offset end) {
@@ -206,73 +210,11 @@ void UploadSchedule::OnTieredEnd(PartitionUpload& upload, Offset tiered_end) {
   Run(std::move(ready));
 }
 
-void UploadSchedule::SetPressure(bool pressure) {
+void UploadSchedule::SetPressure(std::optional<UploadPressure> pressure) {
   MutexLock lock(mutex_);
-  if (pressure && !pressure_) SignalWork();
   pressure_ = pressure;
-}
-
-bool UploadSchedule::MayClaim(const PartitionUpload& upload) const {
-  return upload.waiting_ && !upload.building_ && !upload.broken_at_ && !upload.ended_;
-}
-
-bool UploadSchedule::Wanted(const PartitionUpload& upload, std::chrono::nanoseconds now) const {
-  return pressure_ || upload.size_due_ || upload.demand_end_ > upload.taken_end_ || now >= upload.deadline_;
-}
-
-bool UploadSchedule::Full() const { return flight_bytes_ != 0 && flight_bytes_ >= 2 * options_.segment_bytes_max; }
-
-UploadClaim UploadSchedule::Take(PartitionUpload& upload, std::uint64_t bytes_max) {
-  MR_CHECK(!upload.building_ && upload.listed_ && upload.committed_end_ <= upload.taken_end_,
-           upload.committed_end_.value(), upload.taken_end_.value());
-  const std::uint64_t pending = LogOf(upload).pending().bytes;
-  const std::uint64_t left = pending - std::min(pending, upload.flight_bytes_);
-  UploadClaim claim{.upload = &upload, .begin = upload.taken_end_, .bytes = bytes_max, .unsure = upload.unsure_};
-  claim.bytes = std::clamp<std::uint64_t>(left, 1, std::max<std::uint64_t>(bytes_max, 1));
-  if (left == 0) claim.bytes = std::max<std::uint64_t>(bytes_max, 1);  // what waits is not synced yet, so not counted
-  upload.building_ = true;
-  ++upload.flights_;
-  upload.flight_bytes_ += claim.bytes;
-  flight_bytes_ += claim.bytes;
-  return claim;
-}
-
-std::vector<UploadClaim> UploadSchedule::Claim() {
-  MutexLock lock(mutex_);
-  if (closed_ || Full()) return {};
-  std::erase_if(listed_, [](PartitionUpload* upload) {
-    upload->listed_ = upload->waiting_ || upload->flights_ != 0;
-    return !upload->listed_;
-  });
-  const auto now = clock_.Monotonic();
-  std::vector<PartitionUpload*> due, riders;
-  for (PartitionUpload* upload : listed_) {
-    if (!MayClaim(*upload) || now < upload->retry_at_) continue;
-    if (Wanted(*upload, now)) {
-      due.push_back(upload);
-    } else if (upload->deadline_ - now < options_.segment_age_max / 2) {
-      riders.push_back(upload);  // due soon: an object more would cost more than going along
-    }
-  }
-  if (due.empty()) return {};
-  const auto rank = [](const PartitionUpload* upload) {  // those a caller waits for, then the oldest
-    const PartitionKey& key = LogOf(*upload).key();
-    return std::make_tuple(upload->demand_end_ <= upload->taken_end_, upload->deadline_, key.topic, key.partition);
-  };
-  std::ranges::sort(due, {}, rank);
-  const std::size_t due_count = due.size();
-  due.insert(due.end(), riders.begin(), riders.end());
-  std::vector<UploadClaim> claims;
-  std::uint64_t room = options_.segment_bytes_max;
-  for (PartitionUpload* upload : due) {
-    if (room == 0 || claims.size() == kClaimsMax) break;
-    claims.push_back(Take(*upload, room));
-    room -= std::min(room, claims.back().bytes);
-  }
-  MR_CHECK(!claims.empty() && claims.size() <= due.size(), claims.size(), due.size());
-  CheckInvariants();
-  if (claims.size() < due_count) SignalWork();  // another thread may take the rest
-  return claims;
+  pressure_answered_ = false;
+  if (pressure) SignalWork();
 }
 
 void UploadSchedule::Resynced(UploadClaim& claim) {
@@ -285,8 +227,18 @@ void UploadSchedule::Resynced(UploadClaim& claim) {
   claim.unsure = false;
 }
 
-void UploadSchedule::Built(const UploadClaim& claim, Offset end, std::uint64_t bytes_claimed) {
+void UploadSchedule::EndRound(std::span<const UploadShare> shares) {
   MutexLock lock(mutex_);
+  for (const UploadShare& share : shares) {
+    if (share.end) {
+      Build(share.claim, *share.end, share.expected_bytes);
+    } else {
+      Land(share.claim);
+    }
+  }
+}
+
+void UploadSchedule::Build(const UploadClaim& claim, Offset end, std::uint64_t bytes_claimed) {
   PartitionUpload& upload = *claim.upload;
   MR_CHECK(upload.building_);
   MR_CHECK(end > claim.begin, end.value(), claim.begin.value());
@@ -314,6 +266,7 @@ void UploadSchedule::AwaitTurn(std::vector<UploadClaim>& claims) {
       const bool lost = upload.ended_ || upload.committed_end_ > claim.begin ||
                         (upload.broken_at_ && *upload.broken_at_ <= claim.begin);
       if (lost) {
+        BreakAt(*claim.upload, claim.begin);  // committed in part: those behind it have no predecessor
         Land(claim);
         return true;
       }
@@ -323,6 +276,11 @@ void UploadSchedule::AwaitTurn(std::vector<UploadClaim>& claims) {
   });
 }
 
+/// The flight that begins at `begin` commits nothing: those behind it will not have their turn.
+void UploadSchedule::BreakAt(PartitionUpload& upload, Offset begin) {
+  upload.broken_at_ = std::min(upload.broken_at_.value_or(begin), begin);
+}
+
 /// The flight is over, whatever came of it.
 void UploadSchedule::Land(const UploadClaim& claim) {
   PartitionUpload& upload = *claim.upload;
@@ -330,6 +288,9 @@ void UploadSchedule::Land(const UploadClaim& claim) {
            claim.bytes);
   if (claim.begin >= upload.taken_end_) upload.building_ = false;
   const bool full = Full();
+  const auto place = flying_.find(claim.place);
+  MR_CHECK(place != flying_.end(), claim.place.value(), flying_.size());
+  flying_.erase(place);
   --upload.flights_;
   upload.flight_bytes_ -= claim.bytes;
   flight_bytes_ -= claim.bytes;
@@ -393,7 +354,7 @@ void UploadSchedule::Failed(const UploadClaim& claim, const Error& error, Outcom
     }
     upload.last_error_ = error;
     upload.unsure_ = upload.unsure_ || outcome == Outcome::kUnknown;
-    upload.broken_at_ = upload.broken_at_ ? std::min(*upload.broken_at_, claim.begin) : claim.begin;
+    BreakAt(upload, claim.begin);
     Land(claim);
   }
   Run(std::move(ready));
@@ -438,7 +399,9 @@ bool UploadSchedule::AwaitIdle(std::chrono::nanoseconds time_max) {
     if (!flying && (!due || *due > now)) return true;
     const auto left = TimeLeft(until, now);
     if (left == left.zero()) return false;
+    ++awaiting_change_;
     changed_.WaitFor(mutex_, left);
+    --awaiting_change_;
   }
   return true;
 }
@@ -469,6 +432,11 @@ void UploadSchedule::SignalWork() {
   changed_.NotifyAll();
 }
 
+void UploadSchedule::SignalFor(const PartitionUpload& upload, std::chrono::nanoseconds now) {
+  const bool minded = timer_kept_ && alarm_ && *alarm_ <= upload.deadline_ && !Wanted(upload, now);
+  if (!minded || awaiting_change_ != 0) SignalWork();
+}
+
 void UploadSchedule::AwaitWork(const std::stop_token& stop) {
   MutexLock lock(mutex_);
   const std::uint64_t wakes = wakes_;
@@ -481,6 +449,7 @@ void UploadSchedule::AwaitWork(const std::stop_token& stop) {
       continue;
     }
     timer_kept_ = true;
+    alarm_ = due;
     if (due) {
       timer_.WaitFor(mutex_, *due - now);
     } else {
@@ -521,11 +490,13 @@ void UploadSchedule::AwaitChange(std::uint64_t seen) {
     const auto now = clock_.Monotonic();
     const auto due = NextDueLocked(now);
     if (due && *due <= now) return;
+    ++awaiting_change_;
     if (due) {
       changed_.WaitFor(mutex_, *due - now);
     } else {
       changed_.Wait(mutex_);
     }
+    --awaiting_change_;
   }
 }
 

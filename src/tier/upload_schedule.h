@@ -1,16 +1,21 @@
 // Which partitions are uploaded next, and in which order their commits happen. Decides; does no I/O of its own.
 //
-//   idle ──append──► waiting ──size, age, demand or pressure──► claimed ──Built──► in flight ──its turn──► committed
-//                      ▲                                                             │ failure
-//                      └───────────── pause that grows; the range is taken again ◄───┘
+//   idle ──append──► waiting ──size, age, demand or pressure──► claimed ──EndRound──► in flight ──its turn──► committed
+//                      ▲                                                                │ failure
+//                      └──────────────── pause that grows; the range is taken again ◄───┘
 //
 // A partition may have several flights; their commits happen in offset order (AwaitTurn).
+//
+// What is due together shares a round (docs/adr/0041-uploads-sweep-the-wal.md): the round takes the oldest bytes in the
+// WAL of all its claims, as many as an object shall hold, and the claims that got nothing are dropped.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <utility>
@@ -22,6 +27,7 @@
 #include "millrace/events.h"
 #include "millrace/result.h"
 #include "tier/partition_upload.h"
+#include "wal/wal.h"
 
 namespace millrace {
 
@@ -29,6 +35,7 @@ struct UploadScheduleOptions {
   std::uint64_t segment_bytes_max = 64 << 20;
   std::chrono::milliseconds segment_age_max{60'000};
   std::chrono::milliseconds backoff_first{100}, backoff_max{30'000};
+  std::size_t claims_max = 10'000;  // that share a round: their rows are one transaction
 };
 
 /// Everything of `upload` below `end`.
@@ -37,12 +44,30 @@ struct UploadDemand {
   Offset end;
 };
 
+inline constexpr WalPosition kEndOfWal{std::numeric_limits<WalPosition::rep>::max()};
+
+/// The WAL fills up.
+struct UploadPressure {
+  WalPosition until = kEndOfWal;  // what waits and lies before it is due
+  std::uint64_t bytes_min = 0;    // of a round, while what lies before it in the WAL is on its way
+};
+
 /// One partition's share of one object.
 struct UploadClaim {
   PartitionUpload* upload = nullptr;
   Offset begin;
-  std::uint64_t bytes = 0;  // to take at most; once Built: taken
-  bool unsure = false;      // ask metadata where the partition stands before taking anything
+  std::uint64_t bytes = 0;        // expected; once the round has ended: taken
+  WalPosition until = kEndOfWal;  // intervals of the WAL's index that begin at it are left
+  bool demanded = false;          // a caller waits: the others take what room is left
+  WalPosition place;              // in the WAL, of what waits: there or behind it
+  bool unsure = false;            // ask metadata where the partition stands before taking anything
+};
+
+/// What a round took of a claim.
+struct UploadShare {
+  UploadClaim claim;          // `bytes`: taken
+  std::optional<Offset> end;  // none: nothing
+  std::uint64_t expected_bytes = 0;
 };
 
 /// Safe from any thread. Uploads live until it is destroyed.
@@ -72,15 +97,19 @@ class UploadSchedule {
   void OnTiered(PartitionUpload& upload, Offset end, std::move_only_function<void(const Result<void>&)> done);
   /// Metadata's tiered_end moved, by a commit or by log_start.
   void OnTieredEnd(PartitionUpload& upload, Offset tiered_end);
-  /// While set, whatever waits for upload is due.
-  void SetPressure(bool pressure);
+  /// While set, what waits for upload and lies far enough back in the WAL is due. To be set anew whenever that may have
+  /// changed: a round that would be too small is looked at again then.
+  void SetPressure(std::optional<UploadPressure> pressure);
 
-  /// What one object shall hold; empty: nothing is due. Each claim ends in Landed, Dropped or Failed, once.
+  /// What shares one object, segment_bytes_max of it in all; empty: nothing is due. Each claim ends in Landed, Dropped
+  /// or Failed, once.
   [[nodiscard]] std::vector<UploadClaim> Claim();
   /// Metadata said where the partition stands (OnTieredEnd came first): the claim goes on from there.
   void Resynced(UploadClaim& claim);
-  /// The claim holds [begin, end), `claim.bytes` of it; the upload may be claimed again from there.
-  void Built(const UploadClaim& claim, Offset end, std::uint64_t bytes_claimed);
+  /// What came of the claims of one round, told in one go: what it left is taken by one other uploader, in one sweep,
+  /// and not by several as they hear of it. A claim of which something was taken may be claimed again from there; of
+  /// which nothing was, it has ended as by Dropped.
+  void EndRound(std::span<const UploadShare> shares);
   /// The claim's first offsets are damaged; `error` says what is lost.
   void Damaged(PartitionUpload& upload, const Error& error);
   /// Blocks until it is the turn of all of `claims`: every flight before them has committed. Those that lost their
@@ -132,15 +161,32 @@ class UploadSchedule {
   /// After a change of it. CheckInvariants: all of them, in debug builds.
   void CheckUpload(const PartitionUpload& upload) const MR_REQUIRES(mutex_);
   void CheckInvariants() const MR_REQUIRES(mutex_);
+  void Build(const UploadClaim& claim, Offset end, std::uint64_t bytes_claimed) MR_REQUIRES(mutex_);
+  void BreakAt(PartitionUpload& upload, Offset begin) MR_REQUIRES(mutex_);
   void Land(const UploadClaim& claim) MR_REQUIRES(mutex_);
   void End(PartitionUpload& upload, const Error& error, Ready& ready) MR_REQUIRES(mutex_);
   void SignalWork() MR_REQUIRES(mutex_);
+  /// Unless nobody has to get up for it before he does anyway: of ten thousand that begin to wait, most.
+  void SignalFor(const PartitionUpload& upload, std::chrono::nanoseconds now) MR_REQUIRES(mutex_);
   [[nodiscard]] bool MayClaim(const PartitionUpload& upload) const MR_REQUIRES(mutex_);
   [[nodiscard]] bool Wanted(const PartitionUpload& upload, std::chrono::nanoseconds now) const MR_REQUIRES(mutex_);
   [[nodiscard]] bool Full() const MR_REQUIRES(mutex_);
   [[nodiscard]] std::optional<std::chrono::nanoseconds> NextDueLocked(std::chrono::nanoseconds now) const
       MR_REQUIRES(mutex_);
-  [[nodiscard]] UploadClaim Take(PartitionUpload& upload, std::uint64_t bytes_max) MR_REQUIRES(mutex_);
+  /// What may be claimed, and how urgent it is.
+  struct Candidate {
+    PartitionUpload* upload = nullptr;
+    enum class Cause { kDemand, kDue, kPressure, kSoon } cause = Cause::kDue;
+    WalPosition place;  // in the WAL, of what waits
+    std::uint64_t bytes = 1;
+  };
+  [[nodiscard]] bool Pressed() const MR_REQUIRES(mutex_) { return pressure_ && !pressure_answered_; }
+  [[nodiscard]] std::optional<Candidate> CandidateOf(PartitionUpload& upload, std::chrono::nanoseconds now) const
+      MR_REQUIRES(mutex_);
+  [[nodiscard]] std::vector<Candidate> Candidates(std::chrono::nanoseconds now) MR_REQUIRES(mutex_);
+  void DropTooFewPressed(std::vector<Candidate>& candidates) MR_REQUIRES(mutex_);
+  void DropThoseNotDue(std::vector<Candidate>& candidates) const MR_REQUIRES(mutex_);
+  [[nodiscard]] UploadClaim Take(const Candidate& candidate, std::uint64_t bytes_max) MR_REQUIRES(mutex_);
   [[nodiscard]] std::optional<BackgroundFailure> FailureLocked(const PartitionUpload& upload) const MR_REQUIRES(mutex_);
   void EndFailures(PartitionUpload& upload) MR_REQUIRES(mutex_);
   static void Run(Ready ready);
@@ -157,8 +203,12 @@ class UploadSchedule {
   std::uint64_t flight_bytes_ MR_GUARDED_BY(mutex_) = 0;
   std::size_t failing_ MR_GUARDED_BY(mutex_) = 0;  // uploads
   std::uint64_t changes_ MR_GUARDED_BY(mutex_) = 0, wakes_ MR_GUARDED_BY(mutex_) = 0;
-  bool timer_kept_ MR_GUARDED_BY(mutex_) = false;  // one sleeper minds the deadlines for all
-  bool pressure_ MR_GUARDED_BY(mutex_) = false;
+  bool timer_kept_ MR_GUARDED_BY(mutex_) = false;                        // one sleeper minds the deadlines for all
+  std::optional<std::chrono::nanoseconds> alarm_ MR_GUARDED_BY(mutex_);  // when it gets up; none: never
+  std::size_t awaiting_change_ MR_GUARDED_BY(mutex_) = 0;                // threads
+  std::optional<UploadPressure> pressure_ MR_GUARDED_BY(mutex_);
+  bool pressure_answered_ MR_GUARDED_BY(mutex_) = false;     // as far as it goes, until it is set anew
+  std::multiset<WalPosition> flying_ MR_GUARDED_BY(mutex_);  // places of flights
   std::optional<Error> closed_ MR_GUARDED_BY(mutex_);
 };
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -39,7 +40,7 @@ class UploadScheduleTest : public ::testing::Test {
   Offset End(int i) { return partition(i).log().offsets().log_end; }
   /// As the uploader does it: everything the log has.
   Offset Build(const UploadClaim& claim, Offset end) {
-    schedule_.Built(claim, end, claim.bytes);
+    schedule_.EndRound(std::array{UploadShare{claim, end, claim.bytes}});
     return end;
   }
   void Commit(const UploadClaim& claim, Offset end) {
@@ -165,7 +166,7 @@ TEST_F(UploadScheduleTest, DemandAndPressureMakeDueAndDemandGoesFirst) {
   EXPECT_EQ(claims[0].upload, &upload(1));
   Commit(claims[0], Build(claims[0], End(1)));
   EXPECT_TRUE(schedule_.Claim().empty());
-  schedule_.SetPressure(true);
+  schedule_.SetPressure(UploadPressure{});
   claims = schedule_.Claim();
   ASSERT_EQ(claims.size(), 1U);
   EXPECT_EQ(claims[0].upload, &upload(0));
@@ -263,14 +264,19 @@ TEST_F(UploadScheduleTest, AFailureTakesTheFlightsBehindItAlong) {
 }
 
 TEST_F(UploadScheduleTest, BytesInFlightAreBounded) {
-  for (int i = 0; i < 3; ++i) Append(i, 12'000);
-  const auto first = schedule_.Claim(), second = schedule_.Claim(), third = schedule_.Claim();
-  EXPECT_EQ(first.size(), 1U);
-  EXPECT_EQ(second.size(), 1U);
-  EXPECT_TRUE(third.empty());
+  std::vector<UploadClaim> flights;
+  for (int i = 0; i < 2; ++i) {
+    Append(i, 12'000);
+    const auto claims = schedule_.Claim();
+    ASSERT_EQ(claims.size(), 1U);
+    Build(claims[0], End(i));
+    flights.push_back(claims[0]);
+  }
+  Append(2, 12'000);
+  EXPECT_TRUE(schedule_.Claim().empty());
   EXPECT_EQ(schedule_.NextDue(), std::nullopt);  // a landing wakes
-  schedule_.Dropped(first[0]);
-  EXPECT_EQ(schedule_.Claim().size(), 1U);
+  schedule_.Dropped(flights[0]);
+  EXPECT_EQ(schedule_.Claim().size(), 2U);
 }
 
 TEST_F(UploadScheduleTest, ASleeperWakesForADemandAndForClose) {
@@ -313,7 +319,9 @@ TEST_F(UploadScheduleTest, UploadAllDemandsEveryPartitionInOneGo) {
   };
   MemoryObjectStore objects;
   MemoryMetadataStore metadata;
-  SegmentUploader uploader({}, objects, metadata, clock_, random_);
+  FakeWal wal;
+  StoreClaim claim({.claims = false}, {"", "id"}, objects, metadata, clock_, random_);
+  SegmentUploader uploader({}, wal, claim, objects, metadata, clock_, random_);
   ScheduledPartition first, second;
   for (ScheduledPartition* partition : {&first, &second}) {
     uploader.schedule().Add(partition->upload());
@@ -326,20 +334,130 @@ TEST_F(UploadScheduleTest, UploadAllDemandsEveryPartitionInOneGo) {
   EXPECT_EQ(partitions.taken_early_, 0U);
 }
 
-TEST_F(UploadScheduleTest, TheOldestGoFirstAndAnObjectHoldsNoMoreThanItMay) {
+TEST_F(UploadScheduleTest, WhatIsDueTogetherSharesARoundInTheOrderOfTheWalAndAnObjectHoldsNoMoreThanItMay) {
+  // The partitions' WALs are apart; a batch of another stream before it puts a partition's own further back.
   for (const int i : {2, 1, 0}) {
+    partition(i).wal().AppendForeign(static_cast<std::size_t>(3 - i) * 1'000);
     Append(i, 6'000);
-    clock_.Advance(std::chrono::seconds(1));
   }
   clock_.Advance(std::chrono::seconds(60));
   const auto claims = schedule_.Claim();
-  ASSERT_EQ(claims.size(), 2U);
-  EXPECT_EQ(claims[0].upload, &upload(2));
-  EXPECT_EQ(claims[1].upload, &upload(1));
-  EXPECT_EQ(claims[0].bytes + claims[1].bytes, 10'000U);
+  ASSERT_EQ(claims.size(), 3U);
+  std::uint64_t bytes = 0;
+  for (std::size_t n = 0; n < 3; ++n) {
+    EXPECT_EQ(claims[n].upload, &upload(2 - static_cast<int>(n)));
+    EXPECT_EQ(claims[n].until, kEndOfWal);
+    bytes += claims[n].bytes;
+  }
+  EXPECT_EQ(bytes, 10'001U);  // the last one finds no room, and counts for one byte
+  EXPECT_TRUE(schedule_.Claim().empty());
+  Build(claims[0], End(2));
+  Build(claims[1], End(1));
+  schedule_.Dropped(claims[2]);
   const auto rest = schedule_.Claim();
   ASSERT_EQ(rest.size(), 1U);
   EXPECT_EQ(rest[0].upload, &upload(0));
+}
+
+TEST_F(UploadScheduleTest, ARoundOfAsManyClaimsAsItMayHaveEndsWhereTheNextOneBegins) {
+  UploadSchedule schedule({.segment_bytes_max = 10'000, .claims_max = 2}, clock_, random_);
+  ScheduledPartition partitions[3];
+  for (int i = 0; i < 3; ++i) {
+    schedule.Add(partitions[i].upload());
+    partitions[i].wal().AppendForeign(static_cast<std::size_t>(i + 1) * 1'000);
+    partitions[i].Append(schedule, 100);
+    schedule.Demand(partitions[i].upload(), Offset(1));
+  }
+  const auto claims = schedule.Claim();
+  ASSERT_EQ(claims.size(), 2U);
+  for (const UploadClaim& claim : claims) {
+    EXPECT_EQ(claim.until, partitions[2].log().ShareOf(Offset(0), kEndOfWal)->begin);
+    schedule.Dropped(claim);
+  }
+}
+
+TEST_F(UploadScheduleTest, WhatARoundLeavesIsClaimedTogether) {
+  for (int i = 0; i < 3; ++i) {
+    Append(i, 6'000);
+    Append(i, 6'000);
+    schedule_.Demand(upload(i), End(i));
+  }
+  const auto claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 3U);
+  std::vector<UploadShare> shares;
+  for (const UploadClaim& claim : claims) {
+    const bool taken = claim.upload != &upload(2);
+    shares.push_back({.claim = claim, .end = {}, .expected_bytes = claim.bytes});
+    if (!taken) continue;
+    shares.back().claim.bytes = 6'000;
+    shares.back().end = Offset(1);
+  }
+  schedule_.EndRound(shares);
+  const auto rest = schedule_.Claim();
+  ASSERT_EQ(rest.size(), 3U);
+  for (const UploadClaim& claim : rest) {
+    EXPECT_EQ(claim.begin, Offset(claim.upload == &upload(2) ? 0 : 1));
+    schedule_.Dropped(claim);
+  }
+}
+
+TEST_F(UploadScheduleTest, WhatFindsNoRoomBehindWhatIsDueDoesNotGoAlong) {
+  for (const std::size_t bytes : {6'000UL, 12'000UL}) {
+    clock_.Advance(std::chrono::hours(1));
+    const auto old = schedule_.Claim();
+    for (const UploadClaim& claim : old) Commit(claim, Build(claim, claim.upload->partition().log().offsets().log_end));
+    Append(0);
+    clock_.Advance(std::chrono::seconds(40));  // due soon
+    Append(1, bytes);
+    schedule_.Demand(upload(1), End(1));
+    const auto claims = schedule_.Claim();
+    ASSERT_EQ(claims.size(), bytes < 10'000 ? 2U : 1U);
+    EXPECT_EQ(claims[0].upload, &upload(1));
+    for (const UploadClaim& claim : claims)
+      Commit(claim, Build(claim, claim.upload->partition().log().offsets().log_end));
+  }
+}
+
+TEST_F(UploadScheduleTest, PressureTakesWhatLiesFarEnoughBackAndMakesNoCrumbs) {
+  const auto place = [&](int i) { return partition(i).log().ShareOf(Offset(0), kEndOfWal)->begin; };
+  for (const int i : {0, 1, 2}) {
+    partition(i).wal().AppendForeign(static_cast<std::size_t>(i + 1) * 1'000);
+    Append(i, 4'000);
+  }
+  const auto press = [&](WalPosition until) { schedule_.SetPressure(UploadPressure{until, 5'000}); };
+  press(place(1));
+  const auto first = schedule_.Claim();
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].upload, &upload(0));
+  EXPECT_EQ(first[0].until, place(1));
+  Build(first[0], End(0));
+  EXPECT_TRUE(schedule_.Claim().empty());
+  EXPECT_GT(*schedule_.NextDue(), clock_.Monotonic());  // so that nobody looks again and again
+  press(place(2));
+  EXPECT_TRUE(schedule_.Claim().empty()) << "4,000 bytes are too few while older ones are on their way";
+  press(place(2) + 1);
+  const auto second = schedule_.Claim();
+  EXPECT_EQ(second.size(), 2U);
+  for (const UploadClaim& claim : second) schedule_.Dropped(claim);
+  press(place(2));
+  EXPECT_TRUE(schedule_.Claim().empty());
+  Commit(first[0], End(0));
+  EXPECT_TRUE(schedule_.Claim().empty());  // until somebody looked whether the WAL still fills up
+  press(place(2));
+  EXPECT_EQ(schedule_.Claim().size(), 1U) << "nothing is on its way: however few they are, the WAL waits for them";
+}
+
+TEST_F(UploadScheduleTest, WhatIsOlderThanAllThatIsOnItsWayIsTakenUnderPressureHoweverLittleItIs) {
+  partition(1).wal().AppendForeign(1'000);
+  Append(1, 12'000);
+  const auto newer = schedule_.Claim();
+  ASSERT_EQ(newer.size(), 1U);
+  Build(newer[0], End(1));
+  Append(0);
+  schedule_.SetPressure(UploadPressure{kEndOfWal, 5'000});
+  const auto claims = schedule_.Claim();
+  ASSERT_EQ(claims.size(), 1U);
+  EXPECT_EQ(claims[0].upload, &upload(0));
 }
 
 TEST_F(UploadScheduleTest, OnlyWhatIsDueInLessThanHalfTheAgeGoesAlong) {

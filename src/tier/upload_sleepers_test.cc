@@ -3,6 +3,8 @@
 // asleep.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <stop_token>
@@ -19,21 +21,25 @@ namespace {
 
 /// A flight of upload 0 is on its way, and nothing is due.
 struct Sleepers {
-  Sleepers() {
+  explicit Sleepers(std::size_t claims_max = 10) : claims_max(claims_max) {
     schedule.Add(first.upload());
     schedule.Add(second.upload());
     first.Append(schedule, 12'000);
     flight = schedule.Claim().at(0);
-    schedule.Built(flight, Offset(1), flight.bytes);
+    schedule.EndRound(std::array{UploadShare{flight, Offset(1), flight.bytes}});
   }
   void Commit(const UploadClaim& claim, Offset end) {
     claim.upload->partition().log().AdvanceTieredEnd(end);
     schedule.OnTieredEnd(*claim.upload, end);
     schedule.Landed(claim);
   }
+  const std::size_t claims_max;
   WatchedClock clock;
   SeededRandom random{1};
-  UploadSchedule schedule{{.segment_bytes_max = 10'000, .segment_age_max = std::chrono::hours(24)}, clock, random};
+  UploadSchedule schedule{
+      {.segment_bytes_max = 10'000, .segment_age_max = std::chrono::hours(24), .claims_max = claims_max},
+      clock,
+      random};
   ScheduledPartition first, second;
   UploadClaim flight;
 };
@@ -42,7 +48,7 @@ TEST(UploadSleepersTest, ALandingThatMakesRoomWakesASleeper) {
   Sleepers s;
   s.second.Append(s.schedule, 12'000);
   const UploadClaim other = s.schedule.Claim().at(0);
-  s.schedule.Built(other, Offset(1), other.bytes);
+  s.schedule.EndRound(std::array{UploadShare{other, Offset(1), other.bytes}});
   s.second.Append(s.schedule, 12'000);  // due, and no room in flight
   std::jthread sleeper([&] { s.schedule.AwaitWork({}); });
   s.clock.AwaitLooksOfOthers(1);
@@ -92,7 +98,7 @@ TEST(UploadSleepersTest, WhoAwaitsItsTurnSleepsUntilItsForerunnerHasCommitted) {
     partition.Append(s.schedule, 100);
     s.schedule.Demand(partition.upload(), end);
     const UploadClaim claim = s.schedule.Claim().at(0);
-    s.schedule.Built(claim, end, claim.bytes);
+    s.schedule.EndRound(std::array{UploadShare{claim, end, claim.bytes}});
     return claim;
   };
   const UploadClaim behind = fly(s.first, Offset(2)), failed = fly(s.second, Offset(1));
@@ -107,11 +113,45 @@ TEST(UploadSleepersTest, WhoAwaitsItsTurnSleepsUntilItsForerunnerHasCommitted) {
   EXPECT_EQ(claims[0].upload, &s.first.upload());
 }
 
+// Issue: records of a flight were deleted meanwhile; the one behind it waited for ever for an end that never came.
+TEST(UploadSleepersTest, AFlightThatWasOvertakenTakesThoseBehindItAlong) {
+  Sleepers s;
+  s.Commit(s.flight, Offset(1));  // room for the flights below
+  ScheduledPartition& partition = s.second;
+  const auto fly = [&](std::size_t bytes, Offset end) {
+    partition.Append(s.schedule, bytes);
+    const UploadClaim claim = s.schedule.Claim().at(0);
+    s.schedule.EndRound(std::array{UploadShare{claim, end, claim.bytes}});
+    return std::vector{claim};
+  };
+  partition.Append(s.schedule, 6'000);
+  std::vector<UploadClaim> ahead = fly(6'000, Offset(2)), behind = fly(12'000, Offset(3));
+  partition.log().AdvanceTieredEnd(Offset(1));
+  s.schedule.OnTieredEnd(partition.upload(), Offset(1));  // DeleteRecords(1), in the middle of the first
+  std::atomic<bool> over{false};
+  {
+    std::jthread sleeper([&] {
+      s.schedule.AwaitTurn(behind);
+      over = true;
+    });
+    s.schedule.AwaitTurn(ahead);
+    for (int i = 0; i < 5'000 && !over; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_TRUE(over) << "the flight behind waits for ever";
+    if (!over) s.schedule.EndUpload(partition.upload(), Error(ErrorCode::kClosed, "so that the test ends"));
+  }
+  EXPECT_TRUE(ahead.empty());
+  EXPECT_TRUE(behind.empty());
+  const auto again = s.schedule.Claim();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].begin, Offset(1));
+  s.schedule.Dropped(again[0]);
+}
+
 TEST(UploadSleepersTest, WhoAwaitsWorkSleepsAndHearsOfAllThatMakesSomethingDue) {
   const std::vector<std::function<void(Sleepers&)>> causes = {
       [](Sleepers& s) { s.second.Append(s.schedule, 12'000); },
       [](Sleepers& s) { s.schedule.Demand(s.second.upload(), Offset(1)); },
-      [](Sleepers& s) { s.schedule.SetPressure(true); },
+      [](Sleepers& s) { s.schedule.SetPressure(UploadPressure{}); },
       [](Sleepers& s) { s.schedule.Wake(); },
       [](Sleepers& s) { s.schedule.Close(Error(ErrorCode::kClosed, "closed")); },
   };
@@ -136,12 +176,12 @@ TEST(UploadSleepersTest, WhoAwaitsWorkSleepsAndHearsOfAllThatMakesSomethingDue) 
 
 TEST(UploadSleepersTest, WhoTakesOnlySomeOfWhatIsDueWakesAnotherForTheRest) {
   ScheduledPartition third, fourth;
-  Sleepers s;
+  Sleepers s(1);
   s.schedule.Add(third.upload());
   s.schedule.Add(fourth.upload());
   s.second.Append(s.schedule, 12'000);
   const UploadClaim other = s.schedule.Claim().at(0);
-  s.schedule.Built(other, Offset(1), other.bytes);
+  s.schedule.EndRound(std::array{UploadShare{other, Offset(1), other.bytes}});
   third.Append(s.schedule, 12'000);  // due, as is the next; no room in flight for either
   fourth.Append(s.schedule, 12'000);
   std::jthread sleeper([&] { s.schedule.AwaitWork({}); });

@@ -40,7 +40,7 @@ class WalRecyclerTest : public ::testing::Test, public TieredPartitions {
   DiskWal& wal_ = *opened_.wal;
   TailCache tail_cache_{0};
   std::vector<std::unique_ptr<TierPartition>> partitions_;
-  WalRecycler recycler_{wal_};
+  WalRecycler recycler_{wal_, 64 << 20};
 };
 
 TEST_F(WalRecyclerTest, NothingGoesThatAnyPartitionNeedsAndTheRestDoes) {
@@ -96,6 +96,27 @@ TEST_F(WalRecyclerTest, UploadsAreHurriedFromOneHalfOnAndSpaceIsTakenBackFromThr
     ASSERT_LT(log(0).offsets().log_end, Offset(100));
   }
   EXPECT_TRUE(at_half && at_three_quarters);  // files are of one size, so both borders are met
+}
+
+TEST_F(WalRecyclerTest, WhatIsInSegmentsIsNoReasonToHurryAndWholeFilesAreHurriedFirst) {
+  while (!recycler_.WantsUpload()) Append(0);
+  auto pressure = recycler_.Pressure();
+  ASSERT_TRUE(pressure);
+  EXPECT_EQ(pressure->until, wal_.sealed_end());
+  EXPECT_EQ(pressure->bytes_min, wal_.space().max / 2 / 4 * 3);
+  EXPECT_EQ(WalRecycler(wal_, 1'000).Pressure()->bytes_min, 750U);
+  const Offset end = log(0).offsets().log_end;
+  EXPECT_LT(pressure->until, wal_.durable_end());
+  log(0).AdvanceTieredEnd(end);
+  EXPECT_TRUE(recycler_.WantsUpload());  // until it looks
+  recycler_.Look(*this);
+  EXPECT_FALSE(recycler_.WantsUpload());
+  EXPECT_EQ(recycler_.Pressure(), std::nullopt);
+  while (!recycler_.WantsSpace()) Append(0);
+  EXPECT_FALSE(recycler_.WantsUpload());  // a quarter is needed
+  EXPECT_TRUE(recycler_.WantsEither());
+  EXPECT_TRUE(Recycle());
+  EXPECT_FALSE(recycler_.WantsEither());
 }
 
 }  // namespace

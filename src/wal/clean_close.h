@@ -8,7 +8,7 @@
 //   8  crc u32             over all bytes from 12 on
 //   12 file_count u32
 //   16 end i64             where the line goes on
-//   24 last_frame i64      where the last frame begins
+//   24 last_frame i64      where the last frame begins; -1: there was none
 //   32 note_end i64        no frame of the log's user ends behind it; the note tells of all before
 //   40 note_bytes u64
 //   48 files               oldest first: generation u64, base i64, payload_end i64

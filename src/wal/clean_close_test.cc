@@ -153,6 +153,43 @@ TEST_F(WalCleanCloseTest, OneFrameAtTheVeryBeginningIsEnoughForANote) {
   EXPECT_EQ(ReadAll(*wal), written_);
 }
 
+TEST_F(WalCleanCloseTest, ALogThatNeverHeldAFrameLeavesANoteUntilItHolds) {
+  ASSERT_TRUE(CloseNoted(*Open()));
+  const auto old = disk_.Contents(kClosed);
+  {
+    auto wal = Open();
+    EXPECT_TRUE(wal->recovery().clean_close);
+    EXPECT_EQ(replay_->notes, std::vector<std::string>{"n"});
+    EXPECT_EQ(wal->end(), WalPosition(0));
+    AppendSome(*wal, 2);
+    EXPECT_EQ(ReadAll(*wal), written_);
+    disk_.KillProcess();
+  }
+  PutBack(old);
+  ExpectScanned();
+}
+
+TEST_F(WalCleanCloseTest, ALogWhoseNewestFileHoldsNoFrameIsKnownByItsHeader) {
+  WriteAndClose();
+  auto wal = Open();
+  ASSERT_TRUE(wal->Recycle(wal->end(), DiskWal::Seal::kSealActive));
+  written_.clear();
+  const WalPosition begin = wal->begin(), end = wal->end();
+  EXPECT_EQ(begin, end);
+  ASSERT_TRUE(CloseNoted(*wal));
+  ASSERT_TRUE(FileIsThere());
+  const auto old = disk_.Contents(kClosed);
+  wal = Open();
+  EXPECT_TRUE(wal->recovery().clean_close);
+  EXPECT_EQ(wal->begin(), begin);
+  EXPECT_EQ(wal->end(), end);
+  AppendSome(*wal, 1);
+  EXPECT_EQ(ReadAll(*wal), written_);
+  disk_.KillProcess();
+  PutBack(old);
+  ExpectScanned();
+}
+
 TEST_F(WalCleanCloseTest, TheNextOpeningReadsNoFrames) {
   WriteAndClose();
   ASSERT_GT(disk_.Files().size(), 4U) << "the log should be in several files";

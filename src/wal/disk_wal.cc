@@ -119,6 +119,7 @@ WalStats DiskWal::Stats() const {
   stats.files = chain_.files().size();
   stats.pool_files = chain_.pool_files();
   stats.file_bytes = chain_.HeldBytes();
+  stats.read_bytes = read_bytes_.value();
   const bool mapped = ring_ && ring_->mapped();
   stats.io_path = !mapped ? "buffered" : factory_.direct() ? "staging ring, direct I/O" : "staging ring, buffered";
   if (!mapped && factory_.direct()) stats.io_path = "staging file, direct I/O";
@@ -163,8 +164,8 @@ Result<void> DiskWal::Close() {
 std::optional<WalCleanClose> DiskWal::CleanState() const {
   const WalPosition end = commit_.end(), last_frame = commit_.last_frame();
   if (commit_.poison() || !active_usable_ || commit_.HasUnwritten() || commit_.HasUnsynced()) return {};
-  if (last_frame.value() < 0 || end != BlockUp(end) || !report_.damage.empty()) return {};
-  auto files = chain_.CleanFiles(last_frame);
+  if (end != BlockUp(end) || !report_.damage.empty()) return {};
+  auto files = chain_.CleanFiles({.last_frame = last_frame, .end = end});
   if (!files) return {};
   return WalCleanClose{.end = end, .last_frame = last_frame, .files = *std::move(files)};
 }

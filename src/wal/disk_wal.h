@@ -27,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "base/counter.h"
 #include "base/group_gate.h"
 #include "base/mutex.h"
 #include "millrace/clock.h"
@@ -59,7 +60,7 @@ struct WalOptions {
 
 struct WalStats {
   std::uint64_t frames = 0, payload_bytes = 0, written_bytes = 0, syncs = 0, groups = 0, files = 0, pool_files = 0,
-                file_bytes = 0;
+                file_bytes = 0, read_bytes = 0;  // read_bytes: of files, by Read
   std::string io_path;  // "staging ring, direct I/O" or a fallback; "; plans by io_uring" or "… positional calls"
 };
 
@@ -85,7 +86,7 @@ class DiskWal final : public Wal {
   Result<void> AwaitDurable(WalPosition end, std::optional<std::chrono::nanoseconds> deadline = {}) override;
   void OnDurable(WalPosition end, std::move_only_function<void(const Result<void>&)> done) override;
   [[nodiscard]] WalPosition durable_end() const override;
-  Result<Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) override;
+  Result<Frames> Read(const WalStreams& streams, WalExtent range, std::uint64_t bytes_max) override;
   [[nodiscard]] std::optional<WalPosition> EndOf(const DamagedRange& damage) const override;
 
   [[nodiscard]] WalPosition begin() const;  // oldest position still held
@@ -97,11 +98,15 @@ class DiskWal final : public Wal {
   /// `position` and `seal` asks to leave it.
   enum class Seal { kKeepActive, kSealActive };
   Result<void> Recycle(WalPosition position, Seal seal);
-  /// Bytes of files held (not the pool) and of the budget.
+  /// Whether Recycle would give a file back.
+  [[nodiscard]] bool Frees(WalPosition position, Seal seal) const;
+  /// Bytes of files held (not the pool), of those of them that hold `from` or what lies behind it, and of the budget.
   struct Space {
-    std::uint64_t used = 0, max = 0;
+    std::uint64_t used = 0, used_from = 0, max = 0;
   };
-  [[nodiscard]] Space space() const;
+  [[nodiscard]] Space space(WalPosition from = WalPosition(0)) const;
+  /// All before lies in files that take no more frames.
+  [[nodiscard]] WalPosition sealed_end() const;
   [[nodiscard]] WalStats Stats() const;
 
   // Steps, called in loops by the owner of the threads. True: something was done, call again; false: nothing to do.
@@ -130,8 +135,8 @@ class DiskWal final : public Wal {
   using Group = GroupCommit::Group;
   enum class Missing { kNothing, kUsableFile, kStaging, kLargeArea, kFile, kBudget };
   // Reading (disk_wal_read.cc).
-  Result<Frames> ReadFile(const WalFile& file, WalStream stream, WalExtent range, std::uint64_t bytes_max);
-  Result<Frames> ReadStaged(WalStream stream, WalExtent range, std::uint64_t bytes_max);
+  Result<Frames> ReadFile(const WalFile& file, const WalStreams& streams, WalExtent range, std::uint64_t bytes_max);
+  Result<Frames> ReadStaged(const WalStreams& streams, WalExtent range, std::uint64_t bytes_max);
   Error DamageAt(const WalFile& file, WalExtent range) const;
 
   // Appending (disk_wal_append.cc).
@@ -204,6 +209,7 @@ class DiskWal final : public Wal {
   CompletionQueue completions_;
   GroupGate gate_;
   std::atomic<std::int64_t> begin_{0};  // the chain's, written under the mutex
+  Counter read_bytes_;
   LineEnds ends_;
   // Only the thread that set building_ uses it.
   WalFileFactory factory_;

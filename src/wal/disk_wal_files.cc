@@ -268,9 +268,21 @@ Result<void> DiskWal::Recycle(WalPosition position, Seal seal) {
   return done;
 }
 
-DiskWal::Space DiskWal::space() const {
+bool DiskWal::Frees(WalPosition position, Seal seal) const {
   MutexLock lock(mutex_);
-  return {.used = chain_.HeldBytes(), .max = options_.wal_bytes_max};
+  if (chain_.Frees(position, commit_.durable_end())) return true;
+  if (seal == Seal::kKeepActive || !active_usable_ || chain_.files().empty()) return false;
+  return commit_.payload_end() <= position && commit_.end() != chain_.active()->base();
+}
+
+DiskWal::Space DiskWal::space(WalPosition from) const {
+  MutexLock lock(mutex_);
+  return {.used = chain_.HeldBytes(), .used_from = chain_.HeldBytesFrom(from), .max = options_.wal_bytes_max};
+}
+
+WalPosition DiskWal::sealed_end() const {
+  MutexLock lock(mutex_);
+  return chain_.files().empty() ? WalPosition(0) : chain_.active()->header().predecessor_end;
 }
 
 }  // namespace millrace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "base/try.h"
@@ -45,7 +46,7 @@ bool GroupEndsAt(const WalFile& file, WalPosition position, std::span<const std:
 
 }  // namespace
 
-Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) {
+Result<Wal::Frames> DiskWal::Read(const WalStreams& streams, WalExtent range, std::uint64_t bytes_max) {
   Frames all{.frames = {}, .next = range.begin};
   while (all.next < range.end) {
     std::shared_ptr<WalFile> file;
@@ -63,7 +64,7 @@ Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64
       }
     }
     const WalExtent part{all.next, until};
-    auto found = file ? ReadFile(*file, stream, part, bytes_max) : ReadStaged(stream, part, bytes_max);
+    auto found = file ? ReadFile(*file, streams, part, bytes_max) : ReadStaged(streams, part, bytes_max);
     if (!found) {
       // Recycled meanwhile, the file holds another generation's frames.
       if (begin() > part.begin) continue;
@@ -89,40 +90,49 @@ Result<Wal::Frames> DiskWal::Read(WalStream stream, WalExtent range, std::uint64
   return all;
 }
 
-Result<Wal::Frames> DiskWal::ReadFile(const WalFile& file, WalStream stream, WalExtent range, std::uint64_t bytes_max) {
+Result<Wal::Frames> DiskWal::ReadFile(const WalFile& file, const WalStreams& streams, WalExtent range,
+                                      std::uint64_t bytes_max) {
   Frames found{.frames = {}, .next = range.begin};
   std::uint64_t frame_bytes = kWalFrameHeaderBytes, bytes = 0;
+  std::vector<std::byte> begun;  // the beginning of a frame that the last piece did not hold the end of
   // Frames that begin before the range's end may lie over it; they never lie over the file's.
   const auto room = static_cast<std::uint64_t>(file.limit() - range.begin);
   while (found.next < range.end && bytes < bytes_max) {
     const auto done = static_cast<std::uint64_t>(found.next - range.begin);
     const std::uint64_t left = static_cast<std::uint64_t>(range.end - found.next);
     Buffer buffer(std::min(std::max(std::min(PieceFor(bytes_max), left), frame_bytes), room - done));
-    MR_ASSIGN_OR_RETURN(const std::size_t got, file.Read(found.next, buffer.bytes()));
-    buffer.Shrink(got);
+    MR_CHECK(begun.size() <= buffer.size(), begun.size(), buffer.size());
+    std::ranges::copy(begun, buffer.bytes().begin());
+    std::size_t got = 0;
+    if (const auto rest = buffer.bytes().subspan(begun.size()); !rest.empty()) {
+      MR_ASSIGN_OR_RETURN(got, file.Read(found.next + static_cast<std::int64_t>(begun.size()), rest));
+    }
+    read_bytes_.Add(got);
+    buffer.Shrink(begun.size() + got);
     const SharedBytes piece = std::move(buffer).Freeze();
     const WalPosition origin = found.next;
-    std::uint64_t at = 0;
     frame_bytes = kWalFrameHeaderBytes;
     while (found.next < range.end && bytes < bytes_max) {
-      at = static_cast<std::uint64_t>(found.next - origin);
+      const auto at = static_cast<std::uint64_t>(found.next - origin);
       if (at + kWalFrameHeaderBytes > piece.size()) break;
       const auto header = DecodeWalFrameHeader(piece.bytes().subspan(at));
-      const bool in_place = header && header->position == found.next && header->generation == file.generation();
+      const bool in_place = header && header->position == found.next && header->generation == file.generation() &&
+                            WalFrameEnd(*header) <= file.limit();
       const std::uint64_t length = in_place ? kWalFrameHeaderBytes + header->payload_bytes : 0;
-      if (in_place && at + length > piece.size()) {
-        if (at == 0 && length > room - done) return DamageAt(file, {found.next, range.end});
-        frame_bytes = length;
-        break;
-      }
-      if (in_place && header->stream != stream && header->kind == WalFrameKind::kPayload) {
+      if (in_place && header->kind == WalFrameKind::kPayload && !streams.Has(header->stream)) {
         found.next = WalFrameEnd(*header);
         continue;
       }
+      if (in_place && at + length > piece.size()) {
+        if (at == 0 && got == 0) return DamageAt(file, {found.next, range.end});  // the file is shorter than it was
+        frame_bytes = length;
+        break;
+      }
       if (in_place && DecodeWalFrame(piece.bytes().subspan(at), file.generation(), found.next)) {
         if (header->kind == WalFrameKind::kPayload) {
-          found.frames.push_back(
-              {{found.next, WalFrameEnd(*header)}, piece.Slice(at + kWalFrameHeaderBytes, header->payload_bytes)});
+          found.frames.push_back({{found.next, WalFrameEnd(*header)},
+                                  piece.Slice(at + kWalFrameHeaderBytes, header->payload_bytes),
+                                  header->stream});
           bytes += header->payload_bytes;
         }
         found.next = WalFrameEnd(*header);
@@ -139,6 +149,10 @@ Result<Wal::Frames> DiskWal::ReadFile(const WalFile& file, WalStream stream, Wal
       // Less than a header before the end of what this file holds: padding.
       found.next = std::min(BlockUp(found.next + 1), range.end);
     }
+    if (found.next >= range.end || bytes >= bytes_max) break;
+    const auto unused = piece.bytes().subspan(
+        std::min(static_cast<std::size_t>(found.next - origin), static_cast<std::size_t>(piece.size())));
+    begun.assign(unused.begin(), unused.end());
   }
   return found;
 }
@@ -163,7 +177,7 @@ Error DiskWal::DamageAt(const WalFile& file, WalExtent range) const {
       .WithDamage(std::move(damage));
 }
 
-Result<Wal::Frames> DiskWal::ReadStaged(WalStream stream, WalExtent range, std::uint64_t bytes_max) {
+Result<Wal::Frames> DiskWal::ReadStaged(const WalStreams& streams, WalExtent range, std::uint64_t bytes_max) {
   Frames found{.frames = {}, .next = range.begin};
   std::uint64_t bytes = 0;
   MutexLock lock(mutex_);
@@ -176,10 +190,10 @@ Result<Wal::Frames> DiskWal::ReadStaged(WalStream stream, WalExtent range, std::
       ring_->CopyOut(at, encoded);
       const auto header = DecodeWalFrameHeader(encoded);
       if (header && header->position == at) {
-        if (header->kind == WalFrameKind::kPayload && header->stream == stream) {
+        if (header->kind == WalFrameKind::kPayload && streams.Has(header->stream)) {
           Buffer payload(header->payload_bytes);
           ring_->CopyOut(at + static_cast<std::int64_t>(kWalFrameHeaderBytes), payload.bytes());
-          found.frames.push_back({{at, WalFrameEnd(*header)}, std::move(payload).Freeze()});
+          found.frames.push_back({{at, WalFrameEnd(*header)}, std::move(payload).Freeze(), header->stream});
           bytes += header->payload_bytes;
         }
         found.next = WalFrameEnd(*header);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 
 #include "base/crc32c.h"
 #include "wal/disk_wal_fixture.h"
@@ -187,6 +188,40 @@ TEST_P(DiskWalTest, StreamsAreReadApart) {
     if (n % 7 == 0) ASSERT_TRUE(wal->CommitOnce());
   }
   for (const auto& [stream, payloads] : written) EXPECT_EQ(ReadAll(*wal.wal, WalStream(stream)), payloads);
+  ASSERT_TRUE(wal->Close());
+}
+
+TEST_P(DiskWalTest, SeveralStreamsAreReadTogetherAndEachByteOfARangeOnce) {
+  auto options = SmallWal();
+  options.wal_bytes_max = 8 << 20;
+  options.file_bytes = 512 << 10;
+  auto wal = OpenWal(disk_, clock_, options);
+  const std::unordered_set<WalStream> wanted{WalStream(1), WalStream(4)};
+  std::vector<std::pair<std::uint64_t, std::string>> written;
+  for (std::uint64_t n = 0; n < 1'000; ++n) {
+    const std::uint64_t stream = n % 5;
+    const std::string payload = Payload(n, n == 501 ? 120'000 : n * 37 % 3'000);
+    ASSERT_TRUE(Append(*wal.wal, payload, WalStream(stream)));
+    if (wanted.contains(WalStream(stream))) written.emplace_back(stream, payload);
+  }
+  ASSERT_TRUE(wal->AwaitDurable(wal->end()));
+  for (const std::uint64_t bytes_max : {std::uint64_t{UINT64_MAX}, std::uint64_t{150'000}}) {  // large and small pieces
+    const std::uint64_t before = wal->Stats().read_bytes;
+    std::vector<std::pair<std::uint64_t, std::string>> found;
+    std::size_t reads = 0;
+    for (WalPosition at = wal->begin(); at < wal->end(); ++reads) {
+      const auto frames = wal->Read(WalStreams(wanted), {at, wal->end()}, bytes_max);
+      ASSERT_TRUE(frames) << frames.error().ToString();
+      for (const auto& frame : frames->frames) found.emplace_back(frame.stream.value(), AsText(frame.payload));
+      at = frames->next;
+    }
+    EXPECT_EQ(found, written);
+    const auto range = static_cast<std::uint64_t>(wal->end() - wal->begin());
+    const std::uint64_t pieces_begun_in_vain =
+        bytes_max == UINT64_MAX ? 0 : reads * (bytes_max + bytes_max / 8 + 4'096);
+    EXPECT_LE(wal->Stats().read_bytes - before, range + pieces_begun_in_vain);
+    EXPECT_GE(wal->Stats().read_bytes - before, range / 2);
+  }
   ASSERT_TRUE(wal->Close());
 }
 

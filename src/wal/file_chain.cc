@@ -117,6 +117,10 @@ bool FileChain::FrontIsDone(WalPosition position, WalPosition durable_end) const
   return files_[0]->payload_end <= position && next.header().predecessor_end <= durable_end && next.header_synced();
 }
 
+bool FileChain::Frees(WalPosition position, WalPosition durable_end) const {
+  return !unfreed_.empty() || (files_.size() > 1 && FrontIsDone(position, durable_end));
+}
+
 FileChain::FilePointer FileChain::NextToFree(WalPosition position, WalPosition durable_end) {
   if (unfreed_.empty() && files_.size() > 1 && FrontIsDone(position, durable_end)) {
     unfreed_.push_back(std::move(files_.front()));
@@ -197,6 +201,15 @@ std::uint64_t FileChain::HeldBytes() const {
                          [](std::uint64_t sum, const auto& file) { return sum + file->disk()->bytes(); });
 }
 
+std::uint64_t FileChain::HeldBytesFrom(WalPosition position) const {
+  std::uint64_t sum = 0;
+  for (std::size_t i = files_.size(); i-- > 0;) {
+    sum += files_[i]->disk()->bytes();
+    if (files_[i]->header().predecessor_end <= position) break;
+  }
+  return sum;
+}
+
 std::uint64_t FileChain::PoolBytes() const {
   std::uint64_t sum = 0;
   for (const auto& ready : ready_) sum += ready.disk->bytes();
@@ -209,7 +222,7 @@ bool FileChain::BudgetAllows(std::uint64_t file_bytes) const {
   return HeldBytes() + file_bytes <= limits_.bytes_max || files_.size() <= 1;
 }
 
-std::optional<std::vector<WalCleanClose::File>> FileChain::CleanFiles(WalPosition last_frame) const {
+std::optional<std::vector<WalCleanClose::File>> FileChain::CleanFiles(const LineEnd& line) const {
   // Files on their way out of the chain could still be taken for a part of it.
   if (!unfreed_.empty() || files_.empty()) return std::nullopt;
   std::vector<WalCleanClose::File> clean;
@@ -217,8 +230,10 @@ std::optional<std::vector<WalCleanClose::File>> FileChain::CleanFiles(WalPositio
     if (!file->begun() || !file->header_synced() || file->failed()) return std::nullopt;
     clean.push_back({file->generation(), file->base(), file->payload_end});
   }
-  // The last frame in the newest file is what an opening looks for.
-  if (last_frame < files_.back()->base()) return std::nullopt;
+  // The last frame in the newest file is what an opening looks for; where that holds none, its header knows as much.
+  const WalFileHeader& newest = files_.back()->header();
+  const bool holds_none = line.end == newest.predecessor_end && line.last_frame == newest.last_frame;
+  if (line.last_frame < newest.base && !holds_none) return std::nullopt;
   return clean;
 }
 

@@ -78,6 +78,8 @@ class FileChain {
   std::vector<FilePointer> Replace(const ReadyWalFile& ready, const Entry& entry);
 
   // Recycling.
+  /// Whether NextToFree would name a file.
+  [[nodiscard]] bool Frees(WalPosition position, WalPosition durable_end) const;
   /// The next file to make free or remove; null if there is none. The oldest one leaves the chain for it if all its
   /// payloads lie before `position` and the next file stands without it, after a crash too.
   [[nodiscard]] FilePointer NextToFree(WalPosition position, WalPosition durable_end);
@@ -108,12 +110,17 @@ class FileChain {
 
   /// Bytes of the files of the chain.
   [[nodiscard]] std::uint64_t HeldBytes() const;
+  /// Of those that hold `position` or what lies behind it.
+  [[nodiscard]] std::uint64_t HeldBytesFrom(WalPosition position) const;
   /// May the chain grow by so much?
   [[nodiscard]] bool BudgetAllows(std::uint64_t file_bytes) const;
 
-  /// What a closed log whose last frame begins at `last_frame` may say of its files; none if an opening should look at
-  /// everything. Leader only.
-  [[nodiscard]] std::optional<std::vector<WalCleanClose::File>> CleanFiles(WalPosition last_frame) const;
+  /// Where the line of a closed log ends, and its last frame begins; -1: it holds none.
+  struct LineEnd {
+    WalPosition last_frame, end;
+  };
+  /// What a closed log may say of its files; none if an opening should look at everything. Leader only.
+  [[nodiscard]] std::optional<std::vector<WalCleanClose::File>> CleanFiles(const LineEnd& line) const;
 
  private:
   [[nodiscard]] const ReadyWalFile* FindReady(std::uint64_t capacity_min) const;

@@ -261,17 +261,21 @@ TEST_F(FileChainTest, AFreshFileInPlaceOfTheOldestFollowsWhatThatOneFollowed) {
 }
 
 TEST_F(FileChainTest, ACleanCloseNamesEveryFileIfAllAreOnTheDiskAndNoneIsOnItsWayOut) {
-  EXPECT_FALSE(chain_.CleanFiles(BlockAt(0)));
+  const FileChain::LineEnd line{.last_frame = BlockAt(10), .end = BlockAt(11)};
+  EXPECT_FALSE(chain_.CleanFiles(line));
   const auto first = Enter(0), second = Enter(10);
   first->MarkBegun();
-  EXPECT_FALSE(chain_.CleanFiles(BlockAt(10))) << "the second was not begun";
+  EXPECT_FALSE(chain_.CleanFiles(line)) << "the second was not begun";
   second->MarkBegun();
-  const auto clean = chain_.CleanFiles(BlockAt(10));
+  const auto clean = chain_.CleanFiles(line);
   ASSERT_TRUE(clean);
   EXPECT_EQ(*clean, (std::vector<WalCleanClose::File>{{1, BlockAt(0), BlockAt(10)}, {2, BlockAt(10), WalPosition(0)}}));
-  EXPECT_FALSE(chain_.CleanFiles(BlockAt(10) - 1)) << "the newest file has no frame";
+  EXPECT_FALSE(chain_.CleanFiles({.last_frame = BlockAt(9), .end = BlockAt(11)})) << "its header names no such frame";
+  const WalPosition before = second->header().last_frame;
+  EXPECT_TRUE(chain_.CleanFiles({.last_frame = before, .end = BlockAt(10)})) << "the newest file has no frame";
+  EXPECT_FALSE(chain_.CleanFiles({.last_frame = before, .end = BlockAt(11)})) << "there is one behind its header";
   chain_.AddUnfreed(first);
-  EXPECT_FALSE(chain_.CleanFiles(BlockAt(10)));
+  EXPECT_FALSE(chain_.CleanFiles(line));
 }
 
 TEST_F(FileChainTest, AFileThatFailedIsInNoCleanCloseAndIsNotUsedAgain) {
@@ -281,7 +285,7 @@ TEST_F(FileChainTest, AFileThatFailedIsInNoCleanCloseAndIsNotUsedAgain) {
   chain_.Add(file);
   EXPECT_FALSE(file->BeginWriting());
   EXPECT_TRUE(file->failed());
-  EXPECT_FALSE(chain_.CleanFiles(BlockAt(0)));
+  EXPECT_FALSE(chain_.CleanFiles({.last_frame = BlockAt(0), .end = BlockAt(1)}));
   Build();
   EXPECT_EQ(chain_.Replace(*chain_.TakeReady(0), {.base = BlockAt(0), .at = BlockAt(0)}), std::vector{file});
   EXPECT_FALSE(chain_.TakeRework(0));

@@ -16,6 +16,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <unordered_set>
 #include <vector>
 
 #include "millrace/bytes.h"
@@ -34,6 +35,20 @@ using WalStream = Strong<struct WalStreamTag, std::uint64_t>;
 struct WalExtent {
   WalPosition begin, end;
   friend bool operator==(const WalExtent&, const WalExtent&) = default;
+};
+
+/// Whose frames a read brings: those of one stream, or of a set, which outlives the read.
+class WalStreams {
+ public:
+  WalStreams(WalStream one) : one_(one) {}  // NOLINT(google-explicit-constructor): most reads are of one
+  explicit WalStreams(const std::unordered_set<WalStream>& several) : several_(&several) {}
+  [[nodiscard]] bool Has(WalStream stream) const {
+    return several_ == nullptr ? stream == one_ : several_->contains(stream);
+  }
+
+ private:
+  WalStream one_;
+  const std::unordered_set<WalStream>* several_ = nullptr;
 };
 
 /// What a partition's log needs of the WAL. Opening, steps, space and closing belong to DiskWal's owner alone.
@@ -67,20 +82,22 @@ class Wal {
 
   [[nodiscard]] virtual WalPosition durable_end() const = 0;  // all before is synced
 
-  /// Frames of `stream` that begin in [range.begin, range.end), verified (CRC, generation, position), in order, as
+  /// Frames of `streams` that begin in [range.begin, range.end), verified (CRC, generation, position), in order, as
   /// slices that stay valid; staged frames included. Stops after the frame that brings `bytes_max` payload bytes; at
-  /// least one frame if there is one. `next` is where to go on (range.end if done). Errors: kCorruption (with file and
-  /// byte range in damage(); offsets unset), kOutOfRange (recycled), kUnavailable. Cost: one read per contiguous
-  /// megabyte.
+  /// least one frame if there is one. `next` is where to go on (range.end if done). Of other streams' frames the
+  /// headers alone are checked. Errors: kCorruption (with file and byte range in damage(); offsets unset), kOutOfRange
+  /// (recycled), kUnavailable. Cost: each byte of the range is read once, in pieces of a megabyte, which the slices
+  /// keep in memory.
   struct Frame {
     WalExtent extent;
     SharedBytes payload;
+    WalStream stream;
   };
   struct Frames {
     std::vector<Frame> frames;
     WalPosition next;
   };
-  virtual Result<Frames> Read(WalStream stream, WalExtent range, std::uint64_t bytes_max) = 0;
+  virtual Result<Frames> Read(const WalStreams& streams, WalExtent range, std::uint64_t bytes_max) = 0;
   /// Where the damage ends that an error of Read names; none if its file has gone.
   [[nodiscard]] virtual std::optional<WalPosition> EndOf(const DamagedRange& damage) const = 0;
 };

@@ -132,7 +132,13 @@ bool WalRecovery::AgreesWith(const WalCleanClose& close) {
   // Nothing was written since: the last frame ends where the line ended, and none follows, in the file or in the ring.
   const RecoveredFile& newest = log_.files.back();
   const WalPosition limit = newest.header.base + static_cast<std::int64_t>(newest.header.capacity);
-  if (close.last_frame < newest.header.base) return false;
+  if (close.last_frame < newest.header.base) {
+    // The newest file holds none: its header says where the line entered it, and what stands before that was synced.
+    if (close.last_frame != newest.header.last_frame || close.end != newest.header.predecessor_end) return false;
+    if (HeaderAt(close.end)) return false;
+    last_synced_to_ = close.end;
+    return NoteTellsAll(close) && RingConfirms(newest, close.end);
+  }
   const auto last = HeaderAt(close.last_frame);
   if (!last || BlockUp(WalFrameEnd(*last)) != close.end || close.end > limit || HeaderAt(close.end)) return false;
   last_synced_to_ = last->synced_to;

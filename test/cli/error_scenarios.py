@@ -7,7 +7,7 @@ from scenario import Scenario
 
 class ErrorScenarios(Scenario):
     def test_where_must_be_named_and_once(self):
-        for words in (["topic", "ls"], ["group", "ls", "--server", "localhost:9092"], ["consume", "t"], ["bench", "append"]):
+        for words in (["segment", "ls", "t"], ["cursor", "ls", "t", "--server", "localhost:9092"], ["consume", "t", "--store", "file:"], ["bench", "append"]):
             outcome = self.run_code(2, *words, log=False)
             self.assertIn(b"--data-dir", outcome.err)
             self.assertEqual(outcome.out, b"")

@@ -84,3 +84,35 @@ class ReadOnlyScenarios(Scenario):
         reader.terminate()
         reader.wait()
         self.run_ok("topic", "ls")
+
+    def test_a_log_is_read_from_its_store_alone_beside_its_owner(self):
+        store = "file://" + os.path.join(self.folder, "store")
+        alone = ["--read-only", "--store", store]
+        self.run_code(3, "topic", "ls", *alone, log=False)
+        owner = self.start("produce", "t", "--store", store, "--acks", "object", "--receipts")
+        owner.stdin.write(b"a\nb\n")
+        owner.stdin.flush()
+        owner.stdout.readline()
+        held = self.run_code(6, "consume", "t")
+        self.assertIn(f"--read-only --store '{store}'".encode(), held.err)
+        self.assertEqual(self.run_ok("consume", "t", *alone, log=False).out, b"a\nb\n")
+        environment = {"MILLRACE_STORE": store, "MILLRACE_ENGINE__READ_ONLY": "true"}
+        self.assertEqual(self.run_ok("consume", "t", log=False, environment=environment).out, b"a\nb\n")
+        elsewhere = {"MILLRACE_DATA_DIR": os.path.join(self.folder, "elsewhere")}
+        self.assertEqual(self.run_ok("consume", "t", *alone, log=False, environment=elsewhere).out, b"a\nb\n")
+        status = self.run_ok("status", "--json", *alone, log=False).json()
+        self.assertEqual((status["lock"], status["object_store"]), ("none: read from the object store alone", store))
+        self.assertEqual(status["follow"]["generation"], 1)
+        for words in (["topic", "rm", "t"], ["topic", "alter", "t", "-p", "2"], ["consume", "t", "--group", "g"], ["cursor", "read", "t", "c"],
+                      ["segment", "upload"], ["maintain"], ["produce", "t"], ["topic", "create", "u"]):
+            outcome = self.run_code(5, *words, *alone, log=False, stdin=b"c\n")
+            self.assertIn(b"open for reading only", outcome.err, words)
+        for words in (["wal", "ls"], ["bench"], ["store", "takeover"]):
+            self.run_code(2, *words, *alone, log=False)
+
+    def test_a_directory_is_read_by_several_with_one_flag(self):
+        self.produce("t", "a\n")
+        reader = self.start("consume", "t", "--follow", "--read-only")
+        self.assertEqual(reader.stdout.readline(), b"a\n")
+        self.assertEqual(self.run_ok("consume", "t", "--read-only").out, b"a\n")
+        self.run_code(5, "topic", "rm", "t", "--read-only")

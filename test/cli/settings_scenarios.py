@@ -69,8 +69,8 @@ class SettingsScenarios(Scenario):
         store = "s3://bucket?endpoint=http://127.0.0.1:1&region=x"
         keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
         self.log += "2"
-        self.produce("t", "a\n")
-        self.run_code(6, "status", "--check", "--store", store, environment=keys)
+        self.run_ok("topic", "create", "t", "--store", store, environment=keys)
+        self.run_code(6, "status", "--check", environment=keys)
 
     def test_times(self):
         self.produce("t", '{"timestamp_ms":1767225600000,"value":"a"}\n', "--json")

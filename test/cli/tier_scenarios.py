@@ -115,7 +115,7 @@ class TierScenarios(Scenario):
         document = self.run_ok("inspect", path, "--records", "--json", log=False).json()
         self.assertEqual((document["schema"], document["kind"], document["damage"]), ("millrace.inspection.v1", "object", []))
         kinds = {piece["kind"] for piece in document["pieces"]}
-        self.assertEqual(kinds, {"block", "batch", "record", "index_entry", "footer"})
+        self.assertEqual(kinds, {"block", "batch", "record", "index_entry", "footer", "directory", "directory_entry"})
         text = self.run_ok("inspect", "segment", path, log=False).out.decode()
         self.assertIn("no damage", text)
         self.assertIn("index_crc=", text)

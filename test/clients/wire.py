@@ -7,7 +7,8 @@ import install
 sys.path[:0] = install.python_path("kafka_python")
 
 from kafka.protocol.admin import CreateTopicsRequest, DeleteTopicsRequest  # noqa: F401
-from kafka.protocol.consumer import FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest
+from kafka.protocol.consumer import (FetchRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListOffsetsRequest, OffsetCommitRequest,
+                                     OffsetFetchRequest, OffsetForLeaderEpochRequest, SyncGroupRequest)
 from kafka.protocol.metadata import MetadataRequest
 from kafka.protocol.producer import ProduceRequest
 from kafka.protocol.api_message import ResponseClassRegistry
@@ -103,3 +104,34 @@ def create_topics(version, topic, partitions=1, replicas=1, configs=(), validate
 
 def delete_topics(version, topic):
     return DeleteTopicsRequest(version=version, timeout_ms=10_000, topic_names=[topic], topics=[DeleteTopicsRequest.DeleteTopicState(name=topic)])
+
+
+def join_group(version, group, member="", metadata=b"", session_ms=6_000):
+    return JoinGroupRequest(version=version, group_id=group, session_timeout_ms=session_ms, rebalance_timeout_ms=session_ms, member_id=member,
+                            group_instance_id=None, protocol_type="consumer",
+                            protocols=[JoinGroupRequest.JoinGroupRequestProtocol(name="range", metadata=metadata)])
+
+
+def sync_group(version, group, generation, member, assignments=()):
+    return SyncGroupRequest(version=version, group_id=group, generation_id=generation, member_id=member, group_instance_id=None, assignments=[
+        SyncGroupRequest.SyncGroupRequestAssignment(member_id=one, assignment=assignment) for one, assignment in assignments])
+
+
+def heartbeat(version, group, generation, member):
+    return HeartbeatRequest(version=version, group_id=group, generation_id=generation, member_id=member, group_instance_id=None)
+
+
+def leave_group(version, group, member):
+    return LeaveGroupRequest(version=version, group_id=group, member_id=member)
+
+
+def offset_commit(version, group, generation, member, topic, offset, partition=0, metadata=""):
+    of_topic = OffsetCommitRequest.OffsetCommitRequestTopic
+    return OffsetCommitRequest(version=version, group_id=group, generation_id_or_member_epoch=generation, member_id=member, group_instance_id=None, topics=[
+        of_topic(name=topic, partitions=[of_topic.OffsetCommitRequestPartition(
+            partition_index=partition, committed_offset=offset, committed_leader_epoch=-1, committed_metadata=metadata)])])
+
+
+def offset_fetch(version, group):
+    """All that the group committed."""
+    return OffsetFetchRequest(version=version, group_id=group, topics=None)

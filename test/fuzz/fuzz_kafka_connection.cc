@@ -7,7 +7,9 @@
 #include <memory>
 #include <span>
 
+#include "engine/group_access.h"
 #include "engine/partition_access.h"
+#include "env/seeded_random.h"
 #include "env/sim/sim_file_system.h"
 #include "env/thread_pool.h"
 #include "millrace/engine.h"
@@ -34,18 +36,32 @@ struct World {
     log = std::make_unique<PartitionAccess>(*engine);
     admin = *ThreadPool::Start({.threads = 1, .queue_max = 1'000});
     cold = *ThreadPool::Start({.threads = 1, .queue_max = 1'000});
-    broker = std::make_unique<Broker>(
-        Broker::Parts{
-            .engine = *engine, .log = *log, .loop = loop, .admin = *admin, .cold = *cold, .cold_bytes = cold_bytes},
-        BrokerSettings{}, [](std::string_view) {});
+    group_access = std::make_unique<GroupAccess>(*engine);
+    groups = std::make_unique<GroupDesk>(
+        GroupDesk::Parts{
+            .access = *group_access, .home = loop, .pool = *admin, .random = random, .tell = [](std::string_view) {}},
+        GroupSettings{.initial_delay = std::chrono::milliseconds(0), .members_max = 10, .groups_max = 100});
+    if (!groups->Load()) std::abort();
+    broker = std::make_unique<Broker>(Broker::Parts{.engine = *engine,
+                                                    .log = *log,
+                                                    .loop = loop,
+                                                    .admin = *admin,
+                                                    .cold = *cold,
+                                                    .cold_bytes = cold_bytes,
+                                                    .session_bytes = session_bytes,
+                                                    .groups = *groups},
+                                      BrokerSettings{}, [](std::string_view) {});
   }
 
   FakeTurnLoop loop;
   FramePool frames{4 << 20};
-  ByteBudget in_flight{kBudget}, cold_bytes{64 << 20};
+  ByteBudget in_flight{kBudget}, cold_bytes{64 << 20}, session_bytes{1 << 20};
   std::unique_ptr<Engine> engine;
   std::unique_ptr<PartitionAccess> log;
   std::unique_ptr<ThreadPool> admin, cold;
+  SeededRandom random{1};
+  std::unique_ptr<GroupAccess> group_access;
+  std::unique_ptr<GroupDesk> groups;
   std::unique_ptr<Broker> broker;
 };
 

@@ -99,6 +99,8 @@ void ParseOne(unsigned which, std::string_view text) {
       break;
     case 3:
       (void)ParseS3Completion(text);
+      (void)ParseS3Lifecycle(text);
+      (void)ParseS3Encryption(text);
       break;
     case 4:
       (void)ParseStsReply(text);

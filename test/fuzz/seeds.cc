@@ -120,6 +120,11 @@ void WriteSeeds(const std::filesystem::path& corpus) {
   for (int codec = 0; codec < 5; ++codec) {
     const SharedBytes batch = Batch(static_cast<Compression>(codec), 0);
     Write(corpus / "record_batch" / names[codec], batch);
+    Write(corpus / "batch_check" / names[codec], batch);
+    const SharedBytes next = Batch(static_cast<Compression>(codec), 4);
+    std::vector<std::byte> answer(batch.bytes().begin(), batch.bytes().end());
+    answer.insert(answer.end(), next.bytes().begin(), next.bytes().end());
+    Write(corpus / "fetched_records" / names[codec], answer);
     if (codec == 0) continue;
     std::vector<std::byte> stored{static_cast<std::byte>(codec - 1)};
     const auto records = RecordBatchView::Parse(batch)->stored_records();

@@ -78,7 +78,7 @@ def compare_message(api, message, schema, tables):
         problems.append(f"key {api.key}, Kafka {schema['apiKey']}")
     if not (whole.first <= api.versions.first and api.versions.last <= whole.last):
         problems.append(f"versions {api.versions}, Kafka {schema['validVersions']}")
-    if flexible == "none" or tables.read_versions(flexible).first != api.flexible:
+    if tables.read_flexible(flexible) != api.flexible:
         problems.append(f"flexible from {api.flexible}, Kafka {flexible}")
     ours = list(our_rows(message.fields))
     theirs = list(kafka_rows(schema, schema["fields"], api.versions, tables))

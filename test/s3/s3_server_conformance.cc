@@ -88,7 +88,7 @@ TEST(S3ServerTest, TheProbeFindsNothingMissing) {
     const SystemClock clock;
     const StoreProbe probe = ProbeStore(*bench->store, random, clock);
     EXPECT_EQ(probe.traits.put_if_absent, contender.traits.put_if_absent);
-    EXPECT_EQ(probe.findings.size(), 9u);
+    EXPECT_EQ(probe.findings.size(), 11u);
     for (const Finding& finding : probe.findings) EXPECT_EQ(finding.level, FindingLevel::kOk) << finding.text;
   }
 }

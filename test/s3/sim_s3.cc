@@ -45,15 +45,16 @@ bool CanBefall(S3Fault fault, const SimS3Request& request) {
 std::optional<SimS3Reply> RefusalOf(S3Fault fault) {
   switch (fault) {
     case S3Fault::kSlowDown:
-      return S3Refusal(503, "SlowDown", "Please reduce your request rate.");
+      return SimS3Refusal(503, "SlowDown", "Please reduce your request rate.");
     case S3Fault::kTooMany:
-      return S3Refusal(429, "TooManyRequests", "Please reduce your request rate.");
+      return SimS3Refusal(429, "TooManyRequests", "Please reduce your request rate.");
     case S3Fault::kInternal:
-      return S3Refusal(500, "InternalError", "We encountered an internal error.");
+      return SimS3Refusal(500, "InternalError", "We encountered an internal error.");
     case S3Fault::kConflict:
-      return S3Refusal(409, "ConditionalRequestConflict", "Another put is under way.");
+      return SimS3Refusal(409, "ConditionalRequestConflict", "Another put is under way.");
     case S3Fault::kClockSkew:
-      return S3Refusal(403, "RequestTimeTooSkewed", "The difference between the request time and ours is too large.");
+      return SimS3Refusal(403, "RequestTimeTooSkewed",
+                          "The difference between the request time and ours is too large.");
     case S3Fault::kResetBefore:
       return SimS3Reply{.ending = SimS3Ending::kResetBeforeReply};
     default:
@@ -140,12 +141,12 @@ SimS3Reply SimS3::AnswerOrRefuse(const SimS3Request& request, std::optional<S3Fa
   if (fault) {
     if (auto refusal = RefusalOf(*fault)) return *std::move(refusal);
     if (*fault == S3Fault::kWrongChecksum && request.Verb() == S3Verb::kPut) {
-      return S3Refusal(400, "BadDigest", "The CRC32C you specified did not match what we received.");
+      return SimS3Refusal(400, "BadDigest", "The CRC32C you specified did not match what we received.");
     }
   }
   if (request.Header("authorization").empty() && !request.query.contains("X-Amz-Signature")) {
     fault.reset();
-    return S3Refusal(403, "AccessDenied", "Access Denied");
+    return SimS3Refusal(403, "AccessDenied", "Access Denied");
   }
   Remember(request);
   SimS3Reply reply = fault == S3Fault::kStaleList ? ListStale(request) : store_.Answer(request, StoreTimeMs());

@@ -43,7 +43,7 @@ SimS3Reply Xml(const std::string& xml) {
   return reply;
 }
 
-SimS3Reply NoSuchKey() { return S3Refusal(404, "NoSuchKey", "The specified key does not exist."); }
+SimS3Reply NoSuchKey() { return SimS3Refusal(404, "NoSuchKey", "The specified key does not exist."); }
 
 std::optional<std::uint64_t> Number(std::string_view text) {
   std::uint64_t number = 0;
@@ -91,7 +91,7 @@ SimS3Reply GetOrHead(const SimS3Request& request, const SimS3Objects::Objects& o
   const auto range = wanted.empty() ? Range{0, size} : RangeOf(wanted, size);
   SimS3Reply reply;
   if (!range) {
-    reply = S3Refusal(416, "InvalidRange", "The requested range is not satisfiable");
+    reply = SimS3Refusal(416, "InvalidRange", "The requested range is not satisfiable");
     reply.SetHeader("content-range", fmt::format("bytes */{}", size));
     return reply;
   }
@@ -119,7 +119,7 @@ SimS3Object MakeObject(SharedBytes bytes, std::int64_t now_ms) {
 std::optional<SimS3Reply> ChecksumRefusal(const SimS3Request& request) {
   const std::string_view said = request.Header("x-amz-checksum-crc32c");
   if (said.empty() || said == ChecksumHeader(Crc32c(request.body))) return std::nullopt;
-  return S3Refusal(400, "BadDigest", "The CRC32C you specified did not match what we received.");
+  return SimS3Refusal(400, "BadDigest", "The CRC32C you specified did not match what we received.");
 }
 
 std::string Escaped(std::string_view key, bool url) {
@@ -140,7 +140,7 @@ std::string Escaped(std::string_view key, bool url) {
 
 }  // namespace
 
-SimS3Reply S3Refusal(int status, std::string_view code, std::string_view message) {
+SimS3Reply SimS3Refusal(int status, std::string_view code, std::string_view message) {
   SimS3Reply reply = Xml(fmt::format("{}<Error><Code>{}</Code><Message>{}</Message></Error>", kXmlHead, code, message));
   reply.status = status;
   return reply;
@@ -210,11 +210,11 @@ SimS3Reply SimS3Objects::Answer(const SimS3Request& request, std::int64_t now_ms
   if (verb == S3Verb::kBucket) return AnswerBucket(request);
   Objects* const objects = Bucket(request.bucket);
   if (objects == nullptr) {
-    SimS3Reply reply = S3Refusal(404, "NoSuchBucket", "The specified bucket does not exist");
+    SimS3Reply reply = SimS3Refusal(404, "NoSuchBucket", "The specified bucket does not exist");
     if (request.method == "HEAD") reply.SetBody({});
     return reply;
   }
-  if (request.key.size() > kKeyBytesMax) return S3Refusal(400, "KeyTooLongError", "Your key is too long.");
+  if (request.key.size() > kKeyBytesMax) return SimS3Refusal(400, "KeyTooLongError", "Your key is too long.");
   switch (verb) {
     case S3Verb::kPut:
       return Put(request, *objects, now_ms);
@@ -237,16 +237,16 @@ SimS3Reply SimS3Objects::Answer(const SimS3Request& request, std::int64_t now_ms
 SimS3Reply SimS3Objects::AnswerBucket(const SimS3Request& request) {
   const bool there = Bucket(request.bucket) != nullptr;
   if (request.method == "PUT") {
-    if (there) return S3Refusal(409, "BucketAlreadyOwnedByYou", "You own it already.");
+    if (there) return SimS3Refusal(409, "BucketAlreadyOwnedByYou", "You own it already.");
     CreateBucket(request.bucket);
     return {};
   }
   if (request.method == "HEAD") return {.status = there ? 200 : 404};
-  if (!there) return S3Refusal(404, "NoSuchBucket", "The specified bucket does not exist");
+  if (!there) return SimS3Refusal(404, "NoSuchBucket", "The specified bucket does not exist");
   if (request.method == "GET" && request.query.contains("location")) {
     return Xml(fmt::format("{}<LocationConstraint/>", kXmlHead));
   }
-  return S3Refusal(405, "MethodNotAllowed", "Not in this simulation.");
+  return SimS3Refusal(405, "MethodNotAllowed", "Not in this simulation.");
 }
 
 bool SimS3Objects::Refuses(const SimS3Request& request, const Objects& objects) const {
@@ -256,7 +256,7 @@ bool SimS3Objects::Refuses(const SimS3Request& request, const Objects& objects) 
 
 SimS3Reply SimS3Objects::Put(const SimS3Request& request, Objects& objects, std::int64_t now_ms) {
   if (auto refusal = ChecksumRefusal(request)) return *std::move(refusal);
-  if (Refuses(request, objects)) return S3Refusal(412, "PreconditionFailed", "The key is taken.");
+  if (Refuses(request, objects)) return SimS3Refusal(412, "PreconditionFailed", "The key is taken.");
   const SimS3Object& object = objects.insert_or_assign(request.key, MakeObject(request.body, now_ms)).first->second;
   SimS3Reply reply;
   reply.SetHeader("etag", object.etag);
@@ -315,7 +315,7 @@ SimS3Reply SimS3Objects::Multipart(const SimS3Request& request, Objects& objects
   const std::string_view id = request.Query("uploadId").value_or("");
   const auto found = uploads_.find(id);
   if (found == uploads_.end() || found->second.key != request.key) {
-    return S3Refusal(404, "NoSuchUpload", "The specified upload does not exist.");
+    return SimS3Refusal(404, "NoSuchUpload", "The specified upload does not exist.");
   }
   if (request.method == "DELETE") {
     uploads_.erase(found);
@@ -324,7 +324,7 @@ SimS3Reply SimS3Objects::Multipart(const SimS3Request& request, Objects& objects
   if (request.method == "POST") return Complete(request, id, objects, now_ms);
   const auto number = Number(request.Query("partNumber").value_or(""));
   if (request.method != "PUT" || !number || *number < 1 || *number > 10'000) {
-    return S3Refusal(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
+    return SimS3Refusal(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
   }
   if (auto refusal = ChecksumRefusal(request)) return *std::move(refusal);
   SimS3Object part = MakeObject(request.body, now_ms);
@@ -345,17 +345,17 @@ SimS3Reply SimS3Objects::Complete(const SimS3Request& request, std::string_view 
     std::size_t in_part = 0;
     const auto number = Number(NextElement(*part, "PartNumber", &in_part).value_or(""));
     const auto known = upload.parts.find(number ? static_cast<int>(*number) : 0);
-    if (known == upload.parts.end()) return S3Refusal(400, "InvalidPart", "One or more parts could not be found.");
-    if (*number <= last_number) return S3Refusal(400, "InvalidPartOrder", "Parts must be in ascending order.");
+    if (known == upload.parts.end()) return SimS3Refusal(400, "InvalidPart", "One or more parts could not be found.");
+    if (*number <= last_number) return SimS3Refusal(400, "InvalidPartOrder", "Parts must be in ascending order.");
     if (!pieces.empty() && pieces.back().size() < kPartBytesMin) {
-      return S3Refusal(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size");
+      return SimS3Refusal(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size");
     }
     last_number = *number;
     pieces.push_back(known->second.bytes);
     total += pieces.back().size();
   }
-  if (pieces.empty()) return S3Refusal(400, "MalformedXML", "You must specify at least one part");
-  if (Refuses(request, objects)) return S3Refusal(412, "PreconditionFailed", "The key is taken.");
+  if (pieces.empty()) return SimS3Refusal(400, "MalformedXML", "You must specify at least one part");
+  if (Refuses(request, objects)) return SimS3Refusal(412, "PreconditionFailed", "The key is taken.");
   Buffer whole(total);
   std::span<std::byte> rest = whole.bytes();
   for (const SharedBytes& piece : pieces) {

@@ -52,7 +52,7 @@ struct SimS3Reply {
 };
 
 /// <Error><Code>…; the body of a refusal.
-SimS3Reply S3Refusal(int status, std::string_view code, std::string_view message);
+SimS3Reply SimS3Refusal(int status, std::string_view code, std::string_view message);
 /// "200 OK": the words of a status line.
 std::string_view HttpReason(int status);
 

@@ -264,19 +264,54 @@ def what_needs_files_is_refused_by_name():
     place = ("--server", "localhost:1")
     verbs = {
         "cursor read": ["t", "c"], "cursor ls": ["t"], "cursor peek": ["t", "c"], "cursor seek": ["t", "c", "0"], "cursor rm": ["t", "c"],
-        "group ls": [], "group describe": ["g"], "group lag": [], "group seek": ["g", "t", "--to", "0"], "group rm": ["g"],
         "segment ls": ["t"], "segment upload": [], "segment verify": [], "segment cat": ["t"], "wal ls": [], "wal verify": [], "wal recycle": [],
         "topic alter": ["t", "-p", "2"], "topic trim": ["t", "--before", "1"], "status": [], "maintain": [],
     }
     for verb, words in verbs.items():
         code, _, err = run(*verb.split(), *words, *place)
         require(code == 2 and f"{verb} works on the files of a log: use --data-dir" in err, f"{verb}: {code} {err}")
-    for flags in (["-g", "readers"], ["--explain"], ["--isolation", "read_committed"]):
+    for flags in (["--explain"], ["--isolation", "read_committed"]):
         code, _, err = run("consume", "t", *flags, *place)
         require(code == 2 and "works on the files of a log: use --data-dir" in err, f"{flags}: {code} {err}")
     for flags in (["--data-dir", "d"], ["--store", "memory:"], ["--wait", "1s"]):
         code, _, err = run("topic", "ls", *flags, *place)
         require(code == 2, f"{flags}: {code} {err}")
+
+
+def groups_are_the_same():
+    with Scratch() as scratch, Server(BINARY, scratch / "log", "--set", "server.group_initial_delay=0ms") as server:
+        run_ok("topic", "create", "t", "-p", 2, *over(server))
+        run_ok("produce", "t", "-p", 0, *over(server), stdin=b"".join(b"v%d\n" % i for i in range(5)))
+        require(run_ok("group", "ls", *over(server)) == b"", "a group from nowhere")
+        code, _, err = run("group", "describe", "g", *over(server))
+        require(code == 3 and "there is no group g" in err, err)
+        run_ok("group", "seek", "g", "t", "--to", "2", "-p", 0, *over(server))
+        require(run("group", "seek", "g", "t", "--to", "6", "-p", 0, *over(server))[0] == 1, "past the end")
+        require(run_ok("group", "ls", *over(server)).split() == [b"g"], "ls")
+        lag = json.loads(run_ok("group", "lag", "--json", *over(server)))
+        require(lag["groups"] == [{"group": "g", "lag": 3, "positions": [{"topic": "t", "partition": 0, "position": 2, "lag": 3}]}], f"{lag}")
+        # A member goes on from there, and while it is there nobody moves or removes its group.
+        member = subprocess.Popen(["kcat", "-b", server.address, "-X", "broker.address.ttl=100", "-X", "session.timeout.ms=6000", "-u", "-G", "g", "t"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        require([member.stdout.readline() for _ in range(3)] == [b"v2\n", b"v3\n", b"v4\n"], "where it began")
+        for words in (["seek", "g", "t", "--to", "0"], ["rm", "g"]):
+            code, _, err = run("group", *words, *over(server))
+            require(code == 6 and "has members" in err, f"{words}: {code} {err}")
+        member.send_signal(signal.SIGINT)
+        member.wait(30)
+        described = json.loads(run_ok("group", "describe", "g", "--json", *over(server)))
+        require(described["positions"] == [{"topic": "t", "partition": 0, "position": 5, "lag": 0}], f"{described}")
+        run_ok("group", "seek", "g", "t", "--to", "earliest", "-p", 0, *over(server))
+        there = run_ok("group", "describe", "g", *over(server))
+        server.stop()
+        require(run_ok("group", "describe", "g", *inside(scratch / "log")) == there, "in its directory")
+        require(run_ok("consume", "t", "-g", "g", *inside(scratch / "log")).split()[0] == b"v0", "a consumer of the library goes on")
+    with Scratch() as scratch, Server(BINARY, scratch / "log") as server:
+        run_ok("topic", "create", "t", *over(server))
+        run_ok("group", "seek", "g", "t", "--to", "0", *over(server))
+        run_ok("group", "rm", "g", *over(server))
+        require(run_ok("group", "ls", *over(server)) == b"", "it is removed")
+        require(run("group", "rm", "g", *over(server))[0] == 3, "removed twice")
 
 
 def the_environment_names_a_server():
@@ -331,5 +366,5 @@ def what_is_no_server_is_told():
 if __name__ == "__main__":
     run_checks([reading_is_the_same, describing_is_the_same_as_far_as_a_server_tells, writing_is_the_same, many_lines_come_back, a_tail_follows,
                 a_tail_goes_on_when_the_server_comes_back, receipts_hold_when_the_server_is_killed, where_no_server_is_it_is_said,
-                what_needs_files_is_refused_by_name, the_environment_names_a_server, durability_is_never_less_than_asked,
+                what_needs_files_is_refused_by_name, groups_are_the_same, the_environment_names_a_server, durability_is_never_less_than_asked,
                 lines_that_are_too_long_are_told, what_is_no_server_is_told])

@@ -80,7 +80,7 @@ class RottenEngine {
 
   /// As the uploaders do under pressure, until nothing is left or it comes to nothing.
   void UploadAll() {
-    engine_.steps().uploader.schedule().SetPressure(true);
+    engine_.steps().uploader.schedule().SetPressure(UploadPressure{});
     for (int tries = 0; tries < 20; ++tries) {
       const auto uploaded = engine_.steps().uploader.UploadOnce();
       if (uploaded && !*uploaded) return;

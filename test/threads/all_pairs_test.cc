@@ -161,7 +161,8 @@ std::optional<Error> AwaitRecords(World& world) {
 std::optional<Error> HandleGroups(World& world) {
   Engine& engine = *world.engine;
   return FirstOf({ErrorOf(engine.ListGroups()), ErrorOf(engine.SeekGroup("other", Kept(), Offset(0))),
-                  ErrorOf(engine.DescribeGroup("other")), ErrorOf(engine.DeleteGroup("other"))});
+                  ErrorOf(engine.DescribeGroup("other")), ErrorOf(engine.DescribeGroupMembers("other")),
+                  ErrorOf(engine.DeleteGroup("other"))});
 }
 
 std::optional<Error> OpenReadAndCloseCursor(World& world) {

@@ -1,15 +1,17 @@
-# ./dev bench [NAME... | --publish] [--memory-disk] [--only TEXT] [--rounds N] [--seed N]
+# ./dev bench [NAME... | --publish] [--memory-disk] [--only TEXT] [--rounds N] [--seed N] [--percent N]
 #
 # Measures: all programs of bench/, or the ones named (limits, durable_append, read, …), against the machine and its peers.
 # A name stands for those that go on with an underscore too: read is also read_cold_scan, read_cached, …
 # --only runs the rows whose name holds TEXT. Results are kept in build/bench/results.jsonl, one line a row, newest last;
 # --publish writes them into docs/benchmarks.md and README.md and measures nothing. The machine should have nothing else to do.
+# --percent makes the large rows of `store` and `groups` smaller: 1 for a look at whether they run.
 #
 # --memory-disk measures a second setting of the disk: ext4 on a loop device over memory, whose syncs are short, so that
 # the processor shows and not the disk. It needs root, and 8 GB of memory; its rows are kept under names of their own.
 #
 # `cursor` compares with the crate walrus-rust, through a driver (bench/peers/walrus) that cargo builds in the cache folder of tools; without cargo
-# the peer is named as missing. Its scaling rows become the pictures in docs/pictures, by --publish too.
+# the peer is named as missing. `kafka` compares with Apache Kafka from Maven, if there is Java. The scaling rows of
+# `cursor` become the pictures in docs/pictures, by --publish too.
 #
 # ./dev bench micro [ARGUMENT...] runs the micro-benchmarks that stand beside the code (Google Benchmark takes the arguments).
 
@@ -28,6 +30,16 @@ walrus_driver() {
     echo "$folder/release/walrus-driver"
   else
     echo "the driver could not be built: the peer walrus-rust 0.2.0 is missing" >&2
+  fi
+}
+
+# The jars of Apache Kafka; prints their folder, or nothing and why on the standard error.
+kafka_jars() {
+  if ! command -v java >/dev/null; then
+    echo "there is no Java here: the peer Apache Kafka is missing" >&2
+  else
+    PYTHONDONTWRITEBYTECODE=1 python3 -c 'import sys; sys.path.insert(0, "test/clients"); import install; print(install.install_broker())' ||
+      echo "the jars could not be had: the peer Apache Kafka is missing" >&2
   fi
 }
 
@@ -75,7 +87,7 @@ run_verb() {
     mount_memory_disk
     folder=$memory_disk/work results=$(mktemp)
   fi
-  ((${#names[@]})) || names=(limits durable_append unsynced_append read eviction lookup open recovery cli idle cursor)
+  ((${#names[@]})) || names=(limits durable_append unsynced_append read eviction lookup open recovery cli idle cursor store kafka groups)
   local name program driver extra
   for name in "${names[@]}"; do
     [[ -x build/release/bench/bin/$name ]] || fail "there is no benchmark '$name'; there are: $(ls build/release/bench/bin | tr '\n' ' ')" 2
@@ -83,6 +95,9 @@ run_verb() {
     if [[ $name == cursor ]]; then
       driver=$(walrus_driver)
       [[ -z $driver ]] || extra=(--walrus "$driver")
+    elif [[ $name == kafka ]]; then
+      driver=$(kafka_jars)
+      [[ -z $driver ]] || extra=(--kafka "$driver")
     fi
     for program in "build/release/bench/bin/$name" "build/release/bench/bin/$name"_*; do
       [[ -x $program ]] || continue  # nothing goes on with an underscore

@@ -13,5 +13,6 @@ run_verb() {
   local program=${room}_test
   [[ $room != cli ]] || program=cli_commands_test  # what lies beside its main
   build_preset debug "$program"
+  [[ -n $("build/debug/src/$room/$program" --gtest_filter="$filter" --gtest_list_tests) ]] || fail "no test of $room matches '$filter'" 2
   "build/debug/src/$room/$program" --gtest_filter="$filter" --gtest_brief=1
 }

@@ -8,19 +8,23 @@ namespace {
 Flag ServerFlag(LogFlags log_flags) {
   return {"--server", "HOST:PORT",
           log_flags == LogFlags::kLog
-              ? "or the log behind this server (MILLRACE_SERVER); the port is 9092 if left out"
+              ? "or the log behind this server (MILLRACE_SERVER; localhost:9092 if no log is named)"
               : "a server (MILLRACE_SERVER); not for this verb, which works on the files of a log"};
 }
 
 const std::vector<Flag>& TheLogFlags() {
   static const std::vector<Flag> kFlags{
       {"--store", "URL",
-       "object store: file:, file:///PATH, s3://BUCKET/PREFIX, memory: (default file:, under the directory)"},
+       "object store: file:, file:///PATH, s3://BUCKET/PREFIX, memory: (MILLRACE_STORE; needed once: the log remembers "
+       "it; of a new log file:, under the directory)"},
       {"--metadata", "URL", "metadata store: sqlite:, sqlite:///PATH, memory: (default sqlite:, in the directory)"},
       {"--sync", "POLICY", "when the WAL is synced: each, interval:5ms, none (default each)"},
       {"--name-space", "NAME", "a log of its own within the directory"},
       {"--set", "NAME=VALUE", "any setting, as `millrace config show` names it", {}, Repeat::kMany},
       {"--config-file", "FILE", "settings in TOML (default ./millrace.toml, else /etc/millrace/millrace.toml)"},
+      {"--read-only", "",
+       "write nothing, and share the lock with other readers; without --data-dir: read what is in --store, while its "
+       "owner writes"},
       {"--wait", "DURATION", "wait so long for another process that holds the log (default 0)"},
   };
   return kFlags;

@@ -23,7 +23,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kFlags{{{
                                                                                {"--metadata", "engine.metadata_store"},
                                                                                {"--sync", "engine.sync"},
                                                                                {"--name-space", "engine.name_space"}}};
-constexpr const char* kDirectoryVariable = "MILLRACE_DATA_DIR";
+constexpr std::array<std::pair<const char*, std::string_view>, 2> kVariables{
+    {{"MILLRACE_DATA_DIR", "engine.data_dir"}, {"MILLRACE_STORE", "engine.object_store"}}};
 
 Result<void> Set(Configuration& to, const EngineSetting& setting, std::string_view value, std::string origin) {
   MR_TRY(ApplyEngineSetting(setting, value, to.options));
@@ -78,9 +79,11 @@ Result<void> TakeVariables(Configuration& to, std::span<const Setting> settings,
 Result<void> TakeEnvironment(Configuration& to, const Environment& environment) {
   MR_TRY(TakeVariables(to, EngineSettings(), environment));
   MR_TRY(TakeVariables(to, ServerSettings(), environment));
-  if (auto directory = environment(kDirectoryVariable)) {
-    MR_ASSIGN_OR_RETURN(const EngineSetting* setting, FindEngineSetting("engine.data_dir"));
-    MR_TRY(Set(to, *setting, *directory, kDirectoryVariable));
+  for (const auto& [variable, name] : kVariables) {
+    const auto value = environment(variable);
+    if (!value) continue;
+    MR_ASSIGN_OR_RETURN(const EngineSetting* setting, FindEngineSetting(name));
+    if (auto set = Set(to, *setting, *value, variable); !set) return set.error().WithContext(variable);
   }
   return {};
 }
@@ -101,6 +104,10 @@ Result<void> TakeFlags(Configuration& to, const Arguments& arguments) {
     if (!setting->set(to.options, *value))
       return Error(ErrorCode::kInvalidArgument, fmt::format("{} takes {}, not \"{}\"", flag, setting->wanted, *value));
     to.origins.insert_or_assign(std::string(name), std::string(flag));
+  }
+  if (arguments.Has("--read-only")) {
+    to.options.read_only = true;
+    to.origins.insert_or_assign("engine.read_only", "--read-only");
   }
   return {};
 }

@@ -21,13 +21,17 @@ namespace millrace {
 /// The log the user named: behind a server, or in the directory of these options.
 struct LogPlace {
   std::optional<client::Address> server;
-  EngineOptions options;  // configured as Configure says
+  bool by_default = false;  // nothing was named: the server is localhost:9092
+  EngineOptions options;    // configured as Configure says
 };
-/// Errors: kInvalidArgument (nothing named, a directory and a server both, flags of a directory with a server, a bad
-/// setting).
+/// Nothing named: the server at localhost:9092. Errors: kInvalidArgument (a directory and a server both, flags of a
+/// directory with a server or with nothing, a bad setting).
 Result<LogPlace> LocateLog(const Arguments& arguments, const Environment& environment);
-/// For verbs that work on the files of a log. Errors: as LocateLog, and kInvalidArgument for a server, naming the verb.
+/// For verbs that work on the files of a log. Errors: as LocateLog, and kInvalidArgument for a server, naming the verb,
+/// and where nothing is named.
 Result<EngineOptions> LocateEngine(const Arguments& arguments, const Environment& environment);
+/// The same for verbs that can do with the object store of a log alone, to be read: then there is no directory.
+Result<EngineOptions> LocateReadable(const Arguments& arguments, const Environment& environment);
 
 /// Whether a command may make the directory. Verbs that only read may not.
 enum class Creation { kNever, kIfMissing };

@@ -68,7 +68,12 @@ Result<Offset> ResolveOffset(Engine& engine, const TopicPartition& partition, co
 }
 
 Result<void> CheckWithin(Engine& engine, const TopicPartition& partition, Offset position) {
-  MR_ASSIGN_OR_RETURN(OffsetBounds bounds, VisibleBounds(engine, partition));
+  LocalLog log(engine);
+  return CheckWithin(log, partition, position);
+}
+
+Result<void> CheckWithin(Log& log, const TopicPartition& partition, Offset position) {
+  MR_ASSIGN_OR_RETURN(const OffsetBounds bounds, log.Bounds(partition));
   if (position >= bounds.log_start && position <= bounds.end) return {};
   return Error(ErrorCode::kOutOfRange,
                fmt::format("{}/{} has offsets [{}, {}), not {}", partition.topic, partition.partition.value(),

@@ -25,6 +25,7 @@ Result<Offset> ResolveOffset(Log& log, const TopicPartition& partition, const Of
 Result<Offset> ResolveOffset(Engine& engine, const TopicPartition& partition, const OffsetChoice& choice);
 
 /// kOutOfRange with the bounds, unless `position` is within what readers see.
+Result<void> CheckWithin(Log& log, const TopicPartition& partition, Offset position);
 Result<void> CheckWithin(Engine& engine, const TopicPartition& partition, Offset position);
 
 /// What readers see of a partition: [log_start, visible end). As Log::Bounds.

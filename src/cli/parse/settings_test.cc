@@ -54,9 +54,30 @@ TEST(DataLocationTest, AServerIsNamedByFlagOrEnvironment) {
             (client::Address{"h", 1}));
   EXPECT_EQ(locate({}, {{"MILLRACE_SERVER", "g"}})->server, (client::Address{"g", 9092}));
   EXPECT_FALSE(locate({{"--data-dir", "d"}}, {{"MILLRACE_SERVER", "g"}})->server);
+  EXPECT_EQ(locate({}, {})->server, (client::Address{"localhost", 9092}));
+  EXPECT_FALSE(locate({{"--store", "file:"}}, {}));
   EXPECT_FALSE(locate({{"--server", "h:x"}}, {}));
-  for (const char* flag : {"--store", "--metadata", "--sync", "--name-space", "--wait"})
+  for (const char* flag : {"--store", "--metadata", "--sync", "--name-space", "--read-only", "--wait"})
     EXPECT_EQ(locate({{"--server", "h:1"}, {flag, "each"}}, {}).error().code(), ErrorCode::kInvalidArgument) << flag;
+}
+
+TEST(DataLocationTest, AStoreAloneNamesALogThatIsOnlyRead) {
+  const auto locate = [](std::map<std::string, std::string> flags, std::map<std::string, std::string> variables) {
+    Arguments arguments;
+    for (auto& [key, value] : flags) arguments.Add(key, value);
+    return LocateLog(arguments, FakeEnvironment(std::move(variables)));
+  };
+  const std::string store = "file:///log";
+  const auto named = locate({{"--store", store}, {"--read-only", ""}}, {{"MILLRACE_DATA_DIR", "d"}});
+  ASSERT_TRUE(named);
+  EXPECT_FALSE(named->server);
+  EXPECT_TRUE(named->options.data_dir.empty());
+  EXPECT_EQ(named->options.object_store, store);
+  EXPECT_TRUE(named->options.read_only);
+  EXPECT_EQ(locate({{"--read-only", ""}, {"--data-dir", "d"}}, {})->options.data_dir, "d");
+  EXPECT_FALSE(locate({{"--store", store}}, {})) << "to write it, a directory is needed";
+  EXPECT_FALSE(locate({{"--read-only", ""}}, {}));
+  EXPECT_EQ(Locate({{"--store", store}, {"--read-only", ""}}, {}).error().code(), ErrorCode::kInvalidArgument);
 }
 
 TEST(DataLocationTest, VerbsOnFilesRefuseAServerByName) {

@@ -41,14 +41,14 @@ bool RecordStream::Over() {
 Result<ExitCode> RecordStream::Run(std::span<StreamPart> parts) {
   if (options_.follow) session_.out.LineByLine();
   session_.interrupt.WatchReader(session_.out.descriptor());
-  while (!Over()) {
+  while (!Over() && !Yields()) {
     bool some = false;
     for (StreamPart& part : parts) {
-      if (Over()) break;
+      if (Over() || Yields()) break;
       MR_ASSIGN_OR_RETURN(Progress progress, Turn(part));
       some = some || progress == Progress::kSome;
     }
-    if (some) continue;
+    if (some || Yields()) continue;
     if (!options_.follow || std::ranges::all_of(parts, AtEnd)) break;
     MR_TRY(AwaitMore(parts));
   }
@@ -118,7 +118,8 @@ Result<void> RecordStream::AwaitMore(std::span<const StreamPart> parts) {
     if (!AtEnd(part)) places.push_back({part.partition, part.position});
   // Where the reader of the output cannot be watched, its leaving wakes no wait: the loop looks by itself.
   const bool woken = session_.interrupt.WatchReader(session_.out.descriptor());
-  MR_TRY(log_.AwaitMore(places, woken ? std::chrono::hours(1) : std::chrono::seconds(1)));
+  constexpr std::chrono::milliseconds kLong = std::chrono::hours(1), kBlind{1'000}, kYielding{500};
+  MR_TRY(log_.AwaitMore(places, options_.yields ? kYielding : woken ? kLong : kBlind));
   session_.out.LookForReader();
   return {};
 }

@@ -30,6 +30,9 @@ struct StreamOptions {
   bool keep_positions = false;
   /// After a part has moved over lines that have left the process (keep_positions); none: nothing to do.
   std::function<Result<void>(const StreamPart&)> written;
+  /// Asked often, also while nothing comes: true ends Run between two turns; the parts say how far it is. None: it runs
+  /// to its end.
+  std::function<bool()> yields;
   std::string_view verb = "consume";
 };
 
@@ -39,8 +42,11 @@ class RecordStream {
   RecordStream(Session& session, Log& log, const RecordPrinter& printer, StreamOptions options);
 
   /// Prints until every part is at its end, enough records are printed, the reader of standard output left, or SIGINT.
-  /// Parts are read in turns. Errors: those of Log::Read, with the place where printing stopped.
+  /// Parts are read in turns. Errors: those of Log::Read, with the place where printing stopped. May be called again,
+  /// with other parts: records are counted on.
   Result<ExitCode> Run(std::span<StreamPart> parts);
+  /// Nothing more is to be printed, whatever there is: enough was, nobody reads it, or a stop was asked for.
+  [[nodiscard]] bool Over();
   [[nodiscard]] const ReadExplanation& explanation() const { return explanation_; }
 
  private:
@@ -52,7 +58,7 @@ class RecordStream {
   };
   Result<Progress> Turn(StreamPart& part);
   Result<void> AwaitMore(std::span<const StreamPart> parts);
-  [[nodiscard]] bool Over();
+  [[nodiscard]] bool Yields() const { return options_.yields && options_.yields(); }
   void Print(const StreamPart& part, const ReadResult& read);
   Result<void> Written(StreamPart& part, Offset next);
   Error StoppedAt(const StreamPart& part, const Error& error) const;

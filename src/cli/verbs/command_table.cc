@@ -14,12 +14,13 @@
 namespace millrace {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kGroups{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kGroups{{
     {"topic", "Topics and their settings"},
     {"group", "Consumer groups and their positions"},
     {"cursor", "Cursors: the next records, once"},
     {"segment", "What lies in the object store"},
     {"wal", "The write-ahead log on this disk"},
+    {"store", "Where a log lives, and going on with it"},
     {"config", "Settings and where they come from"},
 }};
 
@@ -82,11 +83,16 @@ std::span<const Command> Commands() {
       SegmentListCommand(),   SegmentUploadCommand(),
       SegmentVerifyCommand(), SegmentCatCommand(),
       WalListCommand(),       WalVerifyCommand(),
-      WalRecycleCommand(),    InspectCommand(),
-      MaintainCommand(),      StatusCommand(),
-      DoctorCommand(),        BenchCommand(),
-      ConfigShowCommand(),    CompletionCommand(),
-      HelpCommand(),          VersionCommand(),
+      WalRecycleCommand(),    StoreInfoCommand(),
+      StoreUsageCommand(),    StoreAuditCommand(),
+      StoreGcCommand(),       StoreRestoreCommand(),
+      StoreTakeoverCommand(), StoreAdoptCommand(),
+      StoreReleaseCommand(),  StoreMoveCommand(),
+      InspectCommand(),       MaintainCommand(),
+      StatusCommand(),        DoctorCommand(),
+      BenchCommand(),         ConfigShowCommand(),
+      CompletionCommand(),    HelpCommand(),
+      VersionCommand(),
   };
   return kCommands;
 }

@@ -17,6 +17,8 @@ Result<ExitCode> Run(Session& session) {
   MR_ASSIGN_OR_RETURN(Configuration configuration, Configure(session.arguments, ProcessEnvironment()));
   MR_TRY(TakeServingFlags(session.arguments, configuration));
   if (configuration.OriginOf("server.auto_create_topics") == "default") configuration.server.auto_create_topics = true;
+  if (configuration.OriginOf("server.group_initial_delay") == "default")
+    configuration.server.group_initial_delay = std::chrono::milliseconds(0);
   std::optional<TemporaryDirectory> directory;
   if (!session.arguments.Has("--data-dir")) {
     std::error_code ignored;

@@ -12,7 +12,9 @@
 #include "env/system_clock.h"
 #include "env/system_random.h"
 #include "store/open_object_store.h"
+#include "store/proxy_check.h"
 #include "store/retrying_object_store.h"
+#include "store/s3/aws_surroundings.h"
 #include "store/s3/s3_object_store.h"
 #include "store/store_probe.h"
 #include "text/json_writer.h"
@@ -59,7 +61,14 @@ Result<StoreProbe> CheckStore(const std::string& url, const std::filesystem::pat
   SystemRandom random;
   MR_ASSIGN_OR_RETURN(const auto store, OpenObjectStore(url, data_dir, file_system, clock, random));
   RetryingObjectStore retrying(store, {}, clock, random);
-  return ProbeStore(retrying, random, clock, dynamic_cast<const S3ObjectStore*>(store.get()));
+  auto* const s3 = dynamic_cast<S3ObjectStore*>(store.get());
+  StoreProbe probe =
+      ProbeStore(retrying, random, clock, s3, IsSingleWriter(url) ? StoreWriters::kOne : StoreWriters::kMany);
+  if (s3 == nullptr) return probe;
+  const StoreReached reached = probe.unreachable ? StoreReached::kNo : StoreReached::kYes;
+  if (auto proxy = CheckProxy(s3->settings(), AwsSurroundings::OfProcess(), reached))
+    probe.findings.push_back(*std::move(proxy));
+  return probe;
 }
 
 Result<ExitCode> Run(Session& session) {
@@ -102,7 +111,7 @@ Command DoctorCommand() {
               {"--json", "", "as one JSON document; errors are JSON too"},
           },
       .details =
-          "Each line is ok, warn or fail, with what follows and what to do. A store is examined by a dozen small "
+          "Each line is ok, warn or fail, with what follows and what to do. A store is examined by some twenty small "
           "requests under keys of their own, which are removed again. Exit 0 if nothing failed, 6 if the store "
           "cannot be reached, 8 if it lacks something.",
       .examples = {"millrace doctor --store 's3://logs/prod?region=eu-central-1'",

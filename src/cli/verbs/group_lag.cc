@@ -12,14 +12,14 @@ struct GroupLag {
   std::vector<GroupPosition> positions;
 };
 
-Result<std::vector<GroupLag>> Lags(Engine& engine, const std::string& only) {
+Result<std::vector<GroupLag>> Lags(Log& log, const std::string& only) {
   std::vector<GroupLag> lags;
   std::vector<std::string> groups{only};
   if (only.empty()) {
-    MR_ASSIGN_OR_RETURN(groups, engine.ListGroups());
+    MR_ASSIGN_OR_RETURN(groups, log.ListGroups());
   }
   for (const std::string& group : groups) {
-    MR_ASSIGN_OR_RETURN(std::vector<GroupPosition> positions, FindGroup(engine, group));
+    MR_ASSIGN_OR_RETURN(std::vector<GroupPosition> positions, FindGroup(log, group));
     lags.push_back({group, std::move(positions)});
   }
   return lags;
@@ -39,9 +39,9 @@ std::string Document(const std::vector<GroupLag>& lags) {
 }
 
 Result<ExitCode> Run(Session& session) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
-  MR_ASSIGN_OR_RETURN(std::vector<GroupLag> lags, Lags(*engine, session.arguments.Positional("GROUP")));
-  MR_TRY(CloseEngine(*engine));
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<Log> log, OpenLog(session, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::vector<GroupLag> lags, Lags(*log, session.arguments.Positional("GROUP")));
+  MR_TRY(log->Close(Closing::kAfterUpkeep));
   if (session.arguments.Has("--json")) {
     session.out.Write(Document(lags));
     return ExitCode::kOk;
@@ -58,7 +58,7 @@ Command GroupLagCommand() {
   return {
       .words = "group lag",
       .summary = "Tell how many records each group has not read yet",
-      .log_flags = LogFlags::kEngine,
+      .log_flags = LogFlags::kLog,
       .positionals = {{"GROUP", "only this one", Presence::kOptional}},
       .flags = {{"--json", "", "as one JSON document, with each position; errors are JSON too"}},
       .run = Run,

@@ -9,9 +9,9 @@ namespace millrace {
 namespace {
 
 Result<ExitCode> Run(Session& session) {
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
-  MR_ASSIGN_OR_RETURN(std::vector<std::string> groups, engine->ListGroups());
-  MR_TRY(CloseEngine(*engine));
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<Log> log, OpenLog(session, Creation::kNever));
+  MR_ASSIGN_OR_RETURN(std::vector<std::string> groups, log->ListGroups());
+  MR_TRY(log->Close(Closing::kAfterUpkeep));
   if (session.arguments.Has("--json")) {
     std::string text;
     JsonWriter json(text);
@@ -33,7 +33,7 @@ Command GroupListCommand() {
   return {
       .words = "group ls",
       .summary = "List the groups that have positions",
-      .log_flags = LogFlags::kEngine,
+      .log_flags = LogFlags::kLog,
       .flags = {{"--json", "", "as one JSON document; errors are JSON too"}},
       .aliases = {"list"},
       .run = Run,

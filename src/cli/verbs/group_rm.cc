@@ -11,12 +11,12 @@ namespace {
 
 Result<ExitCode> Run(Session& session) {
   std::string group = session.arguments.Positional("GROUP");
-  MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, Creation::kNever));
-  MR_TRY(FindGroup(*engine, group));
+  MR_ASSIGN_OR_RETURN(const std::unique_ptr<Log> log, OpenLog(session, Creation::kNever));
+  MR_TRY(FindGroup(*log, group));
   const bool dry_run = session.arguments.Has("--dry-run");
-  if (!dry_run) MR_TRY(engine->DeleteGroup(group));
+  if (!dry_run) MR_TRY(log->DeleteGroup(group));
   session.Note(fmt::format("{} group {}", dry_run ? "would remove" : "removed", group));
-  MR_TRY(CloseEngine(*engine));
+  MR_TRY(log->Close(Closing::kAfterUpkeep));
   return ExitCode::kOk;
 }
 
@@ -26,7 +26,7 @@ Command GroupRemoveCommand() {
   return {
       .words = "group rm",
       .summary = "Remove a group's positions; the records stay",
-      .log_flags = LogFlags::kEngine,
+      .log_flags = LogFlags::kLog,
       .positionals = {{"GROUP", "its name"}},
       .flags = {{"--dry-run", "", "tell what would happen, and change nothing"}, {"--json", "", "errors are JSON"}},
       .aliases = {"delete"},

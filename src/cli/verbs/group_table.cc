@@ -8,13 +8,16 @@
 
 namespace millrace {
 
-Result<std::vector<GroupPosition>> FindGroup(Engine& engine, std::string_view group) {
-  MR_ASSIGN_OR_RETURN(std::vector<std::string> groups, engine.ListGroups());
+Result<std::vector<GroupPosition>> FindGroup(Log& log, std::string_view group) {
+  MR_ASSIGN_OR_RETURN(std::vector<std::string> groups, log.ListGroups());
   if (std::ranges::find(groups, group) == groups.end()) {
     return Error(ErrorCode::kNotFound, fmt::format("there is no group {}", group),
                  "`millrace group ls` lists what there is.");
   }
-  return engine.DescribeGroup(group);
+  auto positions = log.DescribeGroup(group);
+  // Its members have not committed anything yet.
+  if (!positions && positions.error().code() == ErrorCode::kNotFound) return std::vector<GroupPosition>();
+  return positions;
 }
 
 void WriteGroupPosition(JsonWriter& json, const GroupPosition& position) {

@@ -4,7 +4,8 @@
 #include <string_view>
 #include <vector>
 
-#include "millrace/engine.h"
+#include "client/log.h"
+#include "millrace/description.h"
 #include "millrace/result.h"
 #include "text/json_writer.h"
 #include "text/table.h"
@@ -12,7 +13,7 @@
 namespace millrace {
 
 /// kNotFound for a group that no consumer ever committed for.
-Result<std::vector<GroupPosition>> FindGroup(Engine& engine, std::string_view group);
+Result<std::vector<GroupPosition>> FindGroup(Log& log, std::string_view group);
 
 /// Members topic, partition, position, lag.
 void WriteGroupPosition(JsonWriter& json, const GroupPosition& position);

@@ -103,7 +103,9 @@ std::string ProgramHelp() {
     rows.emplace_back(first, group.empty() ? command.summary : GroupSummary(group));
   }
   out += Rows("Verbs", rows);
-  out += Rows("Where", {{"--data-dir DIR", "the log in this directory, opened by this process (MILLRACE_DATA_DIR)"}});
+  out +=
+      Rows("Where", {{"--data-dir DIR", "the log in this directory, opened by this process (MILLRACE_DATA_DIR)"},
+                     {"--server HOST:PORT", "the log of a server (MILLRACE_SERVER); localhost:9092 if none is named"}});
   out += "\nmillrace VERB --help tells about a verb, millrace --version about this program.\n";
   return out;
 }

@@ -13,6 +13,9 @@ Result<ExitCode> Run(Session& session) {
   MR_TRY(TakeServingFlags(session.arguments, configuration));
   if (session.arguments.Has("--server"))
     return Error(ErrorCode::kInvalidArgument, "this verb is the server", "Name its log with --data-dir DIR.");
+  if (configuration.options.data_dir.empty() && configuration.options.read_only)
+    return Error(ErrorCode::kInvalidArgument, "a log that is read from its object store alone cannot be served",
+                 "serve it where it is written, by its data directory; `consume` and `tail` read it here");
   if (configuration.options.data_dir.empty()) configuration.options.data_dir = "./millrace-data";
   if (session.arguments.Has("--check")) {
     MR_TRY(CheckServerOptions(configuration.server));

@@ -46,7 +46,8 @@ std::string_view DurabilityInWords(const SyncPolicy& sync) {
 std::string Banner(const EngineOptions& engine, const ServerOptions& options, const Server& server) {
   std::string text = fmt::format("millrace {}\n", ProgramVersion());
   text += fmt::format("  data        {}\n", engine.data_dir.string());
-  text += fmt::format("  store       {}\n", engine.object_store);
+  text += fmt::format("  store       {}{}\n", engine.object_store,
+                      engine.object_store == "file:" ? " (in the data directory: both lie on one disk)" : "");
   text += fmt::format("  metadata    {}\n", engine.metadata_store);
   text += fmt::format("  durability  {}\n", DurabilityInWords(engine.sync));
   for (const ServerAddress& address : server.addresses())
@@ -110,6 +111,7 @@ Result<ExitCode> ServeUntilStopped(Session& session, Configuration configuration
   MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, configuration.options, Creation::kIfMissing));
   ServerOptions options = std::move(configuration.server);
   options.cluster_id = ClusterIdOf(configuration.options);
+  configuration.options.object_store = engine->Stats().object_store;
   options.on_log = TellLine;
   MR_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(*engine, options));
   session.err.Write(Banner(configuration.options, options, *server));

@@ -12,6 +12,7 @@
 #include "cli/verbs/version.h"
 #include "inspect/status_check.h"
 #include "text/table.h"
+#include "text/units.h"
 
 namespace millrace {
 namespace {
@@ -19,11 +20,13 @@ namespace {
 struct Status {
   EngineOptions options;
   std::vector<TopicDescription> topics;
+  std::size_t groups = 0;  // that have positions
   EngineStats stats;
   std::vector<StatusFinding> findings;
 };
 
 std::string_view LockInWords(const EngineStats& stats) {
+  if (stats.follow) return "none: read from the object store alone";
   return stats.read_only ? "shared by readers" : "held by this process";
 }
 
@@ -36,13 +39,25 @@ void PrintJson(Session& session, const Status& status) {
   json.Member("lock", LockInWords(status.stats)).Member("io_path", status.stats.io_path);
   json.Member("upload_pending_bytes", status.stats.upload_pending_bytes);
   json.Member("wal_index_bytes", status.stats.wal_index_bytes);
+  json.Member("producers", status.stats.producers).Member("groups", static_cast<std::uint64_t>(status.groups));
   WriteFailure(json, "upload_failure", status.stats.upload_failure);
   WriteFailure(json, "upkeep_failure", status.stats.upkeep_failure);
   WriteFailure(json, "cache_failure", status.stats.cache_failure);
   json.Member("damaged_partitions", status.stats.damaged_partitions);
   json.Member("broken_partitions", status.stats.broken_partitions);
   json.Member("positions_corrected", status.stats.positions_corrected);
-  json.Member("clock_doubted", status.stats.clock_doubted);
+  json.Member("clock_doubted", status.stats.clock_doubted).Member("undeletable_objects", status.stats.undeletable);
+  json.Member("undeletable_since_ms", status.stats.undeletable_since_ms);
+  json.Member("undeletable_why", status.stats.undeletable_why);
+  json.Key("fenced");
+  status.stats.fenced ? json.String(status.stats.fenced->message()) : json.Null();
+  if (const auto& follow = status.stats.follow) {
+    json.Key("follow").BeginObject().Member("generation", follow->generation);
+    json.Member("snapshot_ms", follow->snapshot_ms).Member("objects", follow->objects);
+    json.Member("looked_ms", follow->looked_ms);
+    WriteFailure(json, "failure", follow->failure);
+    json.EndObject();
+  }
   json.Member("corruptions", status.stats.corruptions).Key("topics").BeginArray();
   for (const TopicDescription& topic : status.topics) WriteTopic(json, topic);
   json.EndArray().Key("findings").BeginArray();
@@ -64,6 +79,11 @@ void AddFailures(Table& facts, const EngineStats& stats) {
                                     std::pair("positions_corrected", stats.positions_corrected)}) {
     if (count > 0) facts.Add({Cell::Text(name), Cell::Count(count)});
   }
+  if (stats.follow && stats.follow->failure) add("follow_failure", FailureInWords(*stats.follow->failure));
+  if (stats.fenced) add("fenced", stats.fenced->message());
+  if (stats.undeletable > 0)
+    add("undeletable_objects", fmt::format("{}, since {}: {}", stats.undeletable,
+                                           FormatTime(stats.undeletable_since_ms), stats.undeletable_why));
   if (stats.clock_doubted) add("clock", "doubted: retention by age waits");
 }
 
@@ -76,6 +96,8 @@ void PrintTables(Session& session, const Status& status) {
   facts.Add({Cell::Text("lock"), Cell::Text(LockInWords(status.stats))});
   facts.Add({Cell::Text("io_path"), Cell::Text(status.stats.io_path)});
   facts.Add({Cell::Text("topics"), Cell::Count(status.topics.size())});
+  facts.Add({Cell::Text("producers"), Cell::Count(status.stats.producers)});
+  facts.Add({Cell::Text("groups"), Cell::Count(status.groups)});
   facts.Add({Cell::Text("upload_pending_bytes"), Cell::Bytes(status.stats.upload_pending_bytes)});
   AddFailures(facts, status.stats);
   session.out.Write(facts);
@@ -105,13 +127,16 @@ ExitCode CodeOf(const std::vector<StatusFinding>& findings) {
 
 Result<ExitCode> Run(Session& session) {
   Status status;
-  MR_ASSIGN_OR_RETURN(status.options, LocateEngine(session.arguments, ProcessEnvironment()));
+  MR_ASSIGN_OR_RETURN(status.options, LocateReadable(session.arguments, ProcessEnvironment()));
   MR_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(session, status.options, Creation::kNever));
   MR_ASSIGN_OR_RETURN(status.topics, engine->DescribeTopics());
+  MR_ASSIGN_OR_RETURN(const std::vector<std::string> groups, engine->ListGroups());
+  status.groups = groups.size();
   if (session.arguments.Has("--trust-clock")) {
     MR_TRY(engine->TrustClock());
     session.Note("the clock of this machine is trusted from now on: retention by age goes on by it");
   }
+  status.options.object_store = engine->Stats().object_store;
   bool check = session.arguments.Has("--check");
   if (check) status.findings = ProbeHistory(*engine, status.topics, status.options);
   status.stats = engine->Stats();

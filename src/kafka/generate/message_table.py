@@ -82,6 +82,11 @@ def read_versions(text):
     return Versions(int(first), LATEST if on else int(last or first))
 
 
+def read_flexible(text):
+    """The first flexible version; one past all others if there is none."""
+    return LATEST if text == "none" else read_versions(text).first
+
+
 def read_row(match, api):
     _, name, kind, versions, null, tag, default, meaning = match.groups()
     array = kind.startswith("[]")
@@ -122,7 +127,7 @@ def read_lines(lines, path):
                 continue
             if match := HEAD.match(line):
                 word, value = match.groups()
-                api[word] = {"api": str, "key": int, "versions": read_versions, "flexible": lambda text: read_versions(text).first}[word](value)
+                api[word] = {"api": str, "key": int, "versions": read_versions, "flexible": read_flexible}[word](value)
             elif match := SECTION.match(line):
                 messages.append(Message(api["api"] + match[1].capitalize(), []))
                 open_fields = [messages[-1].fields]

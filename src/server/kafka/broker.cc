@@ -11,7 +11,8 @@ Broker::Broker(const Parts& parts, BrokerSettings settings, Tell tell)
     : parts_(parts),
       settings_(std::move(settings)),
       tell_(std::move(tell)),
-      turn_(parts_.log, [&loop = parts_.loop](TurnLoop::Task task) { loop.Post(std::move(task)); }, {}) {}
+      turn_(parts_.log, [&loop = parts_.loop](TurnLoop::Task task) { loop.Post(std::move(task)); }, {}),
+      sessions_({.sessions_max = settings_.fetch_sessions_max}, parts_.session_bytes, random_) {}
 
 std::shared_ptr<const MetadataImage> Broker::image() {
   if (image_ == nullptr || !parts_.log.IsCurrent(*image_)) image_ = parts_.log.image();

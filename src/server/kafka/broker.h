@@ -13,11 +13,14 @@
 #include "engine/commit_turn.h"
 #include "engine/metadata_image.h"
 #include "engine/partition_access.h"
+#include "env/system_random.h"
 #include "env/thread_pool.h"
 #include "kafka/message.h"
 #include "millrace/engine.h"
 #include "millrace/options.h"
 #include "server/byte_budget.h"
+#include "server/kafka/fetch_sessions.h"
+#include "server/kafka/group_desk.h"
 #include "server/kafka/kafka_request.h"
 #include "server/turn_loop.h"
 
@@ -33,6 +36,7 @@ struct BrokerSettings {
   TopicOptions topic_defaults;
   std::uint64_t batch_bytes_max = (1 << 20) + 12;  // Kafka's message.max.bytes
   std::uint64_t fetch_bytes_max = 55 << 20;        // of one reply, whatever the client asks for
+  std::size_t fetch_sessions_max = 1'000;          // of the loop
 };
 
 /// Of its loop's thread; all it refers to outlives it.
@@ -42,9 +46,11 @@ class Broker {
     Engine& engine;
     PartitionAccess& log;
     TurnLoop& loop;
-    ThreadPool& admin;       // what changes topics
-    ThreadPool& cold;        // what reads from disk and object store
-    ByteBudget& cold_bytes;  // of what it read and clients have not taken yet
+    ThreadPool& admin;          // what changes topics
+    ThreadPool& cold;           // what reads from disk and object store
+    ByteBudget& cold_bytes;     // of what it read and clients have not taken yet
+    ByteBudget& session_bytes;  // of fetch sessions
+    GroupDesk& groups;
   };
   /// A line for the operator, from any thread.
   using Tell = std::function<void(std::string_view line)>;
@@ -60,8 +66,14 @@ class Broker {
   /// Commits what was staged since the last time. False: nothing was.
   bool Commit();
   [[nodiscard]] ByteBudget& cold_bytes() const { return parts_.cold_bytes; }
+  [[nodiscard]] FetchSessions& sessions() { return sessions_; }
   [[nodiscard]] const BrokerSettings& settings() const { return settings_; }
   [[nodiscard]] const Tell& tell() const { return tell_; }
+  /// Runs `call(coordinator)` on the loop that groups live on: this one, at once, or another, soon.
+  template <std::invocable<GroupCoordinator&> Call>
+  void AskGroups(Call call) {
+    parts_.groups.Ask(parts_.loop, std::move(call));
+  }
   /// The topics as of now. Cost: one atomic load unless they changed.
   [[nodiscard]] std::shared_ptr<const MetadataImage> image();
 
@@ -84,6 +96,8 @@ class Broker {
   const BrokerSettings settings_;
   const Tell tell_;
   CommitTurn turn_;
+  SystemRandom random_;
+  FetchSessions sessions_;
   bool staged_ = false;
   std::shared_ptr<const MetadataImage> image_;
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,7 +15,9 @@
 #include <vector>
 
 #include "base/coding.h"
+#include "engine/group_access.h"
 #include "engine/partition_access.h"
+#include "env/system_random.h"
 #include "env/temporary_directory.h"
 #include "env/thread_pool.h"
 #include "kafka/message.h"
@@ -137,33 +140,50 @@ class TestClient {
 
 class BrokerFixture : public ::testing::Test {
  protected:
-  explicit BrokerFixture(BrokerSettings settings = {.cluster_id = "test-cluster", .port = 9092})
-      : engine_(*Engine::Open(Options())),
+  /// What a log had in an earlier life: made before the engine opens with `options`, which may change.
+  using Past = std::function<void(EngineOptions& options)>;
+
+  explicit BrokerFixture(BrokerSettings settings = {.cluster_id = "test-cluster", .port = 9092}, const Past& past = {})
+      : engine_(*Engine::Open(Options(past))),
         log_(std::make_unique<PartitionAccess>(*engine_)),
         admin_(*ThreadPool::Start({.threads = 1, .queue_max = 100})),
         cold_(*ThreadPool::Start({.threads = 2, .queue_max = 100})),
+        group_access_(std::make_unique<GroupAccess>(*engine_)),
+        groups_(std::make_unique<GroupDesk>(GroupDesk::Parts{.access = *group_access_,
+                                                             .home = loop_,
+                                                             .pool = *admin_,
+                                                             .random = random_,
+                                                             .tell = [](std::string_view) {}},
+                                            GroupSettings{.initial_delay = std::chrono::milliseconds(0)})),
         broker_(std::make_unique<Broker>(Broker::Parts{.engine = *engine_,
                                                        .log = *log_,
                                                        .loop = loop_,
                                                        .admin = *admin_,
                                                        .cold = *cold_,
-                                                       .cold_bytes = cold_bytes_},
-                                         std::move(settings), [](std::string_view) {})) {}
+                                                       .cold_bytes = cold_bytes_,
+                                                       .session_bytes = session_bytes_,
+                                                       .groups = *groups_},
+                                         std::move(settings), [](std::string_view) {})) {
+    EXPECT_TRUE(groups_->Load());
+  }
   ~BrokerFixture() override {
     clients_.clear();
     admin_->Close();
     cold_->Close();
     loop_.RunPosted();
     broker_.reset();
+    groups_.reset();
+    group_access_.reset();
     log_.reset();
   }
 
-  EngineOptions Options() const {
+  EngineOptions Options(const Past& past) const {
     EngineOptions options;
     options.data_dir = directory_.path() / "data";
     options.wal_bytes_max = 64 << 20;
     options.metadata_store = "memory:";
     options.object_store = "memory:";
+    if (past) past(options);
     return options;
   }
   TestClient& Connect() {
@@ -261,13 +281,17 @@ class BrokerFixture : public ::testing::Test {
     return bases;
   }
 
+  static constexpr std::size_t kTimersAtRest = 1;  // of the groups
   TemporaryDirectory directory_;
   FramePool frames_{8 << 20};
-  ByteBudget in_flight_{64 << 20}, cold_bytes_{64 << 20};
+  ByteBudget in_flight_{64 << 20}, cold_bytes_{64 << 20}, session_bytes_{16 << 20};
   FakeTurnLoop loop_;  // what was posted and not run gives bytes back
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<PartitionAccess> log_;
   std::unique_ptr<ThreadPool> admin_, cold_;
+  SystemRandom random_;
+  std::unique_ptr<GroupAccess> group_access_;
+  std::unique_ptr<GroupDesk> groups_;
   std::unique_ptr<Broker> broker_;
   std::vector<std::unique_ptr<TestClient>> clients_;
   kafka::Arena arena_;  // of requests

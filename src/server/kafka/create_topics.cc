@@ -38,7 +38,7 @@ std::vector<NewTopic> Read(Broker& broker, const CreateTopicsRequest& body) {
     } else if (image->Find(asked.name) != nullptr) {
       topic.outcome = {reply_code::kTopicExists, "topic " + topic.name + " exists already"};
     } else {
-      topic.outcome = ReadTopicOptions(asked, topic.options);
+      topic.outcome = ReadTopicOptions(asked, broker.settings(), topic.options);
     }
   }
   return topics;

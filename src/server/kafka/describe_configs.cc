@@ -10,6 +10,7 @@
 
 #include "kafka/topic_settings.h"
 #include "server/kafka/config_source.h"
+#include "server/kafka/fixed_settings.h"
 #include "server/kafka/handlers.h"
 #include "server/kafka/reply_code.h"
 
@@ -19,20 +20,19 @@ namespace {
 using kafka::DescribeConfigsRequest;
 using kafka::DescribeConfigsResponse;
 
-constexpr std::int8_t kTopic = 2, kBroker = 4;                                    // kinds of resources
-constexpr std::int8_t kBoolean = 1, kString = 2, kInt = 3, kLong = 5, kList = 7;  // types of values
+constexpr std::int8_t kTopic = 2, kBroker = 4;  // kinds of resources
 
 struct Shown {
   std::string name, value;
   ConfigSource source = ConfigSource::kDefault;
-  std::int8_t type = kString;
+  ConfigType type = ConfigType::kString;
   bool read_only = false;
 };
 
-std::int8_t TypeOf(std::string_view name) {
-  if (name == "cleanup.policy") return kList;
-  if (name.ends_with(".ms") || name.ends_with(".bytes")) return kLong;
-  return kString;
+ConfigType TypeOf(std::string_view name) {
+  if (name == "cleanup.policy") return ConfigType::kList;
+  if (name.ends_with(".ms") || name.ends_with(".bytes")) return ConfigType::kLong;
+  return ConfigType::kString;
 }
 
 std::vector<Shown> OfTopic(const BrokerSettings& settings, const TopicImage& topic) {
@@ -45,14 +45,10 @@ std::vector<Shown> OfTopic(const BrokerSettings& settings, const TopicImage& top
                      .source = SourceOf(values[i], defaults[i]),
                      .type = TypeOf(values[i].first)});
   }
-  // What holds for every topic, under the names that clients look for.
-  shown.push_back({.name = "max.message.bytes",
-                   .value = fmt::format("{}", settings.batch_bytes_max),
-                   .type = kInt,
-                   .read_only = true});
-  shown.push_back({.name = "min.insync.replicas", .value = "1", .type = kInt, .read_only = true});
-  shown.push_back({.name = "compression.type", .value = "producer", .read_only = true});
-  shown.push_back({.name = "message.timestamp.type", .value = "CreateTime", .read_only = true});
+  for (FixedSetting& one : FixedSettings(settings)) {
+    shown.push_back(
+        {.name = std::string(one.name), .value = std::move(one.value), .type = one.type, .read_only = true});
+  }
   return shown;
 }
 
@@ -61,27 +57,27 @@ std::vector<Shown> OfBroker(const BrokerSettings& settings) {
       {.name = "broker.id",
        .value = fmt::format("{}", settings.node_id),
        .source = ConfigSource::kStaticBroker,
-       .type = kInt},
+       .type = ConfigType::kInt},
       {.name = "advertised.listeners",
        .value = fmt::format("PLAINTEXT://{}:{}", settings.host, settings.port),
        .source = ConfigSource::kStaticBroker},
       {.name = "auto.create.topics.enable",
        .value = settings.auto_create_topics ? "true" : "false",
        .source = ConfigSource::kStaticBroker,
-       .type = kBoolean},
+       .type = ConfigType::kBoolean},
       {.name = "num.partitions",
        .value = fmt::format("{}", settings.topic_defaults.partitions),
        .source = ConfigSource::kStaticBroker,
-       .type = kInt},
-      {.name = "default.replication.factor", .value = "1", .type = kInt},
+       .type = ConfigType::kInt},
+      {.name = "default.replication.factor", .value = "1", .type = ConfigType::kInt},
       {.name = "message.max.bytes",
        .value = fmt::format("{}", settings.batch_bytes_max),
        .source = ConfigSource::kStaticBroker,
-       .type = kInt},
+       .type = ConfigType::kInt},
       {.name = "fetch.max.bytes",
        .value = fmt::format("{}", settings.fetch_bytes_max),
        .source = ConfigSource::kStaticBroker,
-       .type = kInt},
+       .type = ConfigType::kInt},
   };
   for (Shown& one : shown) one.read_only = true;
   return shown;
@@ -100,7 +96,7 @@ kafka::Array<DescribeConfigsResponse::Config> Configs(kafka::Arena& arena, const
     config.value = Keep(arena, one.value);
     config.read_only = one.read_only;
     config.config_source = static_cast<std::int8_t>(one.source);
-    config.config_type = one.type;
+    config.config_type = static_cast<std::int8_t>(one.type);
   }
   return configs.first(count);
 }

@@ -21,16 +21,28 @@ constexpr std::array kHandlers = std::to_array<std::pair<ApiKey, Handler>>({
     {ApiKey::kFetch, HandleFetch},
     {ApiKey::kListOffsets, HandleListOffsets},
     {ApiKey::kMetadata, HandleMetadata},
+    {ApiKey::kOffsetCommit, HandleOffsetCommit},
+    {ApiKey::kOffsetFetch, HandleOffsetFetch},
+    {ApiKey::kFindCoordinator, HandleFindCoordinator},
+    {ApiKey::kJoinGroup, HandleJoinGroup},
+    {ApiKey::kHeartbeat, HandleHeartbeat},
+    {ApiKey::kLeaveGroup, HandleLeaveGroup},
+    {ApiKey::kSyncGroup, HandleSyncGroup},
+    {ApiKey::kDescribeGroups, HandleDescribeGroups},
+    {ApiKey::kListGroups, HandleListGroups},
     {ApiKey::kApiVersions, HandleApiVersions},
     {ApiKey::kCreateTopics, HandleCreateTopics},
     {ApiKey::kDeleteTopics, HandleDeleteTopics},
+    {ApiKey::kInitProducerId, HandleInitProducerId},
     {ApiKey::kOffsetForLeaderEpoch, HandleOffsetForLeaderEpoch},
     {ApiKey::kDescribeConfigs, HandleDescribeConfigs},
     {ApiKey::kCreatePartitions, HandleCreatePartitions},
+    {ApiKey::kDeleteGroups, HandleDeleteGroups},
+    {ApiKey::kOffsetDelete, HandleOffsetDelete},
     {ApiKey::kDescribeCluster, HandleDescribeCluster},
 });
 
-constexpr std::size_t kClientIdMax = 64;  // in a line of the log
+constexpr std::size_t kClientIdMax = 249;  // as much as tools show of it
 
 Handler FindHandler(std::int16_t key) {
   const auto found = std::ranges::find(kHandlers, static_cast<ApiKey>(key), &std::pair<ApiKey, Handler>::first);

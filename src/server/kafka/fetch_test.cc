@@ -83,7 +83,7 @@ TEST_F(FetchTest, AWaitEndsWithTheNextAppend) {
   const auto response = consumer_.Answer<FetchResponse>(11);
   EXPECT_EQ(Bases(At(response, 0)), Offsets{});
   EXPECT_EQ(Bases(At(response, 1)), Offsets{0});
-  EXPECT_FALSE(loop_.has_timers()) << "a timer outlived its request";
+  EXPECT_EQ(loop_.timers(), kTimersAtRest) << "a timer outlived its request";
 }
 
 TEST_F(FetchTest, AWaitEndsWithItsTime) {
@@ -171,7 +171,7 @@ TEST_F(FetchTest, AStoppingServerAnswersFetchesThatWait) {
 TEST_F(FetchTest, AClientThatLeavesEndsItsWait) {
   Park({{"t", 0, 0}}, {.wait_ms = 60'000});
   consumer_.connection().Abandon();
-  EXPECT_FALSE(loop_.has_timers());
+  EXPECT_EQ(loop_.timers(), kTimersAtRest);
   Append({"a"});
   loop_.RunPosted();
 }
@@ -187,23 +187,18 @@ TEST_F(FetchTest, EpochsOlderAndNewerAreToldApart) {
   }
 }
 
-TEST_F(FetchTest, ASessionThatIsNotKnownIsRefusedAndNoneIsBegun) {
+TEST_F(FetchTest, AFollowerIsRefusedWhereverItNamesItselfAndGetsNoSession) {
   kafka::FetchRequest request = Fetch({{"t", 0, 0}}, {});
-  request.session_id = 7;
-  request.session_epoch = 3;
-  EXPECT_EQ(consumer_.Call<FetchResponse>(request, 11).error_code, reply_code::kFetchSessionIdNotFound);
-  request.session_id = 0;
   request.session_epoch = 0;
-  const auto response = consumer_.Call<FetchResponse>(request, 11);
-  EXPECT_EQ(response.error_code, 0);
-  EXPECT_EQ(response.session_id, 0);
-  EXPECT_EQ(response.responses.size(), 1U);
-}
-
-TEST_F(FetchTest, AFollowerIsRefused) {
-  kafka::FetchRequest request = Fetch({{"t", 0, 0}}, {});
   request.replica_id = 2;
-  EXPECT_EQ(At(consumer_.Call<FetchResponse>(request, 11), 0).error_code, reply_code::kClusterAuthorizationFailed);
+  const auto old = consumer_.Call<FetchResponse>(request, 11);
+  EXPECT_EQ(At(old, 0).error_code, reply_code::kClusterAuthorizationFailed);
+  request.replica_id = -1;
+  request.replica_state.replica_id = 2;
+  const auto newer = consumer_.Call<FetchResponse>(request, 15);
+  EXPECT_EQ(At(newer, 0).error_code, reply_code::kClusterAuthorizationFailed);
+  EXPECT_EQ(old.session_id, 0);
+  EXPECT_EQ(newer.session_id, 0);
 }
 
 TEST_F(FetchTest, ColdBytesComeFromThePoolAndDoNotHoldUpProduce) {
@@ -228,6 +223,7 @@ TEST_F(FetchTest, ColdBytesComeFromThePoolAndDoNotHoldUpProduce) {
   }
   changed.notify_all();
   EXPECT_EQ(Bases(At(consumer_.Answer<FetchResponse>(11), 0)), Offsets{0});
+  cold_->Close();  // its threads look at what is of this test
 }
 
 TEST_F(FetchTest, ColdBytesAreCountedUntilTheyHaveLeft) {

@@ -21,6 +21,7 @@ bool FetchWatches::Arm(PartitionHandle partition, Offset beyond) {
   if (is_new) {
     watched = {.partition = partition, .id = watches_->Add(partition)};
     by_id_[watched.id] = &watched;
+    ++added_;
   }
   watched.round = round_;
   const auto armed = watches_->Arm(watched.id, beyond);

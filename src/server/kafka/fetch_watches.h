@@ -28,6 +28,10 @@ class FetchWatches : public std::enable_shared_from_this<FetchWatches> {
   /// Nothing is armed any more. Forgets partitions that this fetch did not ask for.
   void End();
 
+  [[nodiscard]] std::size_t size() const { return by_partition_.size(); }
+  /// Partitions that were added, ever.
+  [[nodiscard]] std::uint64_t added() const { return added_; }
+
  private:
   struct Watched {
     PartitionHandle partition;
@@ -43,7 +47,7 @@ class FetchWatches : public std::enable_shared_from_this<FetchWatches> {
   std::unordered_map<PartitionWatches::Id, Watched*> by_id_;
   std::vector<Watched*> armed_;
   std::function<void()> woken_;
-  std::uint64_t round_ = 1;
+  std::uint64_t round_ = 1, added_ = 0;
 };
 
 }  // namespace millrace

@@ -21,6 +21,19 @@ void HandleDescribeConfigs(Broker& broker, const RequestRef& request);
 void HandleProduce(Broker& broker, const RequestRef& request);
 void HandleFetch(Broker& broker, const RequestRef& request);
 void HandleListOffsets(Broker& broker, const RequestRef& request);
+void HandleInitProducerId(Broker& broker, const RequestRef& request);
 void HandleOffsetForLeaderEpoch(Broker& broker, const RequestRef& request);
+
+void HandleFindCoordinator(Broker& broker, const RequestRef& request);
+void HandleJoinGroup(Broker& broker, const RequestRef& request);
+void HandleSyncGroup(Broker& broker, const RequestRef& request);
+void HandleHeartbeat(Broker& broker, const RequestRef& request);
+void HandleLeaveGroup(Broker& broker, const RequestRef& request);
+void HandleOffsetCommit(Broker& broker, const RequestRef& request);
+void HandleOffsetFetch(Broker& broker, const RequestRef& request);
+void HandleListGroups(Broker& broker, const RequestRef& request);
+void HandleDescribeGroups(Broker& broker, const RequestRef& request);
+void HandleDeleteGroups(Broker& broker, const RequestRef& request);
+void HandleOffsetDelete(Broker& broker, const RequestRef& request);
 
 }  // namespace millrace

@@ -1,5 +1,6 @@
 // Goal: what clients ask of topics, offsets and the server itself is answered as Kafka does. Method: a connection
 // without a socket over a real log.
+#include <filesystem>
 #include <set>
 
 #include "kafka/messages/api_versions.h"
@@ -19,8 +20,9 @@ namespace {
 
 class HandlersTest : public BrokerFixture {
  protected:
-  explicit HandlersTest(BrokerSettings settings = {.cluster_id = "test-cluster", .host = "localhost", .port = 9092})
-      : BrokerFixture(std::move(settings)), client_(Connect()) {}
+  explicit HandlersTest(BrokerSettings settings = {.cluster_id = "test-cluster", .host = "localhost", .port = 9092},
+                        const Past& past = {})
+      : BrokerFixture(std::move(settings), past), client_(Connect()) {}
 
   kafka::MetadataResponse Describe(std::vector<kafka::MetadataRequest::Topic> topics, std::int16_t version = 9) {
     asked_ = std::move(topics);
@@ -64,7 +66,8 @@ TEST_F(HandlersTest, ApiVersionsShowsWhatIsServedAndProduceFromZero) {
     if (row.api_key == 0)
       EXPECT_EQ(std::pair(row.min_version, row.max_version), std::pair(std::int16_t{0}, std::int16_t{11}));
   }
-  EXPECT_EQ(keys, (std::set<std::int16_t>{0, 1, 2, 3, 18, 19, 20, 23, 32, 37, 60}));
+  EXPECT_EQ(keys, (std::set<std::int16_t>{0,  1,  2,  3,  8,  9,  10, 11, 12, 13, 14, 15,
+                                          16, 18, 19, 20, 22, 23, 32, 37, 42, 47, 60}));
   EXPECT_EQ(client_.connection().client().software, "kcat 1");
 }
 
@@ -88,7 +91,7 @@ TEST_F(HandlersTest, AnUnknownVersionOfApiVersionsIsAnsweredInVersionZero) {
 }
 
 TEST_F(HandlersTest, WhatIsNotServedClosesTheConnection) {
-  for (const auto& [key, version] : {std::pair(0, 2), std::pair(22, 0), std::pair(1, 13), std::pair(-7, 0)}) {
+  for (const auto& [key, version] : {std::pair(0, 2), std::pair(22, 6), std::pair(1, 13), std::pair(-7, 0)}) {
     TestClient& client = Connect();
     kafka::WireWriter out(0, false);
     out.Int32(10);
@@ -154,6 +157,16 @@ TEST_F(HandlersTest, ATopicIsFoundByItsIdFromVersionTwelveOn) {
   other.bytes[0] ^= std::byte{1};
   EXPECT_EQ(Describe({{.topic_id = other, .name = std::nullopt}}, 12).topics[0].error_code,
             reply_code::kUnknownTopicId);
+}
+
+TEST_F(HandlersTest, AnIdHasNoMeaningBeforeV12) {
+  CreateTopic("a");
+  const kafka::Uuid id = Describe({{.name = "a"}}, 12).topics[0].topic_id;
+  for (const std::int16_t version : {10, 11}) {
+    const auto response = Describe({{.topic_id = id, .name = std::nullopt}, {.name = "a"}}, version);
+    ASSERT_EQ(response.topics.size(), 2U);
+    for (const auto& topic : response.topics) EXPECT_EQ(topic.error_code, reply_code::kInvalidRequest);
+  }
 }
 
 class AutoCreateTest : public HandlersTest {
@@ -244,9 +257,65 @@ TEST_F(HandlersTest, ConfigsAreToldInKafkasSpelling) {
   for (const auto& config : response.results[0].configs) values[std::string(config.name)] = std::string(*config.value);
   EXPECT_EQ(values["cleanup.policy"], "delete");
   EXPECT_EQ(values["max.message.bytes"], "1048588");
+  EXPECT_EQ(values["message.timestamp.after.max.ms"], "3600000");
   EXPECT_TRUE(values.contains("retention.ms"));
   resource.resource_name = "none";
   EXPECT_EQ(client_.Call<kafka::DescribeConfigsResponse>(request, 4).results[0].error_code, reply_code::kUnknownTopic);
+}
+
+TEST_F(HandlersTest, ANewTopicMayNameWhatHoldsForEveryTopicAndNoOtherValue) {
+  kafka::CreateTopicsRequest::Config config{.name = "compression.type", .value = "producer"};
+  kafka::CreateTopicsRequest::Topic topic{.name = "a", .num_partitions = 1, .replication_factor = 1};
+  topic.configs = {&config, 1};
+  EXPECT_EQ(Create(topic), 0);
+  topic.name = "b";
+  config.value = "zstd";
+  EXPECT_EQ(Create(topic), reply_code::kInvalidConfig);
+  EXPECT_EQ(*created_.topics[0].error_message,
+            "compression.type is producer for every topic here, not zstd. Batches are kept as producers compressed "
+            "them: leave it out, and set the compression of the producers.");
+  config = {.name = "min.insync.replicas", .value = "2"};
+  EXPECT_EQ(Create(topic), reply_code::kInvalidConfig);
+}
+
+TEST_F(HandlersTest, SettingsThatKafkaKnowsAreTakenAsFarAsTheyHold) {
+  struct Case {
+    const char *name, *value;
+    bool taken;
+  };
+  int number = 0;
+  for (const Case& one : {Case{"retention.ms", "60000", true},
+                          Case{"retention.ms", "-1", true},
+                          Case{"retention.ms", "soon", false},
+                          Case{"retention.bytes", "1000000", true},
+                          Case{"cleanup.policy", "delete", true},
+                          Case{"cleanup.policy", "compact", false},
+                          Case{"max.message.bytes", "1048588", true},
+                          Case{"max.message.bytes", "2000000", false},
+                          Case{"max.message.bytes", "1000", false},
+                          Case{"min.insync.replicas", "1", true},
+                          Case{"message.timestamp.type", "CreateTime", true},
+                          Case{"message.timestamp.type", "LogAppendTime", false},
+                          Case{"segment.bytes", "52428800", true},
+                          Case{"segment.bytes", "0", false},
+                          Case{"segment.bytes", "much", false},
+                          Case{"segment.ms", "3600000", true},
+                          Case{"flush.messages", "1", true},
+                          Case{"min.cleanable.dirty.ratio", "0.5", true},
+                          Case{"min.cleanable.dirty.ratio", "1.5", false},
+                          Case{"unclean.leader.election.enable", "False", true},
+                          Case{"unclean.leader.election.enable", "true", false},
+                          Case{"no.such.setting", "1", false}}) {
+    SCOPED_TRACE(one.name);
+    SCOPED_TRACE(one.value);
+    const std::string name = "t" + std::to_string(number++);
+    kafka::CreateTopicsRequest::Config config{.name = one.name, .value = one.value};
+    kafka::CreateTopicsRequest::Topic topic{.name = name, .num_partitions = 1, .replication_factor = 1};
+    topic.configs = {&config, 1};
+    EXPECT_EQ(Create(topic), one.taken ? 0 : reply_code::kInvalidConfig);
+    // Whoever is refused is told which setting it was.
+    if (!one.taken) EXPECT_NE(created_.topics[0].error_message->find(one.name), std::string_view::npos);
+  }
 }
 
 TEST_F(HandlersTest, TheClusterIsThisNode) {
@@ -323,6 +392,126 @@ TEST_F(ListOffsetsTest, EpochsAreTheSameWhereverTheyAreShown) {
   const auto response = client_.Call<kafka::OffsetForLeaderEpochResponse>(request, 4);
   EXPECT_EQ(response.topics[0].partitions[0].leader_epoch, epoch);
   EXPECT_EQ(response.topics[0].partitions[0].end_offset, 1);
+}
+
+/// Over a log whose epoch has risen to 1 at offset 3: its first life left no word of a clean close.
+class RaisedEpochTest : public HandlersTest {
+ protected:
+  RaisedEpochTest()
+      : HandlersTest({.cluster_id = "c"}, [](EngineOptions& options) {
+          options.metadata_store = "sqlite:";
+          const auto engine = *Engine::Open(options);
+          EXPECT_TRUE(engine->CreateTopic("t"));
+          const Record records[] = {{.timestamp_ms = 1'000, .value = "a"},
+                                    {.timestamp_ms = 1'001, .value = "b"},
+                                    {.timestamp_ms = 1'002, .value = "c"}};
+          EXPECT_TRUE(engine->Append({"t", PartitionId(0)}, records));
+          EXPECT_TRUE(engine->Close());
+          std::size_t removed = 0;
+          for (const auto& entry : std::filesystem::recursive_directory_iterator(options.data_dir))
+            if (entry.path().filename() == "closed") removed += std::filesystem::remove(entry.path()) ? 1 : 0;
+          EXPECT_EQ(removed, 1U);
+        }) {}
+
+  std::pair<std::int32_t, std::int64_t> EndOf(std::int32_t epoch, std::int32_t current = -1) {
+    const kafka::OffsetForLeaderEpochRequest::Partition partition{.current_leader_epoch = current,
+                                                                  .leader_epoch = epoch};
+    const kafka::OffsetForLeaderEpochRequest::Topic topic{.topic = "t", .partitions = {&partition, 1}};
+    kafka::OffsetForLeaderEpochRequest request;
+    request.topics = {&topic, 1};
+    const auto response = client_.Call<kafka::OffsetForLeaderEpochResponse>(request, 4);
+    const auto& answer = response.topics[0].partitions[0];
+    if (answer.error_code != 0) return {answer.error_code, -99};
+    return {answer.leader_epoch, answer.end_offset};
+  }
+  std::int16_t FetchUnder(std::int32_t current) {
+    return At(client_.Call<kafka::FetchResponse>(Fetch({{"t", 0, 0, 1 << 20, current}}, {}), 11), 0).error_code;
+  }
+  std::int16_t ListUnder(std::int32_t current) {
+    const kafka::ListOffsetsRequest::Partition partition{.current_leader_epoch = current, .timestamp = -1};
+    const kafka::ListOffsetsRequest::Topic one{.name = "t", .partitions = {&partition, 1}};
+    kafka::ListOffsetsRequest request;
+    request.topics = {&one, 1};
+    return client_.Call<kafka::ListOffsetsResponse>(request, 10).topics[0].partitions[0].error_code;
+  }
+  /// A fetch at `offset` of a client whose last batch was of `epoch`.
+  kafka::FetchResponse::EpochEnd DivergenceOf(std::int64_t offset, std::int32_t epoch) {
+    kafka::FetchRequest::Partition partition{.fetch_offset = offset, .last_fetched_epoch = epoch};
+    partition.partition_max_bytes = 1 << 20;
+    const kafka::FetchRequest::Topic topic{.topic = "t", .partitions = {&partition, 1}};
+    kafka::FetchRequest request;
+    request.max_bytes = 1 << 20;
+    request.topics = {&topic, 1};
+    const auto response = client_.Call<kafka::FetchResponse>(request, 12);
+    EXPECT_EQ(At(response, 0).error_code, 0);
+    EXPECT_EQ(At(response, 0).high_watermark, 5);
+    return At(response, 0).diverging_epoch;
+  }
+};
+
+TEST_F(RaisedEpochTest, EveryAnswerKnowsWhichRecordIsOfWhichEpoch) {
+  ASSERT_EQ(ProduceOne(client_, {"t", 0, Batch({"d", "e"}, Compression::kNone, 2'000)}).second, 3);
+  EXPECT_EQ(Describe({{.name = "t"}}).topics[0].partitions[0].leader_epoch, 1);
+  const auto fetched = client_.Call<kafka::FetchResponse>(Fetch({{"t", 0, 0}}, {}), 11);
+  const kafka::Bytes records = At(fetched, 0).records->view;
+  ASSERT_EQ(Bases(At(fetched, 0)), (std::vector<std::int64_t>{0, 3}));
+  EXPECT_EQ(GetBe<std::int32_t>(records.data() + 12), 0);
+  const auto second = records.subspan(12 + static_cast<std::size_t>(GetBe<std::int32_t>(records.data() + 8)));
+  EXPECT_EQ(GetBe<std::int32_t>(second.data() + 12), 1);
+  EXPECT_EQ(List(-1).leader_epoch, 1);
+  EXPECT_EQ(List(-2).leader_epoch, 0);
+  EXPECT_EQ(List(1'002).leader_epoch, 0);
+  EXPECT_EQ(List(2'000).leader_epoch, 1);
+  EXPECT_EQ(EndOf(0), std::pair(std::int32_t{0}, std::int64_t{3}));
+  EXPECT_EQ(EndOf(1), std::pair(std::int32_t{1}, std::int64_t{5}));
+  EXPECT_EQ(EndOf(2), std::pair(std::int32_t{-1}, std::int64_t{-1}));
+}
+
+TEST_F(RaisedEpochTest, AnEpochOfBeforeIsFencedAndOneOfLaterIsUnknown) {
+  for (const auto& [current, code] : {std::pair<std::int32_t, std::int16_t>{-1, 0},
+                                      {0, reply_code::kFencedLeaderEpoch},
+                                      {1, 0},
+                                      {2, reply_code::kUnknownLeaderEpoch}}) {
+    EXPECT_EQ(FetchUnder(current), code) << current;
+    EXPECT_EQ(ListUnder(current), code) << current;
+    EXPECT_EQ(EndOf(0, current).first, code == 0 ? 0 : code) << current;
+  }
+}
+
+TEST_F(RaisedEpochTest, FromV16OnAFencedFetchIsToldWhoLeadsAndUnderWhichEpoch) {
+  const kafka::Uuid id = Describe({{.name = "t"}}, 12).topics[0].topic_id;
+  for (const std::int16_t version : {15, 16}) {
+    kafka::FetchRequest::Partition partition{.current_leader_epoch = 0};
+    partition.partition_max_bytes = 1 << 20;
+    const kafka::FetchRequest::Topic topic{.topic_id = id, .partitions = {&partition, 1}};
+    kafka::FetchRequest request;
+    request.topics = {&topic, 1};
+    const auto response = client_.Call<kafka::FetchResponse>(request, version);
+    EXPECT_EQ(At(response, 0).error_code, reply_code::kFencedLeaderEpoch);
+    EXPECT_EQ(At(response, 0).current_leader.leader_epoch, version < 16 ? -1 : 1);
+    EXPECT_EQ(response.node_endpoints.size(), version < 16 ? 0U : 1U);
+    if (version >= 16) EXPECT_EQ(response.node_endpoints[0].node_id, At(response, 0).current_leader.leader_id);
+  }
+}
+
+TEST_F(RaisedEpochTest, WhatIsBelowTheLogsStartIsOutOfRangeWhateverItsEpoch) {
+  ASSERT_TRUE(engine_->DeleteRecords({"t", PartitionId(0)}, Offset(2)));
+  kafka::FetchRequest::Partition partition{.fetch_offset = 1, .last_fetched_epoch = 0};
+  partition.partition_max_bytes = 1 << 20;
+  const kafka::FetchRequest::Topic topic{.topic = "t", .partitions = {&partition, 1}};
+  kafka::FetchRequest request;
+  request.topics = {&topic, 1};
+  const auto response = client_.Call<kafka::FetchResponse>(request, 12);
+  EXPECT_EQ(At(response, 0).error_code, reply_code::kOffsetOutOfRange);
+  EXPECT_EQ(At(response, 0).log_start_offset, 2);
+}
+
+TEST_F(RaisedEpochTest, AFetchBehindTheEndOfItsEpochIsToldWhereThatIs) {
+  using EpochEnd = kafka::FetchResponse::EpochEnd;
+  ASSERT_EQ(ProduceOne(client_, {"t", 0, Batch({"d", "e"})}).second, 3);
+  EXPECT_EQ(DivergenceOf(3, 0), EpochEnd());
+  EXPECT_EQ(DivergenceOf(4, 0), (EpochEnd{.epoch = 0, .end_offset = 3})) << "what it read there was lost";
+  EXPECT_EQ(DivergenceOf(4, 1), EpochEnd());
 }
 
 }  // namespace

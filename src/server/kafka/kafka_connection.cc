@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bugs.h"
 #include "base/coding.h"
 
 namespace millrace {
@@ -56,6 +57,11 @@ void KafkaConnection::Advance() {
 
 /// The reply of the oldest request, once it has one. False: it has none yet.
 bool KafkaConnection::SendFirst() {
+  if (Planted(Bug::kWireRepliesOutOfOrder)) {
+    const auto ended = [](const auto& each) { return each->end() != KafkaRequest::End::kOpen; };
+    const auto any = std::ranges::find_if(requests_, ended);
+    if (any != requests_.end()) std::iter_swap(requests_.begin(), any);
+  }
   if (requests_.empty() || requests_.front()->end() == KafkaRequest::End::kOpen) return false;
   const std::shared_ptr<KafkaRequest> request = std::move(requests_.front());
   requests_.pop_front();
@@ -66,7 +72,11 @@ bool KafkaConnection::SendFirst() {
     cut_ = true;
     Close(request->why_closed());
   }
-  for (SharedBytes& slice : request->TakeReply()) outbound_.Add(std::move(slice));
+  for (SharedBytes& slice : request->TakeReply()) {
+    // Alive no longer than the request is.
+    if (Planted(Bug::kWireBufferReused)) slice = SharedBytes(nullptr, slice.bytes());
+    outbound_.Add(std::move(slice));
+  }
   return true;
 }
 

@@ -20,6 +20,15 @@ bool WantsAll(const KafkaRequest& request, const MetadataRequest& body) {
   return request.api_version == 0 ? body.topics->empty() : !body.topics;
 }
 
+/// The fields are there before the versions that know what to do with them.
+bool AsksByIdTooEarly(const KafkaRequest& request, const MetadataRequest& body) {
+  constexpr std::int16_t kFirstById = 12;
+  return request.api_version < kFirstById &&
+         std::ranges::any_of(
+             *body.topics,
+             [](const MetadataRequest::Topic& topic) { return !topic.name || topic.topic_id != kafka::Uuid(); });
+}
+
 class Answer {
  public:
   Answer(Broker& broker, KafkaRequest& request)
@@ -34,7 +43,9 @@ class Answer {
     response.brokers = {&broker, 1};
     response.cluster_id = settings_.cluster_id;
     response.controller_id = settings_.node_id;
-    response.topics = WantsAll(request_, body) ? All() : Asked(*body.topics);
+    response.topics = WantsAll(request_, body)           ? All()
+                      : AsksByIdTooEarly(request_, body) ? Refused(*body.topics)
+                                                         : Asked(*body.topics);
     ReplyWith(request_, response);
   }
 
@@ -51,8 +62,17 @@ class Answer {
     return topics;
   }
 
+  kafka::Array<MetadataResponse::Topic> Refused(kafka::Array<MetadataRequest::Topic> asked) {
+    const auto topics = request_.arena.New<MetadataResponse::Topic>(asked.size());
+    std::ranges::transform(asked, topics.begin(), [](const MetadataRequest::Topic& topic) {
+      return MetadataResponse::Topic{.error_code = reply_code::kInvalidRequest, .name = topic.name.value_or("")};
+    });
+    return topics;
+  }
+
   MetadataResponse::Topic One(const MetadataRequest::Topic& asked) {
-    if (!asked.name) {
+    // Where both are there, the id counts.
+    if (!asked.name || asked.topic_id != kafka::Uuid()) {
       const TopicImage* topic = image_->Find(LogId(asked.topic_id));
       if (topic != nullptr) return Known(*topic);
       MetadataResponse::Topic unknown;
@@ -98,7 +118,9 @@ std::vector<std::string> Missing(Broker& broker, const MetadataRequest& body) {
   const auto image = broker.image();
   std::unordered_set<std::string_view> seen;
   for (const MetadataRequest::Topic& topic : *body.topics) {
-    if (!topic.name || !IsTopicName(*topic.name) || image->Find(*topic.name) != nullptr) continue;
+    if (!topic.name || topic.topic_id != kafka::Uuid() || !IsTopicName(*topic.name) ||
+        image->Find(*topic.name) != nullptr)
+      continue;
     if (seen.insert(*topic.name).second) missing.emplace_back(*topic.name);
   }
   return missing;

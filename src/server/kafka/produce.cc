@@ -15,6 +15,7 @@
 #include "millrace/clock.h"
 #include "record/batch_check.h"
 #include "record/batch_slice.h"
+#include "server/kafka/fixed_settings.h"
 #include "server/kafka/handlers.h"
 #include "server/kafka/reply_code.h"
 
@@ -24,7 +25,6 @@ namespace {
 using kafka::ProduceRequest;
 using kafka::ProduceResponse;
 
-constexpr std::int64_t kTimestampAheadMaxMs = 3'600'000;  // Kafka's message.timestamp.after.max.ms
 constexpr std::int16_t kZstdSince = 7;
 
 /// One partition of the request, from its batch to its answer.
@@ -36,6 +36,7 @@ struct Part {
   std::string message;
   std::optional<std::int32_t> record;  // which one is to blame
   std::int64_t base_offset = -1;
+  std::int64_t append_time_ms = -1;
 };
 
 class ProduceCall : public std::enable_shared_from_this<ProduceCall> {
@@ -82,10 +83,6 @@ class ProduceCall : public std::enable_shared_from_this<ProduceCall> {
       part.record = verdict.record;
     } else if (verdict.facts.compression == Compression::kZstd && request_->api_version < kZstdSince) {
       part.code = reply_code::kUnsupportedCompression;
-    } else if (verdict.facts.producer_id >= 0) {
-      // No producer was given an id, and to take the batch would promise that a repeat of it is noticed.
-      part.code = reply_code::kUnsupportedForMessageFormat;
-      part.message = "idempotent producers are not served yet: set enable.idempotence=false";
     } else {
       const std::span<std::byte> frame = request_->frame().bytes;
       part.batch = frame.subspan(static_cast<std::size_t>(view.data() - frame.data()), view.size());
@@ -146,6 +143,8 @@ class ProduceCall : public std::enable_shared_from_this<ProduceCall> {
     Part& part = parts_[index];
     if (request_ == nullptr) return;
     part.base_offset = outcome.batch.base.value();
+    // As with Kafka: what came a second time has its time told.
+    if (outcome.batch.repeated) part.append_time_ms = outcome.batch.timestamp_ms;
     if (outcome.unknown) {
       Fail(part, *outcome.unknown);
       part.base_offset = -1;
@@ -201,6 +200,7 @@ class ProduceCall : public std::enable_shared_from_this<ProduceCall> {
     answer.error_code = part.code;
     answer.base_offset = part.code == reply_code::kNone ? part.base_offset : -1;
     if (part.code == reply_code::kNone) {
+      answer.log_append_time_ms = part.append_time_ms;
       if (const auto marks = broker_.log().Marks(part.partition))
         answer.log_start_offset = marks->offsets.log_start.value();
       return answer;

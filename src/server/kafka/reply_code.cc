@@ -16,6 +16,10 @@ std::int16_t OfPartitionError(const Error& error) {
       return kMessageTooLarge;
     case ErrorCode::kFenced:
       return kFencedLeaderEpoch;
+    case ErrorCode::kProducerFenced:
+      return kInvalidProducerEpoch;
+    case ErrorCode::kOutOfSequence:
+      return kOutOfOrderSequence;
     case ErrorCode::kUnavailable:
     case ErrorCode::kOutOfSpace:
     case ErrorCode::kClosed:

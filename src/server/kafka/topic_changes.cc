@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
+#include <vector>
 
 #include "kafka/topic_settings.h"
+#include "server/kafka/fixed_settings.h"
 #include "server/kafka/reply_code.h"
 #include "server/kafka/topic_names.h"
 
@@ -42,7 +45,8 @@ TopicOutcome TopicOutcome::Of(const Error& error) {
   return {reply_code::OfTopicError(error), std::move(message)};
 }
 
-TopicOutcome ReadTopicOptions(const kafka::CreateTopicsRequest::Topic& asked, TopicOptions& options) {
+TopicOutcome ReadTopicOptions(const kafka::CreateTopicsRequest::Topic& asked, const BrokerSettings& broker,
+                              TopicOptions& options) {
   if (!IsTopicName(asked.name)) {
     return {reply_code::kInvalidTopic,
             "a name is 1 to 249 of letters, digits, '.', '_' and '-', and not '.' or '..' itself"};
@@ -50,9 +54,15 @@ TopicOutcome ReadTopicOptions(const kafka::CreateTopicsRequest::Topic& asked, To
   if (TopicOutcome outcome = ReadPartitions(asked, options); !outcome.ok()) return outcome;
   for (const auto& config : asked.configs) {
     if (!config.value) return {reply_code::kInvalidConfig, fmt::format("{} has no value", config.name)};
+    if (auto wrong = CheckFixedSetting(broker, config.name, *config.value)) {
+      if (wrong->empty()) continue;
+      return {reply_code::kInvalidConfig, *std::move(wrong)};
+    }
     const auto set = ApplyTopicSetting(fmt::format("{}={}", config.name, *config.value), options);
     if (!set) return TopicOutcome::Of(set.error());
   }
+  if (options.cleanup == Cleanup::kCompact)
+    return {reply_code::kInvalidConfig, "cleanup.policy: nothing is compacted here yet. Use delete."};
   return {};
 }
 

@@ -19,8 +19,9 @@ struct TopicOutcome {
   static TopicOutcome Of(const Error& error);
 };
 
-/// What `asked` says of a topic, defaults filled in.
-TopicOutcome ReadTopicOptions(const kafka::CreateTopicsRequest::Topic& asked, TopicOptions& options);
+/// What `asked` says of a topic; `options` comes with the defaults of `broker`.
+TopicOutcome ReadTopicOptions(const kafka::CreateTopicsRequest::Topic& asked, const BrokerSettings& broker,
+                              TopicOptions& options);
 
 inline constexpr std::int32_t kPartitionsMax = 100'000;  // of one topic
 

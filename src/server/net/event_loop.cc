@@ -8,12 +8,15 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/try.h"
+#include "server/net/readiness_set.h"
 #include "server/timer_heap.h"
 
 namespace millrace {
@@ -28,10 +31,19 @@ constexpr int kTasksPerTurn = 256;
 }  // namespace
 
 struct EventLoop::State {
+  explicit State(std::unique_ptr<ReadinessSet> opened) : sockets(std::move(opened)) {
+    sockets_ready.assign(sockets->descriptor());
+  }
+  ~State() { sockets_ready.release(); }
+
   void ArmTimer();
+  void ArmSockets();
   void Turn();
 
   asio::io_context context{1};
+  const std::unique_ptr<ReadinessSet> sockets;
+  asio::posix::stream_descriptor sockets_ready{context};
+  bool awaits_sockets = false;
   asio::steady_timer timer{context};
   std::optional<Time> armed;  // for when the timer is set
   TimerHeap timers;
@@ -85,7 +97,17 @@ void EventLoop::State::ArmTimer() {
   });
 }
 
+/// Once a turn: a socket is looked at again when the turn that served it has ended.
+void EventLoop::State::ArmSockets() {
+  if (std::exchange(awaits_sockets, true)) return;
+  sockets_ready.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
+    awaits_sockets = false;
+    if (!error) sockets->RunReady();
+  });
+}
+
 void EventLoop::State::Turn() {
+  ArmSockets();
   context.run_one();
   for (int i = 1; i < kTasksPerTurn && context.poll_one() != 0; ++i) {
   }
@@ -101,7 +123,8 @@ void EventLoop::State::Turn() {
 
 Result<std::unique_ptr<EventLoop>> EventLoop::Open() {
   try {
-    return std::unique_ptr<EventLoop>(new EventLoop(std::make_unique<State>()));
+    MR_ASSIGN_OR_RETURN(auto sockets, ReadinessSet::Open());
+    return std::unique_ptr<EventLoop>(new EventLoop(std::make_unique<State>(std::move(sockets))));
   } catch (const boost::system::system_error& error) {
     return Error(ErrorCode::kUnavailable, std::string("cannot make an event loop: ") + error.what(),
                  "The limit of open files may be to blame (ulimit -n).");
@@ -133,44 +156,12 @@ TurnLoop::TimerId EventLoop::StartTimer(Time at, Task task) { return state_->tim
 
 void EventLoop::StopTimer(TimerId timer) { state_->timers.Stop(timer); }
 
-struct Readiness::State {
-  explicit State(asio::io_context& context) : descriptor(context) {}
+Readiness::Readiness(EventLoop& loop, int descriptor) : set_(*loop.state().sockets), id_(set_.Add(descriptor)) {}
 
-  void Await(asio::posix::descriptor_base::wait_type what, TurnLoop::Task ready, const std::shared_ptr<State>& self) {
-    descriptor.async_wait(what, [ready = std::move(ready), self](const boost::system::error_code& error) mutable {
-      // Any other error shows when the owner reads or writes.
-      if (!self->over && error != asio::error::operation_aborted) ready();
-    });
-  }
+Readiness::~Readiness() { set_.Remove(id_); }
 
-  asio::posix::stream_descriptor descriptor;
-  bool over = false;
-};
+void Readiness::AwaitReadable(TurnLoop::Task ready) { set_.AwaitReadable(id_, std::move(ready)); }
 
-namespace {
-
-asio::io_context& ContextOf(EventLoop::State& state) { return state.context; }
-
-}  // namespace
-
-Readiness::Readiness(EventLoop& loop, int descriptor) : state_(std::make_shared<State>(ContextOf(loop.state()))) {
-  boost::system::error_code error;
-  state_->descriptor.assign(descriptor, error);
-}
-
-Readiness::~Readiness() {
-  state_->over = true;
-  state_->descriptor.release();
-}
-
-bool Readiness::open() const { return state_->descriptor.is_open(); }
-
-void Readiness::AwaitReadable(TurnLoop::Task ready) {
-  state_->Await(asio::posix::descriptor_base::wait_read, std::move(ready), state_);
-}
-
-void Readiness::AwaitWritable(TurnLoop::Task ready) {
-  state_->Await(asio::posix::descriptor_base::wait_write, std::move(ready), state_);
-}
+void Readiness::AwaitWritable(TurnLoop::Task ready) { set_.AwaitWritable(id_, std::move(ready)); }
 
 }  // namespace millrace

@@ -2,13 +2,15 @@
 //
 //   wait ─► whatever is ready ─► the end of the turn (commit, flush) ─► timers that are due ─► its end again ─► wait
 //
-// Boost.Asio waits below it and is included nowhere else.
+// Boost.Asio waits below it and is included nowhere else: for timers, for posts, and for one descriptor that tells when
+// a socket is ready.
 #pragma once
 
 #include <functional>
 #include <memory>
 
 #include "millrace/result.h"
+#include "server/net/readiness_set.h"
 #include "server/turn_loop.h"
 
 namespace millrace {
@@ -49,14 +51,14 @@ class Readiness {
   Readiness& operator=(const Readiness&) = delete;
 
   /// The loop watches it. False: the system does not let it.
-  [[nodiscard]] bool open() const;
+  [[nodiscard]] bool open() const { return id_ != 0; }
   // Each calls once, in a later turn; not again until asked anew. One wait of each kind at a time.
   void AwaitReadable(TurnLoop::Task ready);
   void AwaitWritable(TurnLoop::Task ready);
 
  private:
-  struct State;
-  const std::shared_ptr<State> state_;
+  ReadinessSet& set_;
+  const ReadinessSet::Id id_;
 };
 
 }  // namespace millrace

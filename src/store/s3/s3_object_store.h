@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "millrace/object_store.h"
+#include "store/s3/s3_bucket.h"
 #include "store/s3/s3_client.h"
 
 namespace millrace {
@@ -34,6 +35,8 @@ class S3ObjectStore final : public ObjectStore {
   [[nodiscard]] std::string Describe() const override { return client_.place(); }
 
   [[nodiscard]] S3Counts Counts() const { return client_.Counts(); }
+  [[nodiscard]] const S3Settings& settings() const { return client_.settings(); }
+  S3BucketRules BucketRules() { return AskBucketRules(client_); }
 
  private:
   Result<void> DeleteBatch(std::span<const std::string> keys);

@@ -487,6 +487,28 @@ TEST_F(S3ObjectStoreTest, AUrlCanSayThatThereAreNoChecksums) {
   EXPECT_FALSE(store.Counts().checksums_refused);
 }
 
+TEST_F(S3ObjectStoreTest, WhatAKeyOfKmsRefusesIsToldApart) {
+  FakeAnswer answer;
+  auto store = Open([&](const Sent&) { return answer; });
+  const auto told_with_hint = [&] {
+    const auto got = store.Get("k", {0, 1});
+    EXPECT_EQ(Told(got), "kPermissionDenied");
+    EXPECT_NE(got.error().hint().find("kms:GenerateDataKey and kms:Decrypt"), std::string_view::npos)
+        << got.error().hint();
+  };
+  answer = {403,
+            {},
+            "<Error><Code>AccessDenied</Code><Message>User u is not authorized to perform: kms:Decrypt on r</Message>"
+            "</Error>"};
+  told_with_hint();
+  answer = {400, {}, RefusalXml("KMS.DisabledException")};
+  told_with_hint();
+  for (const char* code : {"ThrottlingException", "KMS.ThrottlingException"}) {
+    answer = {400, {}, RefusalXml(code)};
+    EXPECT_EQ(Told(store.Get("k", {0, 1})), "kUnavailable*") << code;
+  }
+}
+
 TEST_F(S3ObjectStoreTest, NoSecretIsInAnyErrorOrDescription) {
   FakeAnswer answer;
   auto store = Open([&](const Sent&) { return answer; });

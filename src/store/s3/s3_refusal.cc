@@ -28,7 +28,13 @@ Error WrongClock(const S3Asked& asked, const HttpResponse& response) {
           "Set the clock (chrony, timesyncd), then run `millrace doctor`"};
 }
 
-std::string_view HintFor403(std::string_view code) {
+constexpr std::string_view kHintForKms =
+    "The bucket encrypts with a key of KMS: it has to be enabled, and this identity needs kms:GenerateDataKey and "
+    "kms:Decrypt on it";
+
+std::string_view HintFor403(const S3Refusal& refusal) {
+  const std::string_view code = refusal.code;
+  if (refusal.message.contains("kms:")) return kHintForKms;
   if (code == "InvalidAccessKeyId")
     return "The store does not know this access key: check AWS_ACCESS_KEY_ID or the profile";
   if (code == "SignatureDoesNotMatch") {
@@ -115,10 +121,14 @@ Error S3Error(const S3Asked& asked, const HttpResponse& response) {
     return status == 501 ? failed.WithRetryable(false) : failed;
   }
   if (IsExpiredCredentials(response)) {
-    return {ErrorCode::kUnavailable, std::string(error.message()), std::string(HintFor403(refusal.code))};
+    return {ErrorCode::kUnavailable, std::string(error.message()), std::string(HintFor403(refusal))};
   }
+  // 400, since S3 passes on what KMS says.
+  if (refusal.code.ends_with("ThrottlingException")) return {ErrorCode::kUnavailable, std::string(error.message())};
+  if (refusal.code.starts_with("KMS."))
+    return {ErrorCode::kPermissionDenied, std::string(error.message()), std::string(kHintForKms)};
   if (status == 403 || status == 401) {
-    return {ErrorCode::kPermissionDenied, std::string(error.message()), std::string(HintFor403(refusal.code))};
+    return {ErrorCode::kPermissionDenied, std::string(error.message()), std::string(HintFor403(refusal))};
   }
   return error;
 }

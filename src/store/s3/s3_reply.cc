@@ -104,6 +104,44 @@ Result<void> ParseS3Completion(std::string_view body) {
   return {};
 }
 
+Result<bool> ParseS3Versioning(std::string_view body) {
+  pugi::xml_document document;
+  MR_ASSIGN_OR_RETURN(const pugi::xml_node root, Root(document, body, "VersioningConfiguration"));
+  return std::string_view(root.child_value("Status")) == "Enabled";
+}
+
+Result<bool> ParseS3ObjectLock(std::string_view body) {
+  pugi::xml_document document;
+  MR_ASSIGN_OR_RETURN(const pugi::xml_node root, Root(document, body, "ObjectLockConfiguration"));
+  return std::string_view(root.child_value("ObjectLockEnabled")) == "Enabled";
+}
+
+Result<std::vector<S3ExpiryRule>> ParseS3Lifecycle(std::string_view body) {
+  pugi::xml_document document;
+  MR_ASSIGN_OR_RETURN(const pugi::xml_node root, Root(document, body, "LifecycleConfiguration"));
+  std::vector<S3ExpiryRule> rules;
+  for (const pugi::xml_node rule : root.children("Rule")) {
+    const pugi::xml_node expiration = rule.child("Expiration"), filter = rule.child("Filter");
+    const bool expires = expiration.child("Days") || expiration.child("Date");
+    const bool by_tag = filter.child("Tag") || filter.child("And").child("Tag");  // a log's objects have none
+    if (std::string_view(rule.child_value("Status")) != "Enabled" || !expires || by_tag) continue;
+    const std::string name = Printable(rule.child_value("ID"));
+    std::string prefix = rule.child_value("Prefix");
+    if (filter.child("Prefix")) prefix = filter.child_value("Prefix");
+    if (filter.child("And").child("Prefix")) prefix = filter.child("And").child_value("Prefix");
+    rules.push_back({name.empty() ? "a rule without a name" : name, std::move(prefix)});
+  }
+  return rules;
+}
+
+Result<S3Encryption> ParseS3Encryption(std::string_view body) {
+  pugi::xml_document document;
+  MR_ASSIGN_OR_RETURN(const pugi::xml_node root, Root(document, body, "ServerSideEncryptionConfiguration"));
+  const pugi::xml_node rule = root.child("Rule");
+  return S3Encryption{Printable(rule.child("ApplyServerSideEncryptionByDefault").child_value("SSEAlgorithm")),
+                      std::string_view(rule.child_value("BucketKeyEnabled")) == "true"};
+}
+
 Result<StsReply> ParseStsReply(std::string_view body) {
   pugi::xml_document document;
   MR_ASSIGN_OR_RETURN(const pugi::xml_node root, Root(document, body, "AssumeRoleWithWebIdentityResponse"));

@@ -41,6 +41,22 @@ Result<std::string> ParseS3UploadId(std::string_view body);
 /// The end of a multipart upload can fail after its status said 200.
 Result<void> ParseS3Completion(std::string_view body);
 
+// What is set on a bucket. Whether old versions are kept; whether object lock is on.
+Result<bool> ParseS3Versioning(std::string_view body);
+Result<bool> ParseS3ObjectLock(std::string_view body);
+/// A lifecycle rule that is on and deletes objects by their age alone.
+struct S3ExpiryRule {
+  std::string name;    // printable; "a rule without a name"
+  std::string prefix;  // of the keys it deletes
+};
+Result<std::vector<S3ExpiryRule>> ParseS3Lifecycle(std::string_view body);
+/// What encrypts objects whose PUT says nothing of it.
+struct S3Encryption {
+  std::string algorithm;    // "AES256", "aws:kms", "aws:kms:dsse"; printable, "" if nothing is set
+  bool bucket_key = false;  // one call of KMS for many objects
+};
+Result<S3Encryption> ParseS3Encryption(std::string_view body);
+
 /// AssumeRoleWithWebIdentity.
 struct StsReply {
   std::string access_key_id, secret_access_key, session_token;

@@ -87,7 +87,7 @@ Result<S3Settings> ParseS3Url(std::string_view url, const S3Defaults& defaults) 
   if (!defaults.region.empty()) settings.region = defaults.region;
   const auto query = ParseQuery(mark == std::string_view::npos ? std::string_view() : url.substr(mark + 1));
   if (!query) return Wrong("a parameter is badly encoded");
-  std::string_view endpoint = defaults.endpoint, style, checksum;
+  std::string_view endpoint = defaults.endpoint, style, checksum, single_writer;
   for (const auto& [name, value] : *query) {
     if (name == "endpoint") {
       endpoint = value;
@@ -99,8 +99,10 @@ Result<S3Settings> ParseS3Url(std::string_view url, const S3Defaults& defaults) 
       checksum = value;
     } else if (name == "ca") {
       settings.ca_file = value;
+    } else if (name == "single_writer") {
+      single_writer = value;
     } else {
-      return Wrong("the URL has a parameter that is none of endpoint, region, style, checksum, ca");
+      return Wrong("the URL has a parameter that is none of endpoint, region, style, checksum, ca, single_writer");
     }
   }
   if (!IsName(settings.region)) return Wrong("the region is no name");
@@ -108,6 +110,8 @@ Result<S3Settings> ParseS3Url(std::string_view url, const S3Defaults& defaults) 
   if (!checksum.empty() && checksum != "crc32c" && checksum != "none") {
     return Wrong("the checksum is neither crc32c nor none");
   }
+  if (!single_writer.empty() && single_writer != "1") return Wrong("single_writer is not 1");
+  settings.single_writer = single_writer == "1";
   if (checksum == "none") settings.checksums = Checksums::kOff;
   if (!settings.ca_file.empty() && settings.ca_file.front() != '/') return Wrong("the file of ca= is no absolute path");
   if (endpoint.empty()) {

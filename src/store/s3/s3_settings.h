@@ -27,6 +27,8 @@ struct S3Settings {
   /// Off for a store that refuses their headers: what is put is then signed instead. On: found out at a refusal.
   Checksums checksums = Checksums::kOn;
   std::string ca_file;  // whose certificates are believed, PEM; "": as the surroundings say
+  /// Nobody else writes under this prefix: whoever named the store says so, for one that ignores If-None-Match.
+  bool single_writer = false;
 
   std::uint64_t single_put_bytes_max = 5ull << 30;   // S3's own limit; what is larger goes in parts
   std::uint64_t multipart_part_bytes = 64ull << 20;  // at least 5 MiB for S3; memory is not a matter, retries are
@@ -44,7 +46,8 @@ struct S3Defaults {
   std::string endpoint;  // "": Amazon's of the region
 };
 
-/// "s3://bucket/prefix?endpoint=URL&region=NAME&style=path|virtual&checksum=crc32c|none&ca=FILE". An endpoint
+/// "s3://bucket/prefix?endpoint=URL&region=NAME&style=path|virtual&checksum=crc32c|none&ca=FILE&single_writer=1". An
+/// endpoint
 /// ("http://host:port"; https if it names no scheme) means path style unless the URL says otherwise; what the URL does
 /// not name is that of `defaults`. Errors: kInvalidArgument; values are not repeated, for a user may have put a
 /// secret there.

@@ -1,4 +1,5 @@
 import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -6,12 +7,15 @@ import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.protocol.Errors;
@@ -31,7 +35,9 @@ public class KafkaClientsDriver {
       case "list" -> list();
       case "produce" -> produce(rest.get(0), rest.get(1));
       case "bulk" -> bulk(rest.get(0), rest.get(1), Integer.parseInt(rest.get(2)), Integer.parseInt(rest.get(3)));
+      case "idempotent" -> idempotent(rest.get(0), Integer.parseInt(rest.get(1)));
       case "consume" -> consume(rest.get(0));
+      case "group" -> group(rest.get(0), rest.get(1), rest.get(2));
       case "offsets" -> offsets(rest.get(0), Integer.parseInt(rest.get(1)), rest.subList(2, rest.size()));
       default -> throw new IllegalArgumentException(words[0]);
     }
@@ -116,14 +122,45 @@ public class KafkaClientsDriver {
     AtomicLong acked = new AtomicLong();
     try (KafkaProducer<byte[], byte[]> producer = producerOf(codec)) {
       for (int i = 0; i < count; ++i) {
-        byte[] value = new byte[size], head = (i + " ").getBytes(StandardCharsets.UTF_8);
-        Arrays.fill(value, (byte) 'v');
-        System.arraycopy(head, 0, value, 0, head.length);
-        producer.send(new ProducerRecord<>(topic, Integer.toString(i).getBytes(StandardCharsets.UTF_8), value),
+        producer.send(new ProducerRecord<>(topic, Integer.toString(i).getBytes(StandardCharsets.UTF_8), valueOf(i, size)),
                       (receipt, error) -> acked.addAndGet(error == null ? 1 : 0));
       }
     }
     out.println(acked.get());
+  }
+
+  private static final int IN_FLIGHT = 1_000;  // records without an answer
+
+  private static void idempotent(String topic, int size) throws Exception {
+    Map<String, Object> settings = new HashMap<>(common);
+    settings.putAll(Map.of("acks", "all", "enable.idempotence", true, "linger.ms", 5, "request.timeout.ms", 5_000,
+                           "delivery.timeout.ms", 120_000, "reconnect.backoff.max.ms", 500, "retry.backoff.max.ms", 200));
+    AtomicBoolean ended = inputEnd();
+    AtomicLong acked = new AtomicLong();
+    Semaphore room = new Semaphore(IN_FLIGHT);
+    int sent = 0;
+    try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer())) {
+      for (; !ended.get(); ++sent) {
+        room.acquire();
+        producer.send(new ProducerRecord<>(topic, Integer.toString(sent).getBytes(StandardCharsets.UTF_8), valueOf(sent, size)), (receipt, error) -> {
+          if (error != null) {
+            say("error", Errors.forException(error).code(), error);
+          } else if (acked.incrementAndGet() % 100 == 0) {
+            say("acked", acked);
+          }
+          room.release();
+        });
+      }
+    }
+    say("acked", acked);
+    say("sent", sent);
+  }
+
+  private static byte[] valueOf(int number, int size) {
+    byte[] value = new byte[size], head = (number + " ").getBytes(StandardCharsets.UTF_8);
+    Arrays.fill(value, (byte) 'v');
+    System.arraycopy(head, 0, value, 0, head.length);
+    return value;
   }
 
   private static KafkaConsumer<byte[], byte[]> consumer() {
@@ -152,6 +189,57 @@ public class KafkaClientsDriver {
                       encode(record.value()) + "\t" + headers);
         }
         left.removeIf(place -> consumer.position(place) >= ends.get(place));
+      }
+    }
+  }
+
+  private static void say(Object... words) {
+    StringJoiner line = new StringJoiner("\t");
+    for (Object word : words) line.add(word.toString());
+    out.println(line);
+    out.flush();
+  }
+
+  private static AtomicBoolean inputEnd() {
+    AtomicBoolean ended = new AtomicBoolean();
+    Thread reader = new Thread(() -> {
+      try {
+        while (System.in.read() >= 0) {}
+      } catch (IOException error) {
+        // It has ended all the same.
+      }
+      ended.set(true);
+    });
+    reader.setDaemon(true);
+    reader.start();
+    return ended;
+  }
+
+  private static void group(String topic, String name, String instance) {
+    Map<String, Object> settings = new HashMap<>(common);
+    settings.putAll(Map.of("group.id", name, "enable.auto.commit", false, "auto.offset.reset", "earliest", "session.timeout.ms", 6_000,
+                           "heartbeat.interval.ms", 500, "partition.assignment.strategy", RangeAssignor.class.getName()));
+    if (!instance.equals("-")) settings.putAll(Map.of("group.instance.id", instance, "session.timeout.ms", 30_000));
+    AtomicBoolean ended = inputEnd();
+    try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+      consumer.subscribe(List.of(topic), new ConsumerRebalanceListener() {
+        public void onPartitionsRevoked(Collection<TopicPartition> places) {}
+        public void onPartitionsAssigned(Collection<TopicPartition> places) {
+          StringJoiner numbers = new StringJoiner(",");
+          places.stream().map(TopicPartition::partition).sorted().forEach(partition -> numbers.add(partition.toString()));
+          say("assigned", numbers);
+        }
+      });
+      while (!ended.get()) {
+        ConsumerRecords<byte[], byte[]> polled = consumer.poll(Duration.ofMillis(200));
+        for (ConsumerRecord<byte[], byte[]> record : polled) say("record", record.partition(), record.offset(), encode(record.key()));
+        if (polled.isEmpty()) continue;
+        try {
+          consumer.commitSync();
+          say("committed");
+        } catch (CommitFailedException | RebalanceInProgressException error) {
+          // Another has these partitions now.
+        }
       }
     }
   }

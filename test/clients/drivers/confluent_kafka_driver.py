@@ -75,6 +75,26 @@ def bulk(topic, codec, count, size):
     print(acked)
 
 
+def idempotent(topic, size):
+    producer = Producer(COMMON | {"enable.idempotence": True, "linger.ms": 5, "batch.size": 16_384, "message.timeout.ms": 120_000,
+                                  "queue.buffering.max.messages": lines.IN_FLIGHT, "reconnect.backoff.max.ms": 500, "retry.backoff.max.ms": 200})
+    progress = lines.Progress()
+
+    def answered(error, _message):
+        progress.failed(code_of(error)) if error else progress.acknowledged()
+    for key, value in lines.endless_records(int(size)):
+        while True:
+            try:
+                producer.produce(topic, value=value, key=key, on_delivery=answered)
+                break
+            except BufferError:
+                producer.poll(0.05)
+        progress.sent += 1
+        producer.poll(0)
+    producer.flush(120)
+    progress.say_end()
+
+
 def consume(topic):
     consumer = Consumer(COMMON | {"group.id": "none", "enable.auto.commit": False, "auto.offset.reset": "error", "enable.partition.eof": True})
     ends = {}
@@ -98,6 +118,30 @@ def consume(topic):
     consumer.close()
 
 
+def group(topic, name, instance):
+    static = {} if instance == "-" else {"group.instance.id": instance}
+    consumer = Consumer(COMMON | static | {"group.id": name, "enable.auto.commit": False, "auto.offset.reset": "earliest", "session.timeout.ms": 30_000 if static else 6_000,
+                                           "heartbeat.interval.ms": 500, "partition.assignment.strategy": "range"})
+    consumer.subscribe([topic], on_assign=lambda _, places: lines.say_assigned(place.partition for place in places))
+    ended = lines.input_ended()
+    while not ended():
+        messages = consumer.consume(500, timeout=0.2)
+        for message in messages:
+            if message.error():
+                sys.exit(str(message.error()))
+            lines.say_now("record", message.partition(), message.offset(), lines.encode(message.key()))
+        if messages:
+            try:
+                consumer.commit(asynchronous=False)
+                lines.say_now("committed")
+            except KafkaException as error:
+                # Another has these partitions now, or the server is away.
+                if error.args[0].code() not in (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS,
+                                                KafkaError._NO_OFFSET, KafkaError._WAIT_COORD, KafkaError._TRANSPORT, KafkaError._TIMED_OUT):
+                    raise
+    consumer.close()
+
+
 def offsets(topic, partition, *times):
     specs = {-1: OffsetSpec.latest, -2: OffsetSpec.earliest, -3: OffsetSpec.max_timestamp}
     place, admin = TopicPartition(topic, int(partition)), AdminClient(COMMON)
@@ -108,4 +152,4 @@ def offsets(topic, partition, *times):
         lines.say_offset(found.offset, found.timestamp)
 
 
-lines.run(create=create, describe=describe, list=list_topics, produce=produce, bulk=bulk, consume=consume, offsets=offsets)
+lines.run(create=create, describe=describe, list=list_topics, produce=produce, bulk=bulk, idempotent=idempotent, consume=consume, group=group, offsets=offsets)

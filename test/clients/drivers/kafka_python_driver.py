@@ -1,14 +1,20 @@
-"""kafka-python, a codec of its own in Python. See ../README.md for what a driver is asked and answers."""
+"""kafka-python, a codec of its own in Python: 3.0, and 2.0, which speaks the versions of the year 2018. See ../README.md for what a driver is asked and
+answers."""
 import sys
+import threading
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+import kafka
+from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
-from kafka.errors import KafkaError
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import (CommitFailedError, IllegalGenerationError, KafkaConnectionError, KafkaError, RebalanceInProgressError,
+                          UnknownMemberIdError)
 
 import lines
 
 BROKER = sys.argv[2]
 COMMON = {"bootstrap_servers": BROKER}
+OLD = kafka.__version__.startswith("2.")
 
 
 def code_of(error):
@@ -31,8 +37,13 @@ def describe(topic):
     (found,) = admin.describe_topics([topic])
     if found["error_code"]:
         return lines.say_error(found["error_code"])
-    described = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all")
-    lines.say_topic(len(found["partitions"]), {name: entry["value"] for name, entry in described["topic"][topic].items()})
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    if OLD:
+        (answer,) = admin.describe_configs([resource])
+        configs = {name: value for name, value, *_ in answer.resources[0][4]}
+    else:
+        configs = {name: entry["value"] for name, entry in admin.describe_configs([resource], config_filter="all")["topic"][topic].items()}
+    lines.say_topic(len(found["partitions"]), configs)
 
 
 def list_topics():
@@ -42,7 +53,7 @@ def list_topics():
 
 def producer_of(codec):
     return KafkaProducer(**COMMON, acks="all", compression_type=None if codec == "none" else codec, linger_ms=20, max_request_size=20_000_000,
-                         enable_idempotence=False, max_block_ms=5_000)
+                         max_block_ms=5_000, **({} if OLD else {"enable_idempotence": False}))
 
 
 def produce(topic, codec):
@@ -70,6 +81,26 @@ def bulk(topic, codec, count, size):
     print(sum(future.succeeded() for future in futures))
 
 
+def idempotent(topic, size):
+    producer = KafkaProducer(**COMMON, acks="all", enable_idempotence=True, linger_ms=5, batch_size=16_384, request_timeout_ms=5_000,
+                             delivery_timeout_ms=120_000, reconnect_backoff_max_ms=500, retry_backoff_ms=50, max_block_ms=60_000)
+    progress, room = lines.Progress(), threading.Semaphore(lines.IN_FLIGHT)
+
+    def acknowledged(_receipt):
+        progress.acknowledged()
+        room.release()
+
+    def failed(error):
+        progress.failed(code_of(error))
+        room.release()
+    for key, value in lines.endless_records(int(size)):
+        room.acquire()
+        producer.send(topic, value=value, key=key).add_callback(acknowledged).add_errback(failed)
+        progress.sent += 1
+    producer.flush(120)
+    progress.say_end()
+
+
 def consume(topic):
     consumer = KafkaConsumer(**COMMON, group_id=None, auto_offset_reset="none", consumer_timeout_ms=30_000)
     places = [TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic)]
@@ -90,6 +121,37 @@ def consume(topic):
     consumer.close()
 
 
+class Listener(ConsumerRebalanceListener):
+    def on_partitions_revoked(self, revoked):
+        pass
+
+    def on_partitions_assigned(self, assigned):
+        lines.say_assigned(place.partition for place in assigned)
+
+
+def group(topic, name, instance):
+    kind = {"session_timeout_ms": 6_000} if instance == "-" else {"session_timeout_ms": 30_000, "group_instance_id": instance}
+    consumer = KafkaConsumer(**COMMON, **kind, group_id=name, enable_auto_commit=False, auto_offset_reset="earliest", heartbeat_interval_ms=500,
+                             partition_assignment_strategy=[RangePartitionAssignor])
+    consumer.subscribe([topic], listener=Listener())
+    # A leader that learns of partitions after it assigned joins again for that reason alone, and takes the reason back while it assigns anew: if its poll
+    # ends before the answer to SyncGroup is there, version 3.0.12 never looks at that answer, and sends no heartbeats any more.
+    consumer.partitions_for_topic(topic)
+    ended = lines.input_ended()
+    while not ended():
+        polled = consumer.poll(timeout_ms=200)
+        for records in polled.values():
+            for record in records:
+                lines.say_now("record", record.partition, record.offset, lines.encode(record.key))
+        if polled:
+            try:
+                consumer.commit()
+                lines.say_now("committed")
+            except (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError, KafkaConnectionError):
+                pass  # another has these partitions now, or the server is away
+    consumer.close()
+
+
 def offsets(topic, partition, *times):
     consumer = KafkaConsumer(**COMMON, group_id=None)
     place = TopicPartition(topic, int(partition))
@@ -106,4 +168,4 @@ def offsets(topic, partition, *times):
             lines.say_offset(*((found.offset, found.timestamp) if found else (-1, -1)))
 
 
-lines.run(create=create, describe=describe, list=list_topics, produce=produce, bulk=bulk, consume=consume, offsets=offsets)
+lines.run(create=create, describe=describe, list=list_topics, produce=produce, bulk=bulk, idempotent=idempotent, consume=consume, group=group, offsets=offsets)

@@ -1,12 +1,24 @@
 // kafkajs, which speaks non-flexible versions alone. See ../README.md for what a driver is asked and answers.
-const { Kafka, CompressionTypes, CompressionCodecs, logLevel, Partitioners } = require('kafkajs');
-const { pairOf, readRecords, sayError, sayReceipt } = require('./node_lines.js');
+const zlib = require('node:zlib');
+const { lz4Compress, lz4Decompress } = require('@platformatic/wasm-utils');
+const { AssignerProtocol, Kafka, CompressionTypes, CompressionCodecs, logLevel, Partitioners } = require('kafkajs');
+const { encode, inputEnd, ownGroup, pairOf, rangesOf, readRecords, say, sayError, sayReceipt, sayRecord, sendUntilInputEnds } = require('./node_lines.js');
 
+// The codecs that its users bring.
 CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy');
+CompressionCodecs[CompressionTypes.LZ4] = () => ({
+  compress: async ({ buffer }) => lz4Compress(buffer),
+  decompress: async (content) => lz4Decompress(content),
+});
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+  compress: async ({ buffer }) => zlib.zstdCompressSync(buffer),
+  decompress: async (content) => zlib.zstdDecompressSync(content),
+});
 
 const [verb, broker, ...rest] = process.argv.slice(2);
 const kafka = new Kafka({ clientId: 'driver', brokers: [broker], logLevel: logLevel.NOTHING, retry: { retries: 3 } });
-const codecs = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy };
+const codecs = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy, lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD };
 
 // Headers of one name stand together, and none is null.
 function messageOf(record) {
@@ -36,6 +48,26 @@ async function withProducer(work) {
     await producer.disconnect();
   }
 }
+
+const rangeAssigner = ({ cluster }) => ({
+  name: 'range',
+  version: 0,
+  async assign({ members, topics }) {
+    const names = members.map(({ memberId }) => memberId);
+    const given = new Map(names.map((name) => [name, {}]));
+    for (const topic of topics)
+      for (const [name, partitions] of rangesOf(names, cluster.findTopicPartitionMetadata(topic).length)) given.get(name)[topic] = partitions;
+    return [...given].map(([memberId, assignment]) => ({
+      memberId, memberAssignment: AssignerProtocol.MemberAssignment.encode({ version: 0, assignment, userData: Buffer.alloc(0) }),
+    }));
+  },
+  protocol: ({ topics }) => ({
+    name: 'range', metadata: AssignerProtocol.MemberMetadata.encode({ version: 0, topics, userData: Buffer.alloc(0) }),
+  }),
+});
+
+const headersOf = (message) => Object.entries(message.headers).flatMap(([name, contents]) =>
+  [].concat(contents).map((content) => [name, content]));
 
 const verbs = {
   create: (topic, partitions, ...configs) => withAdmin(async (admin) => {
@@ -70,6 +102,57 @@ const verbs = {
     }
     console.log(acked);
   }),
+  idempotent: async (topic, size) => {
+    const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, idempotent: true, maxInFlightRequests: 1,
+      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 1000 } });
+    await producer.connect();
+    await sendUntilInputEnds(Number(size), (messages) => producer.send({ topic, acks: -1, messages }));
+    await producer.disconnect();
+  },
+  consume: async (topic) => {
+    const bounds = await withAdmin((admin) => admin.fetchTopicOffsets(topic));
+    const ends = new Map(bounds.filter(({ low, high }) => BigInt(low) < BigInt(high)).map(({ partition, high }) => [partition, BigInt(high)]));
+    if (ends.size === 0) return;
+    const left = new Set(ends.keys());
+    const consumer = kafka.consumer({ groupId: ownGroup(), maxWaitTimeInMs: 200 });
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await new Promise((resolve) => consumer.run({
+      autoCommit: false,
+      eachBatch: async ({ batch: { partition, messages } }) => {
+        for (const message of messages) {
+          if (BigInt(message.offset) < ends.get(partition))
+            sayRecord(partition, message.offset, message.timestamp, message.key, message.value, headersOf(message));
+          if (BigInt(message.offset) + 1n >= ends.get(partition)) left.delete(partition);
+        }
+        if (left.size === 0) resolve();
+      },
+    }));
+    await consumer.disconnect();
+  },
+  group: async (topic, groupId) => {
+    const consumer = kafka.consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 500, maxWaitTimeInMs: 200, partitionAssigners: [rangeAssigner] });
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => say('assigned', (payload.memberAssignment[topic] ?? []).sort((a, b) => a - b)));
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatch: async ({ batch, heartbeat }) => {
+        for (const message of batch.messages) say('record', batch.partition, message.offset, encode(message.key));
+        try {
+          await consumer.commitOffsets([{ topic, partition: batch.partition, offset: String(Number(batch.lastOffset()) + 1) }]);
+          say('committed');
+        } catch (error) {
+          if (![22, 25, 27].includes(codeOf(error))) throw error;
+        }
+        await heartbeat();
+      },
+    });
+    await inputEnd();
+    // A consumer that has met a lost server once may wait for itself for ever.
+    setTimeout(() => process.exit(0), 10_000).unref();
+    await consumer.disconnect();
+  },
   offsets: (topic, partition, ...times) => withAdmin(async (admin) => {
     for (const time of times.map(Number)) {
       const found = time < 0 ? await admin.fetchTopicOffsets(topic) : await admin.fetchTopicOffsetsByTimestamp(topic, time);

@@ -1,6 +1,7 @@
 """The text that drivers written in Python read and print: ../README.md."""
 import base64
 import sys
+import threading
 import typing
 
 
@@ -52,9 +53,58 @@ def say_offset(offset, timestamp):
     print(f"{offset}\t{timestamp}")
 
 
+def say_now(*words):
+    print(*words, sep="\t", flush=True)
+
+
+def say_assigned(partitions):
+    say_now("assigned", ",".join(map(str, sorted(partitions))))
+
+
+def input_ended():
+    """A call that says whether standard input has ended."""
+    ended = threading.Event()
+
+    def read():
+        sys.stdin.read()
+        ended.set()
+    threading.Thread(target=read, daemon=True).start()
+    return ended.is_set
+
+
 def bulk_records(count, size):
     for i in range(count):
         yield str(i).encode(), f"{i} ".encode().ljust(size, b"v")
+
+
+IN_FLIGHT = 1_000  # records of an idempotent producer without an answer
+
+
+def endless_records(size):
+    """Until standard input ends."""
+    ended, i = input_ended(), 0
+    while not ended():
+        yield str(i).encode(), f"{i} ".encode().ljust(size, b"v")
+        i += 1
+
+
+class Progress:
+    """What an idempotent producer tells: how many were acknowledged, now and then; in the end, how many were sent."""
+
+    def __init__(self):
+        self.sent = self.acked = 0
+
+    def acknowledged(self):
+        self.acked += 1
+        if self.acked % 100 == 0:
+            say_now("acked", self.acked)
+
+    def failed(self, code):
+        say_now("error", code)
+
+    def say_end(self):
+        say_now("acked", self.acked)
+        say_now("sent", self.sent)
 
 
 def run(**verbs):

@@ -1,6 +1,7 @@
 // @platformatic/kafka, which speaks flexible versions alone. See ../README.md for what a driver is asked and answers.
-const { Admin, Producer } = require('@platformatic/kafka');
-const { pairOf, readRecords, sayError, sayReceipt } = require('./node_lines.js');
+const { setTimeout } = require('node:timers/promises');
+const { Admin, Consumer, Producer } = require('@platformatic/kafka');
+const { encode, exit, inputEnd, ownGroup, pairOf, rangesOf, readRecords, say, sayError, sayReceipt, sayRecord, sendUntilInputEnds } = require('./node_lines.js');
 
 const [verb, broker, ...rest] = process.argv.slice(2);
 const common = { clientId: 'driver', bootstrapBrokers: [broker], retries: 3, retryDelay: 100 };
@@ -42,6 +43,23 @@ const messageOf = (topic, record) => ({
   headers: new Map(record.headers),
 });
 
+/** By partition, where it begins (time −2) or ends (−1). */
+async function boundsOf(admin, topic, time) {
+  const { partitionsCount } = (await admin.metadata({ topics: [topic] })).topics.get(topic);
+  const asked = Array.from({ length: partitionsCount }, (_, partitionIndex) => ({ partitionIndex, timestamp: time }));
+  const [listed] = await admin.listOffsets({ topics: [{ name: topic, partitions: asked }] });
+  return new Map(listed.partitions.map(({ partitionIndex, offset }) => [partitionIndex, offset]));
+}
+
+function rangeAssigner(_me, members, topics, metadata) {
+  const given = [...members.keys()].map((memberId) => ({ memberId, assignments: new Map() }));
+  for (const topic of topics) {
+    const ranges = rangesOf([...members.keys()], metadata.topics.get(topic).partitionsCount);
+    for (const { memberId, assignments } of given) assignments.set(topic, { topic, partitions: ranges.get(memberId) });
+  }
+  return given;
+}
+
 const verbs = {
   create: (topic, partitions, ...configs) => withAdmin(async (admin) => {
     const pairs = configs.map(pairOf).map(([name, value]) => ({ name, value }));
@@ -75,6 +93,71 @@ const verbs = {
     }
     console.log(acked);
   }),
+  idempotent: async (topic, size) => {
+    const producer = new Producer({ ...common, acks: -1, idempotent: true, autocreateTopics: false, retries: 1000, retryDelay: 50 });
+    await sendUntilInputEnds(Number(size), (records) => producer.send({
+      messages: records.map(({ key, value }) => ({ topic, key: Buffer.from(key), value: Buffer.from(value) })),
+    }));
+    await producer.close();
+  },
+  consume: async (topic) => {
+    const [begins, ends] = await withAdmin(async (admin) => [await boundsOf(admin, topic, -2n), await boundsOf(admin, topic, -1n)]);
+    const left = new Map([...ends].filter(([partition, end]) => begins.get(partition) < end));
+    if (left.size === 0) return;
+    const consumer = new Consumer({ ...common, groupId: ownGroup() });
+    const offsets = [...begins].map(([partition, offset]) => ({ topic, partition, offset }));
+    const stream = await consumer.consume({ topics: [topic], mode: 'manual', offsets, autocommit: false, maxWaitTime: 200 });
+    for await (const { partition, offset, timestamp, key, value, headers } of stream) {
+      if (offset < ends.get(partition)) sayRecord(partition, offset, timestamp, key, value, [...headers]);
+      if (offset + 1n >= left.get(partition)) left.delete(partition);
+      if (left.size === 0) break;
+    }
+    await consumer.close(true);
+  },
+  group: async (topic, groupId, instance) => {
+    const consumer = new Consumer({ ...common, groupId, sessionTimeout: instance === '-' ? 6000 : 30000, heartbeatInterval: 500, rebalanceTimeout: 10000,
+      protocols: [{ name: 'range', version: 0 }], partitionAssigner: rangeAssigner, ...(instance === '-' ? {} : { groupInstanceId: instance }) });
+    let mine = new Set();
+    consumer.on('consumer:group:join', ({ assignments }) => {
+      mine = new Set(assignments?.find((each) => each.topic === topic)?.partitions);
+      say('assigned', [...mine].sort((a, b) => a - b));
+    });
+    let ended = false, came = [];
+    inputEnd().then(() => { ended = true; });
+    // A stream ends with its server. The next one is not to ask under the leader epoch that was.
+    const read = async () => {
+      while (!ended) {
+        consumer.clearMetadata();
+        try {
+          const stream = await consumer.consume({ topics: [topic], autocommit: false, mode: 'committed', fallbackMode: 'earliest', maxWaitTime: 200 });
+          stream.on('data', (message) => came.push(message));
+          stream.once('error', read);
+          return;
+        } catch (error) {
+          console.error(error.message);
+          await setTimeout(200);
+        }
+      }
+    };
+    await read();
+    while (!ended) {
+      // What came for partitions that another has now is the other's.
+      const messages = came.filter(({ partition }) => mine.has(partition));
+      came = [];
+      for (const { partition, offset, key } of messages) say('record', partition, offset, encode(key));
+      const next = new Map(messages.map(({ partition, offset }) => [partition, offset + 1n]));
+      try {
+        if (next.size) {
+          await consumer.commit({ offsets: [...next].map(([partition, offset]) => ({ topic, partition, offset, leaderEpoch: 0 })) });
+          say('committed');
+        }
+      } catch {
+        // Another has these partitions now, or the server is away.
+      }
+      await setTimeout(messages.length ? 0 : 50);
+    }
+    await consumer.close(true);
+  },
   offsets: (topic, partition, ...times) => withAdmin(async (admin) => {
     for (const time of times) {
       const partitions = [{ partitionIndex: Number(partition), timestamp: BigInt(time) }];
@@ -84,4 +167,4 @@ const verbs = {
   }),
 };
 
-verbs[verb](...rest).catch((error) => sayError(codeOf(error)));
+verbs[verb](...rest).catch((error) => sayError(codeOf(error))).finally(exit);

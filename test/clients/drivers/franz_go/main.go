@@ -2,15 +2,10 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
-	"fmt"
-	"os"
+	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,48 +13,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lines"
 )
-
-var out = bufio.NewWriter(os.Stdout)
-
-func must(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
 
 func sayError(err error) {
 	var known *kerr.Error
 	if errors.As(err, &known) {
-		fmt.Fprintf(out, "error\t%d\n", known.Code)
+		lines.Put("error", known.Code)
 	} else {
-		fmt.Fprintf(out, "error\t%v\n", err)
+		lines.Put("error", err)
 	}
-}
-
-func decode(text string) []byte {
-	if text == "~" {
-		return nil
-	}
-	content, err := base64.StdEncoding.DecodeString(text)
-	must(err)
-	if content == nil {
-		content = []byte{}
-	}
-	return content
-}
-
-func encode(content []byte) string {
-	if content == nil {
-		return "~"
-	}
-	return base64.StdEncoding.EncodeToString(content)
 }
 
 func client(broker string, options ...kgo.Opt) *kgo.Client {
 	made, err := kgo.NewClient(append(options, kgo.SeedBrokers(broker))...)
-	must(err)
+	lines.Must(err)
 	return made
 }
 
@@ -78,7 +47,9 @@ func producer(broker, codec string, batchBytesMax int32) *kgo.Client {
 type partitioner struct{ kgo.Partitioner }
 type topicPartitioner struct{ kgo.TopicPartitioner }
 
-func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner { return topicPartitioner{p.Partitioner.ForTopic(topic)} }
+func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
+	return topicPartitioner{p.Partitioner.ForTopic(topic)}
+}
 func (p topicPartitioner) Partition(record *kgo.Record, n int) int {
 	if record.Partition > 0 {
 		return int(record.Partition) - 1
@@ -86,71 +57,53 @@ func (p topicPartitioner) Partition(record *kgo.Record, n int) int {
 	return p.TopicPartitioner.Partition(record, n)
 }
 
-func create(broker, topic, partitions string, configs []string) {
-	count, err := strconv.Atoi(partitions)
-	must(err)
-	settings := map[string]*string{}
-	for _, config := range configs {
-		name, value, _ := strings.Cut(config, "=")
-		settings[name] = &value
-	}
-	if _, err := kadm.NewClient(client(broker)).CreateTopic(context.Background(), int32(count), 1, settings, topic); err != nil {
+func admin(broker string) *kadm.Client { return kadm.NewClient(client(broker)) }
+
+func create(broker string, rest []string) {
+	settings := lines.Settings(rest[2:])
+	if _, err := admin(broker).CreateTopic(context.Background(), int32(lines.Number(rest[1])), 1, settings, rest[0]); err != nil {
 		sayError(err)
 	}
 }
 
-func describe(broker, topic string) {
-	admin := kadm.NewClient(client(broker))
-	topics, err := admin.ListTopics(context.Background(), topic)
-	must(err)
+func describe(broker string, rest []string) {
+	topic, made := rest[0], admin(broker)
+	topics, err := made.ListTopics(context.Background(), topic)
+	lines.Must(err)
 	if err := topics[topic].Err; err != nil {
 		sayError(err)
 		return
 	}
-	fmt.Fprintln(out, len(topics[topic].Partitions))
-	configs, err := admin.DescribeTopicConfigs(context.Background(), topic)
-	must(err)
+	lines.Put(len(topics[topic].Partitions))
+	configs, err := made.DescribeTopicConfigs(context.Background(), topic)
+	lines.Must(err)
 	for _, entry := range configs[0].Configs {
-		fmt.Fprintf(out, "%s=%s\n", entry.Key, entry.MaybeValue())
+		lines.Put(entry.Key + "=" + entry.MaybeValue())
 	}
 }
 
-func list(broker string) {
-	topics, err := kadm.NewClient(client(broker)).ListTopics(context.Background())
-	must(err)
+func list(broker string, _ []string) {
+	topics, err := admin(broker).ListTopics(context.Background())
+	lines.Must(err)
 	for _, topic := range topics.Names() {
-		fmt.Fprintln(out, topic)
+		lines.Put(topic)
 	}
 }
 
-func readRecords(topic string) []*kgo.Record {
+func recordOf(topic string, read lines.Record) *kgo.Record {
+	record := &kgo.Record{Topic: topic, Partition: read.Partition + 1, Timestamp: read.Time, Key: read.Key, Value: read.Value}
+	for _, header := range read.Headers {
+		record.Headers = append(record.Headers, kgo.RecordHeader{Key: header.Name, Value: header.Content})
+	}
+	return record
+}
+
+func produce(broker string, rest []string) {
+	made := producer(broker, rest[1], recordBytes)
 	var records []*kgo.Record
-	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(nil, 64<<20)
-	for lines.Scan() {
-		parts := strings.Split(lines.Text(), "\t")
-		millis, err := strconv.ParseInt(parts[1], 10, 64)
-		must(err)
-		record := &kgo.Record{Topic: topic, Timestamp: time.UnixMilli(millis), Key: decode(parts[2]), Value: decode(parts[3])}
-		if parts[0] != "-" {
-			partition, err := strconv.Atoi(parts[0])
-			must(err)
-			record.Partition = int32(partition) + 1
-		}
-		for _, pair := range strings.Split(parts[4], ";") {
-			if name, content, found := strings.Cut(pair, ":"); found {
-				record.Headers = append(record.Headers, kgo.RecordHeader{Key: string(decode(name)), Value: decode(content)})
-			}
-		}
-		records = append(records, record)
+	for _, read := range lines.ReadRecords() {
+		records = append(records, recordOf(rest[0], read))
 	}
-	must(lines.Err())
-	return records
-}
-
-func produce(broker, topic, codec string) {
-	made := producer(broker, codec, recordBytes)
-	records := readRecords(topic)
 	failures := make([]error, len(records))
 	var all sync.WaitGroup
 	for i, record := range records {
@@ -162,36 +115,48 @@ func produce(broker, topic, codec string) {
 		if failures[i] != nil {
 			sayError(failures[i])
 		} else {
-			fmt.Fprintf(out, "%d\t%d\n", record.Partition, record.Offset)
+			lines.Put(record.Partition, record.Offset)
 		}
 	}
 }
 
-func bulk(broker, topic, codec, count, size string) {
-	made := producer(broker, codec, batchBytes)
-	records, err := strconv.Atoi(count)
-	must(err)
-	bytesEach, err := strconv.Atoi(size)
-	must(err)
+func numbered(topic string, number, size int) *kgo.Record {
+	return &kgo.Record{Topic: topic, Key: lines.Key(number), Value: lines.Value(number, size)}
+}
+
+func bulk(broker string, rest []string) {
+	made, size := producer(broker, rest[1], batchBytes), lines.Number(rest[3])
 	var acked atomic.Int64
-	for i := 0; i < records; i++ {
-		value := append([]byte(fmt.Sprintf("%d ", i)), bytes.Repeat([]byte("v"), bytesEach)...)[:bytesEach]
-		made.Produce(context.Background(), &kgo.Record{Topic: topic, Key: []byte(strconv.Itoa(i)), Value: value}, func(_ *kgo.Record, err error) {
+	for i := range lines.Number(rest[2]) {
+		made.Produce(context.Background(), numbered(rest[0], i, size), func(_ *kgo.Record, err error) {
 			if err == nil {
 				acked.Add(1)
 			}
 		})
 	}
-	must(made.Flush(context.Background()))
-	fmt.Fprintln(out, acked.Load())
+	lines.Must(made.Flush(context.Background()))
+	lines.Put(acked.Load())
 }
 
-func consume(broker, topic string) {
-	admin := kadm.NewClient(client(broker))
-	begins, err := admin.ListStartOffsets(context.Background(), topic)
-	must(err)
-	ends, err := admin.ListEndOffsets(context.Background(), topic)
-	must(err)
+func idempotent(broker string, rest []string) {
+	made := client(broker, kgo.ProducerLinger(5*time.Millisecond), kgo.ProducerBatchMaxBytes(16<<10), kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.MaxBufferedRecords(lines.InFlight), kgo.MetadataMinAge(100*time.Millisecond),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }))
+	var progress lines.Progress
+	size := lines.Number(rest[1])
+	for ended := lines.UntilInputEnds(); ended.Err() == nil; progress.Sent++ {
+		made.Produce(context.Background(), numbered(rest[0], progress.Sent, size), func(_ *kgo.Record, err error) { progress.Answered(err) })
+	}
+	lines.Must(made.Flush(context.Background()))
+	progress.SayEnd()
+}
+
+func consume(broker string, rest []string) {
+	topic, asked := rest[0], admin(broker)
+	begins, err := asked.ListStartOffsets(context.Background(), topic)
+	lines.Must(err)
+	ends, err := asked.ListEndOffsets(context.Background(), topic)
+	lines.Must(err)
 	from, left := map[int32]kgo.Offset{}, map[int32]int64{}
 	ends.Each(func(end kadm.ListedOffset) {
 		begin, _ := begins.Lookup(topic, end.Partition)
@@ -208,15 +173,14 @@ func consume(broker, topic string) {
 		fetches := made.PollFetches(limited)
 		cancel()
 		for _, failed := range fetches.Errors() {
-			must(failed.Err)
+			lines.Must(failed.Err)
 		}
 		fetches.EachRecord(func(record *kgo.Record) {
-			var headers []string
+			var headers []lines.Header
 			for _, header := range record.Headers {
-				headers = append(headers, encode([]byte(header.Key))+":"+encode(header.Value))
+				headers = append(headers, lines.Header{Name: header.Key, Content: header.Value})
 			}
-			fmt.Fprintf(out, "%d\t%d\t%d\t%s\t%s\t%s\n", record.Partition, record.Offset, record.Timestamp.UnixMilli(), encode(record.Key),
-				encode(record.Value), strings.Join(headers, ";"))
+			lines.PutRecord(record.Partition, record.Offset, record.Timestamp, record.Key, record.Value, headers)
 			if record.Offset+1 >= left[record.Partition] {
 				delete(left, record.Partition)
 			}
@@ -224,50 +188,59 @@ func consume(broker, topic string) {
 	}
 }
 
-func offsets(broker, topic, partition string, times []string) {
-	admin := kadm.NewClient(client(broker))
-	number, err := strconv.Atoi(partition)
-	must(err)
-	for _, text := range times {
+func group(broker string, rest []string) {
+	topic, name, instance := rest[0], rest[1], rest[2]
+	assigned := func(_ context.Context, _ *kgo.Client, places map[string][]int32) {
+		slices.Sort(places[topic])
+		lines.SayAssigned(places[topic])
+	}
+	options := []kgo.Opt{kgo.ConsumerGroup(name), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(), kgo.Balancers(kgo.RangeBalancer()),
+		kgo.SessionTimeout(6 * time.Second), kgo.HeartbeatInterval(500 * time.Millisecond), kgo.OnPartitionsAssigned(assigned),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.BlockRebalanceOnPoll()}
+	if instance != "-" {
+		options = append(options, kgo.InstanceID(instance), kgo.SessionTimeout(30*time.Second))
+	}
+	made, ended := client(broker, options...), lines.UntilInputEnds()
+	for ended.Err() == nil {
+		limited, cancel := context.WithTimeout(ended, 200*time.Millisecond)
+		fetches := made.PollFetches(limited)
+		cancel()
+		fetches.EachRecord(func(record *kgo.Record) {
+			lines.Say("record", record.Partition, record.Offset, lines.Encode(record.Key))
+		})
+		if !fetches.Empty() && fetches.NumRecords() > 0 {
+			if err := made.CommitUncommittedOffsets(context.Background()); err == nil {
+				lines.Say("committed")
+			}
+		}
+		made.AllowRebalance()
+	}
+	made.CloseAllowingRebalance()
+}
+
+func offsets(broker string, rest []string) {
+	topic, number, asked := rest[0], lines.Number(rest[1]), admin(broker)
+	for _, text := range rest[2:] {
 		millis, err := strconv.ParseInt(text, 10, 64)
-		must(err)
+		lines.Must(err)
 		var listed kadm.ListedOffsets
 		switch millis {
 		case -1:
-			listed, err = admin.ListEndOffsets(context.Background(), topic)
+			listed, err = asked.ListEndOffsets(context.Background(), topic)
 		case -2:
-			listed, err = admin.ListStartOffsets(context.Background(), topic)
+			listed, err = asked.ListStartOffsets(context.Background(), topic)
 		case -3:
-			listed, err = admin.ListMaxTimestampOffsets(context.Background(), topic)
+			listed, err = asked.ListMaxTimestampOffsets(context.Background(), topic)
 		default:
-			listed, err = admin.ListOffsetsAfterMilli(context.Background(), millis, topic)
+			listed, err = asked.ListOffsetsAfterMilli(context.Background(), millis, topic)
 		}
-		must(err)
+		lines.Must(err)
 		found, _ := listed.Lookup(topic, int32(number))
-		fmt.Fprintf(out, "%d\t%d\n", found.Offset, found.Timestamp)
+		lines.Put(found.Offset, found.Timestamp)
 	}
 }
 
 func main() {
-	verb, broker, rest := os.Args[1], os.Args[2], os.Args[3:]
-	switch verb {
-	case "create":
-		create(broker, rest[0], rest[1], rest[2:])
-	case "describe":
-		describe(broker, rest[0])
-	case "list":
-		list(broker)
-	case "produce":
-		produce(broker, rest[0], rest[1])
-	case "bulk":
-		bulk(broker, rest[0], rest[1], rest[2], rest[3])
-	case "consume":
-		consume(broker, rest[0])
-	case "offsets":
-		offsets(broker, rest[0], rest[1], rest[2:])
-	default:
-		fmt.Fprintln(os.Stderr, "there is no verb", verb)
-		os.Exit(2)
-	}
-	must(out.Flush())
+	lines.Verbs{"create": create, "describe": describe, "list": list, "produce": produce, "bulk": bulk, "idempotent": idempotent, "consume": consume,
+		"group": group, "offsets": offsets}.Run()
 }
