@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <functional>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -273,7 +274,9 @@ class AllPairsTest : public testing::Test {
   }
 
   void RunPair(const Call& first, const Call& second, std::uint32_t seed) {
-    SCOPED_TRACE(std::string(first.name) + " beside " + second.name);
+    const std::string pair = std::string(first.name) + " beside " + second.name;
+    std::cout << pair << std::endl;  // at once: the last line names the pair that does not end
+    SCOPED_TRACE(pair);
     disk_ = std::make_shared<SimFileSystem>(7);  // which remembers all that was ever done on it
     objects_ = std::make_shared<MemoryObjectStore>();
     World world;
