@@ -17,10 +17,13 @@ import subprocess
 import sys
 import time
 
+import thread_stacks
+
 CLOSING_LINE = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
 # Lines with which suites say how much they checked; they are shown in the run's output.
 REPORT_LINE = re.compile(r"^(?:row|score|checked|seeds|states|sim|bugs|done \d+ runs)\b.*$", re.MULTILINE | re.IGNORECASE)
 DEFAULT_TIMEOUT_S = 900
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class Suite:
@@ -91,12 +94,14 @@ def run_suite(suite):
         return Outcome(0, 1, ["its program was not built"])
     environment = dict(os.environ, GTEST_OUTPUT=f"json:{report_path}", GTEST_COLOR="no", **suite.environment)
     started = time.monotonic()
+    stacks = []
     with open(log_path, "wb") as log:
         process = subprocess.Popen(suite.command, cwd=suite.folder, env=environment, stdin=subprocess.DEVNULL,
                                    stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             exit_code = process.wait(timeout=suite.timeout_s)
         except subprocess.TimeoutExpired:
+            stacks = thread_stacks.of_process(process.pid, ROOT)
             os.killpg(process.pid, 9)
             process.wait()
             exit_code = None
@@ -110,6 +115,7 @@ def run_suite(suite):
         except ValueError:
             report = {}
     outcome = judge(exit_code, output, report)
+    outcome.complaints += stacks
     outcome.seconds, outcome.log = time.monotonic() - started, log_path
     return outcome
 

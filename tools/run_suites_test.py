@@ -66,6 +66,16 @@ class SummaryTest(unittest.TestCase):
         self.assertEqual(self.summary(), (["no suite was run", "0 passed, 1 failed"], False))
 
 
+class TooLongTest(unittest.TestCase):
+    def test_a_suite_that_does_not_end_tells_where_its_threads_are(self):
+        with tempfile.TemporaryDirectory() as build:
+            properties = [{"name": "TIMEOUT", "value": 0.2}, {"name": "WORKING_DIRECTORY", "value": build}]
+            suite = run_suites.Suite(build, {"name": "endless", "command": ["/bin/sleep", "600"], "properties": properties})
+            outcome = run_suites.run_suite(suite)
+        self.assertEqual((outcome.passed, outcome.failed, outcome.complaints[0]), (0, 1, "ran too long"))
+        self.assertIn("its threads", outcome.complaints[1])
+
+
 class ListTest(unittest.TestCase):
     def test_lists_what_matches_of_a_build_that_was_only_configured(self):
         with tempfile.TemporaryDirectory() as build:
