@@ -16,7 +16,7 @@ if(MILLRACE_SANITIZE)
 endif()
 add_library(millrace_shared SHARED ${left_out} ${objects})
 add_library(millrace_static STATIC ${left_out} ${objects})
-set(third_party PkgConfig::ISAL PkgConfig::LZ4 PkgConfig::ZSTD PkgConfig::DEFLATE PkgConfig::SQLITE PkgConfig::CURL PkgConfig::CRYPTO
+set(third_party PkgConfig::ISAL PkgConfig::LZ4 PkgConfig::ZSTD PkgConfig::DEFLATE PkgConfig::SQLITE PkgConfig::CRYPTO
   PkgConfig::PUGIXML ZLIB::ZLIB Snappy::snappy fmt::fmt
   Threads::Threads)
 

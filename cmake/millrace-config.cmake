@@ -15,13 +15,12 @@ if(PkgConfig_FOUND)
   pkg_check_modules(ZSTD QUIET IMPORTED_TARGET libzstd)
   pkg_check_modules(DEFLATE QUIET IMPORTED_TARGET libdeflate)
   pkg_check_modules(SQLITE QUIET IMPORTED_TARGET sqlite3)
-  pkg_check_modules(CURL QUIET IMPORTED_TARGET libcurl)
   pkg_check_modules(CRYPTO QUIET IMPORTED_TARGET libcrypto)
   pkg_check_modules(PUGIXML QUIET IMPORTED_TARGET pugixml)
 endif()
 
 set(millrace_static_FOUND TRUE)
-foreach(needed PkgConfig::ISAL PkgConfig::LZ4 PkgConfig::ZSTD PkgConfig::DEFLATE PkgConfig::SQLITE PkgConfig::CURL PkgConfig::CRYPTO PkgConfig::PUGIXML ZLIB::ZLIB Snappy::snappy fmt::fmt
+foreach(needed PkgConfig::ISAL PkgConfig::LZ4 PkgConfig::ZSTD PkgConfig::DEFLATE PkgConfig::SQLITE PkgConfig::CRYPTO PkgConfig::PUGIXML ZLIB::ZLIB Snappy::snappy fmt::fmt
     Threads::Threads)
   if(NOT TARGET ${needed})
     set(millrace_static_FOUND FALSE)

@@ -1,6 +1,5 @@
 #include "http/curl_exchange.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +10,7 @@
 
 #include "base/check.h"
 #include "http/content_range.h"
+#include "http/curl_library.h"
 
 namespace millrace {
 namespace {
@@ -45,11 +45,11 @@ std::string UrlOf(const HttpRequest& request) {
 
 static_assert(sizeof(curl_off_t) == sizeof(std::int64_t));
 
-void CurlExchange::EasyClose::operator()(void* handle) const { curl_easy_cleanup(handle); }
+void CurlExchange::EasyClose::operator()(void* handle) const { Curl().easy_cleanup(handle); }
 
-void CurlExchange::ListFree::operator()(curl_slist* list) const { curl_slist_free_all(list); }
+void CurlExchange::ListFree::operator()(curl_slist* list) const { Curl().slist_free_all(list); }
 
-CurlExchange::CurlExchange() : handle_(curl_easy_init()) { MR_CHECK(handle_ != nullptr); }
+CurlExchange::CurlExchange() : handle_(Curl().easy_init()) { MR_CHECK(handle_ != nullptr); }
 
 void CurlExchange::Prepare(const HttpRequest& request, const CurlLimits& limits) {
   request_ = &request;
@@ -58,64 +58,63 @@ void CurlExchange::Prepare(const HttpRequest& request, const CurlLimits& limits)
   content_length_.reset();
   body_.reset();
   why_[0] = '\0';
-  CURL* const curl = handle_.get();
-  curl_easy_reset(curl);  // keeps connections
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  Curl().easy_reset(handle_.get());  // keeps connections
+  const auto set = [curl = handle_.get()](CURLoption option, auto value) { Curl().easy_setopt(curl, option, value); };
+  set(CURLOPT_NOSIGNAL, 1L);
   static_assert(sizeof(why_) >= CURL_ERROR_SIZE);
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why_);
-  curl_easy_setopt(curl, CURLOPT_PRIVATE, this);
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(curl, CURLOPT_PROXY, "");
-  curl_easy_setopt(curl, CURLOPT_URL, UrlOf(request).c_str());
-  curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(curl, CURLOPT_TCP_NODELAY, 1L);
-  curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, &OnSocket);
-  curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, kReceiveBytes);
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(request.connect_time_max.value_or(limits.connect_time_max).count()));
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1024L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(limits.stall_time_max.count()));
-  curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, static_cast<long>(limits.idle_time_max.count()));
-  if (!limits.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, limits.ca_file.c_str());
+  set(CURLOPT_ERRORBUFFER, why_);
+  set(CURLOPT_PRIVATE, this);
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  set(CURLOPT_PROXY, "");
+  set(CURLOPT_URL, UrlOf(request).c_str());
+  set(CURLOPT_PATH_AS_IS, 1L);
+  set(CURLOPT_TCP_NODELAY, 1L);
+  set(CURLOPT_TCP_KEEPALIVE, 1L);
+  set(CURLOPT_SOCKOPTFUNCTION, &OnSocket);
+  set(CURLOPT_BUFFERSIZE, kReceiveBytes);
+  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_time_max.value_or(limits.connect_time_max).count()));
+  set(CURLOPT_LOW_SPEED_LIMIT, 1024L);
+  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(limits.stall_time_max.count()));
+  set(CURLOPT_MAXAGE_CONN, static_cast<long>(limits.idle_time_max.count()));
+  if (!limits.ca_file.empty()) set(CURLOPT_CAINFO, limits.ca_file.c_str());
 #if LIBCURL_VERSION_NUM >= 0x075700
   // A caller that waits no longer does not wait for the resolver either.
-  curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
+  set(CURLOPT_QUICK_EXIT, 1L);
 #endif
-  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &CurlExchange::OnHeader);
-  curl_easy_setopt(curl, CURLOPT_HEADERDATA, this);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &CurlExchange::OnBody);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, this);
+  set(CURLOPT_HEADERFUNCTION, &CurlExchange::OnHeader);
+  set(CURLOPT_HEADERDATA, this);
+  set(CURLOPT_WRITEFUNCTION, &CurlExchange::OnBody);
+  set(CURLOPT_WRITEDATA, this);
   MR_CHECK(SetHeaders());
   SetMethod(request.body_bytes());
 }
 
 void CurlExchange::SetMethod(std::uint64_t body_bytes) {
-  CURL* const curl = handle_.get();
+  const auto set = [curl = handle_.get()](CURLoption option, auto value) { Curl().easy_setopt(curl, option, value); };
   const HttpMethod method = request_->method;
   if (method == HttpMethod::kGet) {
-    curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+    set(CURLOPT_HTTPGET, 1L);
   } else if (method == HttpMethod::kHead) {
-    curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    set(CURLOPT_NOBODY, 1L);
   } else if (method == HttpMethod::kDelete) {
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "DELETE");
+    set(CURLOPT_CUSTOMREQUEST, "DELETE");
   } else {
-    curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, std::string(HttpMethodName(method)).c_str());
-    curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(body_bytes));
-    curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, kSendBytes);
-    curl_easy_setopt(curl, CURLOPT_READFUNCTION, &CurlExchange::OnRead);
-    curl_easy_setopt(curl, CURLOPT_READDATA, this);
-    curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, &CurlExchange::OnSeek);
-    curl_easy_setopt(curl, CURLOPT_SEEKDATA, this);
+    set(CURLOPT_UPLOAD, 1L);
+    set(CURLOPT_CUSTOMREQUEST, std::string(HttpMethodName(method)).c_str());
+    set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(body_bytes));
+    set(CURLOPT_UPLOAD_BUFFERSIZE, kSendBytes);
+    set(CURLOPT_READFUNCTION, &CurlExchange::OnRead);
+    set(CURLOPT_READDATA, this);
+    set(CURLOPT_SEEKFUNCTION, &CurlExchange::OnSeek);
+    set(CURLOPT_SEEKDATA, this);
   }
 }
 
 bool CurlExchange::SetHeaders() {
   curl_slist* list = nullptr;
   const auto append = [&list](const std::string& line) {
-    curl_slist* const longer = curl_slist_append(list, line.c_str());
+    curl_slist* const longer = Curl().slist_append(list, line.c_str());
     if (longer != nullptr) list = longer;
     return longer != nullptr;
   };
@@ -125,7 +124,7 @@ bool CurlExchange::SetHeaders() {
     all = all && append(header.value.empty() ? header.name + ';' : header.name + ": " + header.value);
   }
   header_lines_.reset(list);
-  curl_easy_setopt(handle_.get(), CURLOPT_HTTPHEADER, list);
+  Curl().easy_setopt(handle_.get(), CURLOPT_HTTPHEADER, list);
   return all;
 }
 
@@ -195,16 +194,16 @@ int CurlExchange::OnSeek(void* self, std::int64_t offset, int origin) {
 
 std::uint64_t CurlExchange::connections() const {
   long opened = 0;
-  curl_easy_getinfo(handle_.get(), CURLINFO_NUM_CONNECTS, &opened);
+  Curl().easy_getinfo(handle_.get(), CURLINFO_NUM_CONNECTS, &opened);
   return static_cast<std::uint64_t>(opened);
 }
 
 Error CurlExchange::Failure(int code) const {
-  const char* const why = why_[0] != '\0' ? why_ : curl_easy_strerror(static_cast<CURLcode>(code));
+  const char* const why = why_[0] != '\0' ? why_ : Curl().easy_strerror(static_cast<CURLcode>(code));
   std::string text = fmt::format("{}:{}: {}", request_->host, request_->port, why);
   // libcurl says that it could not connect; the system knows why.
   long system_error = 0;
-  curl_easy_getinfo(handle_.get(), CURLINFO_OS_ERRNO, &system_error);
+  Curl().easy_getinfo(handle_.get(), CURLINFO_OS_ERRNO, &system_error);
   const bool of_socket = code == CURLE_COULDNT_CONNECT || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
   if (of_socket && system_error != 0) {
     text += fmt::format(" ({})", ::strerrordesc_np(static_cast<int>(system_error)));

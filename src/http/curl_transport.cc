@@ -1,6 +1,5 @@
 #include "http/curl_transport.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,17 +12,13 @@
 #include "base/deadline.h"
 #include "base/mutex.h"
 #include "http/curl_exchange.h"
+#include "http/curl_library.h"
 #include "millrace/request_scope.h"
 
 namespace millrace {
 namespace {
 
 constexpr std::chrono::milliseconds kWakeAtLeast{1'000};
-
-void InitialiseCurl() {
-  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
-  MR_CHECK(code == CURLE_OK);
-}
 
 // A whole answer that settles a race even if another one is still to come.
 bool IsGood(const Result<HttpResponse>& answer) { return answer && answer->status < 500 && answer->status != 429; }
@@ -33,10 +28,10 @@ bool IsGood(const Result<HttpResponse>& answer) { return answer && answer->statu
 /// A multi handle with its own connections, and what is sent over it now.
 class CurlLane {
  public:
-  CurlLane() : multi_(curl_multi_init()) { MR_CHECK(multi_ != nullptr); }
+  CurlLane() : multi_(Curl().multi_init()) { MR_CHECK(multi_ != nullptr); }
   ~CurlLane() {
     for (Runner& runner : runners_) Cancel(runner);
-    curl_multi_cleanup(multi_);
+    Curl().multi_cleanup(multi_);
   }
   CurlLane(const CurlLane&) = delete;
   CurlLane& operator=(const CurlLane&) = delete;
@@ -47,7 +42,7 @@ class CurlLane {
     const auto began = clock.Monotonic();
     const auto deadline = std::min(request.deadline.value_or(kNever), scope.deadline);
     // The poll below sleeps on descriptors: a stop has to reach it there.
-    const std::stop_callback wake(scope.stop, [this] { curl_multi_wakeup(multi_); });
+    const std::stop_callback wake(scope.stop, [this] { Curl().multi_wakeup(multi_); });
     Start(runners_[0], request, limits);
     const auto hedge_at = plan == nullptr ? kNever : DeadlineAfter(began, plan->after);
     bool may_hedge = plan != nullptr;
@@ -90,14 +85,14 @@ class CurlLane {
     runner.exchange.Prepare(request, limits);
     runner.used = runner.running = true;
     runner.answer.reset();
-    MR_CHECK(curl_multi_add_handle(multi_, runner.exchange.handle()) == CURLM_OK);
+    MR_CHECK(Curl().multi_add_handle(multi_, runner.exchange.handle()) == CURLM_OK);
   }
 
   // Ends what is still under way, by closing its connection.
   void Cancel(Runner& runner) {
     if (runner.running) {
       connections_ += runner.exchange.connections();
-      curl_multi_remove_handle(multi_, runner.exchange.handle());
+      Curl().multi_remove_handle(multi_, runner.exchange.handle());
     }
     runner.used = runner.running = false;
     runner.answer.reset();
@@ -111,9 +106,9 @@ class CurlLane {
 
   void Step(std::chrono::milliseconds wait) {
     int running = 0;
-    MR_CHECK(curl_multi_perform(multi_, &running) == CURLM_OK);
+    MR_CHECK(Curl().multi_perform(multi_, &running) == CURLM_OK);
     if (!Collect()) {
-      MR_CHECK(curl_multi_poll(multi_, nullptr, 0, static_cast<int>(wait.count()), nullptr) == CURLM_OK);
+      MR_CHECK(Curl().multi_poll(multi_, nullptr, 0, static_cast<int>(wait.count()), nullptr) == CURLM_OK);
     }
   }
 
@@ -121,13 +116,13 @@ class CurlLane {
   bool Collect() {
     bool any = false;
     int left = 0;
-    while (const CURLMsg* const message = curl_multi_info_read(multi_, &left)) {
+    while (const CURLMsg* const message = Curl().multi_info_read(multi_, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       for (Runner& runner : runners_) {
         if (runner.exchange.handle() != message->easy_handle) continue;
         const CURLcode code = message->data.result;  // the message dies with the handle's removal
         connections_ += runner.exchange.connections();
-        curl_multi_remove_handle(multi_, runner.exchange.handle());
+        Curl().multi_remove_handle(multi_, runner.exchange.handle());
         runner.running = false;
         runner.answer = runner.exchange.Finish(code);
         any = true;
@@ -190,9 +185,7 @@ class CurlTransport::Lanes {
 };
 
 CurlTransport::CurlTransport(const Clock& clock, Options options)
-    : clock_(clock), options_(options), lanes_(std::make_unique<Lanes>(options.idle_lanes_max)) {
-  InitialiseCurl();
-}
+    : clock_(clock), options_(options), lanes_(std::make_unique<Lanes>(options.idle_lanes_max)) {}
 
 CurlTransport::~CurlTransport() = default;
 

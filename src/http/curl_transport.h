@@ -25,6 +25,8 @@ class CurlTransport final : public HttpTransport {
     std::string ca_file;                      // certificates of authorities, PEM; "": the system's
   };
 
+  /// kUnavailable, with what to install: this machine has no libcurl. Nothing else of this class may be used then.
+  static Result<void> Available();
   /// `clock` outlives the transport; deadlines are on it.
   explicit CurlTransport(const Clock& clock) : CurlTransport(clock, Options{}) {}
   CurlTransport(const Clock& clock, Options options);

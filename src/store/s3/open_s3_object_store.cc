@@ -13,6 +13,7 @@ Result<std::shared_ptr<S3ObjectStore>> OpenS3ObjectStore(std::string_view url, c
   const S3Defaults defaults{RegionFrom(surroundings), EndpointFrom(surroundings, "S3")};
   MR_ASSIGN_OR_RETURN(S3Settings settings, ParseS3Url(url, defaults));
   if (!transport) {
+    MR_TRY(CurlTransport::Available());
     CurlTransport::Options options;
     options.ca_file = settings.ca_file.empty() ? CaFileFrom(surroundings) : settings.ca_file;
     transport = std::make_shared<CurlTransport>(clock, options);
