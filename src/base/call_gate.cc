@@ -1,19 +1,12 @@
 #include "base/call_gate.h"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <climits>
-
 #include "base/check.h"
+#include "base/futex.h"
 
 namespace millrace {
 namespace {
 
 thread_local const CallGate::Scope* innermost = nullptr;
-
-static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "the kernel looks at the word itself");
 
 }  // namespace
 
@@ -31,8 +24,7 @@ CallGate::Pass::~Pass() {
   if (shard_ == nullptr) return;
   // Behind the subtraction the closer may go on and free the gate: the wake looks at the address only, and one for
   // nothing does no harm.
-  if (shard_->fetch_sub(1, std::memory_order_release) == (kShut | 1))
-    ::syscall(SYS_futex, shard_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+  if (shard_->fetch_sub(1, std::memory_order_release) == (kShut | 1)) FutexWake(shard_, kAllThreads);
 }
 
 CallGate::Shard& CallGate::ShardOfThisThread() {
@@ -56,7 +48,7 @@ void CallGate::AwaitEmpty() {
     MR_CHECK((shard.word.load() & kShut) != 0);
     for (std::uint32_t seen = shard.word.load(std::memory_order_acquire); seen != kShut;
          seen = shard.word.load(std::memory_order_acquire))
-      ::syscall(SYS_futex, &shard.word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
+      (void)FutexWait(shard.word, seen, std::nullopt);
   }
 }
 

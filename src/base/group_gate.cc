@@ -1,30 +1,17 @@
 #include "base/group_gate.h"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <climits>
-#include <ctime>
 #include <thread>
 
 #include "base/check.h"
-#include "base/deadline.h"
+#include "base/futex.h"
 
 namespace millrace {
 
 namespace {
 
-static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "the kernel looks at the word itself");
-
 /// A leader looks so often at most, should the clock stand still.
 constexpr int kJoinYieldsMax = 10'000;
-
-void FutexWake(std::atomic<std::uint32_t>& word, int count) {
-  ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
-}
 
 }  // namespace
 
@@ -35,19 +22,7 @@ GroupGate::Ticket GroupGate::Enter(std::uint64_t group) {
 
 bool GroupGate::Wait(const Ticket& ticket, std::optional<std::chrono::nanoseconds> timeout) {
   auto& word = words_[ticket.group & 1].value;
-  bool in_time = true;
-  if (!Moved(ticket)) {
-    timespec limit = {};
-    const bool limited = timeout && *timeout != kNever;
-    if (limited) {
-      const auto left = Saturated(*timeout);
-      limit.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000);
-      limit.tv_nsec = static_cast<long>(left.count() % 1'000'000'000);
-    }
-    const long result =
-        ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, ticket.seen, limited ? &limit : nullptr, nullptr, 0);
-    in_time = result == 0 || errno != ETIMEDOUT;
-  }
+  const bool in_time = Moved(ticket) || FutexWait(word, ticket.seen, timeout);
   waiting_[ticket.group & 1].fetch_sub(1, std::memory_order_relaxed);
   return in_time;
 }
@@ -69,14 +44,14 @@ GroupGate::Wakes GroupGate::EndLead() {
 }
 
 GroupGate::Wakes GroupGate::RouseAll() {
-  Wakes wakes = Move(0, INT_MAX);
-  wakes += Move(1, INT_MAX);
+  Wakes wakes = Move(0, kAllThreads);
+  wakes += Move(1, kAllThreads);
   return wakes;
 }
 
 void GroupGate::Send(const Wakes& wakes) {
   for (std::size_t word = 0; word < words_.size(); ++word) {
-    if (wakes.threads[word] > 0) FutexWake(words_[word].value, wakes.threads[word]);
+    if (wakes.threads[word] > 0) FutexWake(&words_[word].value, wakes.threads[word]);
   }
 }
 
@@ -103,7 +78,7 @@ GroupGate::Wakes GroupGate::Complete(std::uint64_t group) {
   completed_ = std::max(completed_, group);
   // The word changes when the leadership ends, which is before another thread can look: in the same critical section.
   Wakes wakes;
-  if (waiting_[group & 1].load(std::memory_order_relaxed) > 0) wakes.threads[group & 1] = INT_MAX;
+  if (waiting_[group & 1].load(std::memory_order_relaxed) > 0) wakes.threads[group & 1] = kAllThreads;
   return wakes;
 }
 

@@ -6,13 +6,8 @@
 #include "base/group_gate.h"
 
 #include <gtest/gtest.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
 
 #include <atomic>
-#include <cerrno>
-#include <cstdarg>
-#include <ctime>
 #include <iostream>
 #include <set>
 #include <string>
@@ -20,6 +15,7 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "base/futex_hold_up.h"
 #include "base/mutex.h"
 
 namespace millrace {
@@ -304,51 +300,7 @@ TEST(GroupGateTest, TheGroupToWaitForIsOnItsWayOrOpen) {
 }  // namespace
 }  // namespace millrace
 
-// ---- The kernel's futex, held up: where a test can stand in for the C library's call, which ThreadSanitizer has its
-// own of. The other tests of the gate run there too.
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-#if !defined(__has_feature) || !__has_feature(thread_sanitizer)
-
-namespace millrace {
-namespace {
-
-std::atomic<bool> hold_up = false;
-std::atomic<int> held_up = 0;
-
-}  // namespace
-}  // namespace millrace
-
-/// In the place of the C library's: a thread is held up for a moment before it falls asleep or wakes another, as it is
-/// by the scheduler of a busy machine.
-extern "C" long syscall(long number, ...) noexcept {
-  va_list list;
-  va_start(list, number);
-  long a[6];
-  for (long& argument : a) argument = va_arg(list, long);
-  va_end(list);
-  const auto call = [](long n, const long* with) {
-    long result;
-    register long r10 asm("r10") = with[3];
-    register long r8 asm("r8") = with[4];
-    register long r9 asm("r9") = with[5];
-    asm volatile("syscall"
-                 : "=a"(result)
-                 : "a"(n), "D"(with[0]), "S"(with[1]), "d"(with[2]), "r"(r10), "r"(r8), "r"(r9)
-                 : "rcx", "r11", "memory");
-    return result;
-  };
-  if (number == SYS_futex && millrace::hold_up) {
-    ++millrace::held_up;
-    const timespec pause = {.tv_sec = 0, .tv_nsec = 300'000};
-    const long sleep[6] = {reinterpret_cast<long>(&pause), 0, 0, 0, 0, 0};
-    (void)call(SYS_nanosleep, sleep);
-  }
-  const long result = call(number, a);
-  if (result >= 0) return result;
-  errno = static_cast<int>(-result);
-  return -1;
-}
-
+#ifdef MR_FUTEX_HOLD_UP
 namespace millrace {
 namespace {
 
@@ -357,7 +309,7 @@ TEST(GroupGateTest, ThreadsHeldUpBeforeTheySleepAreAllServed) {
   Mutex mutex;
   GroupGate gate;
   int line = 0, closed = 0, durable = 0;
-  hold_up = true;
+  const FutexHoldUp held_up;
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
@@ -401,13 +353,11 @@ TEST(GroupGateTest, ThreadsHeldUpBeforeTheySleepAreAllServed) {
     });
   }
   for (auto& thread : threads) thread.join();
-  hold_up = false;
   EXPECT_EQ(durable, kThreads * kRounds);
-  EXPECT_GE(held_up, 1) << "nobody was held up";
+  EXPECT_GE(held_up.calls, 1) << "nobody was held up";
 }
 
 }  // namespace
 }  // namespace millrace
 
-#endif
 #endif

@@ -1,9 +1,12 @@
 // Mutex, MutexLock and CondVar with thread-safety annotations (-Wthread-safety proves the locking).
 #pragma once
 
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
+#include <cstdint>
 #include <mutex>
+
+#include "base/futex.h"
 
 #ifdef __clang__
 #define MR_THREAD_ANNOTATION(x) __attribute__((x))
@@ -66,31 +69,32 @@ class MR_SCOPED_CAPABILITY MutexLock {
   Mutex& mutex_;
 };
 
-/// Waits with the mutex held; callers loop over their condition.
+/// Waits with the mutex held; callers loop over their condition. Who changes the condition does so under the mutex, and
+/// notifies under it or after. On a futex of its own: the C library's condition loses wake-ups before glibc 2.41
+/// (docs/adr/0055-a-condition-that-loses-no-wake-up.md).
 class CondVar {
  public:
-  void Wait(Mutex& mutex) MR_REQUIRES(mutex) {
-    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
-    condition_.wait(lock);
-    lock.release();
+  CondVar() = default;
+  CondVar(const CondVar&) = delete;
+  CondVar& operator=(const CondVar&) = delete;
+
+  void Wait(Mutex& mutex) MR_REQUIRES(mutex) { (void)Sleep(mutex, std::chrono::nanoseconds::max()); }
+  /// False: `timeout` passed; the largest never does.
+  bool WaitFor(Mutex& mutex, std::chrono::nanoseconds timeout) MR_REQUIRES(mutex) { return Sleep(mutex, timeout); }
+  /// Cost: a load while no thread waits.
+  void NotifyOne() {
+    if (waiting_.load() != 0) Wake(1);
   }
-  /// False: `timeout` passed; one beyond a century never does.
-  bool WaitFor(Mutex& mutex, std::chrono::nanoseconds timeout) MR_REQUIRES(mutex) {
-    constexpr std::chrono::nanoseconds kCentury = std::chrono::hours(24 * 365 * 100);
-    if (timeout > kCentury) {  // the steady clock could not add it up
-      Wait(mutex);
-      return true;
-    }
-    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
-    const bool woken = condition_.wait_for(lock, timeout) == std::cv_status::no_timeout;
-    lock.release();
-    return woken;
+  void NotifyAll() {
+    if (waiting_.load() != 0) Wake(kAllThreads);
   }
-  void NotifyOne() { condition_.notify_one(); }
-  void NotifyAll() { condition_.notify_all(); }
 
  private:
-  std::condition_variable condition_;
+  bool Sleep(Mutex& mutex, std::chrono::nanoseconds timeout) MR_REQUIRES(mutex);
+  void Wake(int threads);
+
+  std::atomic<std::uint32_t> word_{0};     // moved by every wake
+  std::atomic<std::uint32_t> waiting_{0};  // changed under the waiters' mutex
 };
 
 }  // namespace millrace
