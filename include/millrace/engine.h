@@ -162,7 +162,8 @@ class MILLRACE_EXPORT Engine {
   /// those of metadata. Cost: one sync of what is not durable yet, one transaction.
   Result<Offset> DeleteRecords(const TopicPartition& partition, Offset before) noexcept;
   /// Does what is due and what the engine's threads would do in their time: idle uploads, retention, collection of
-  /// objects, recycling; in bounded steps, ends soon after `time_max`. For programs that open a log for moments only.
+  /// objects, recycling; in bounded steps, ends soon after `time_max`; without one also the snapshot of metadata that
+  /// the store is owed. For programs that open a log for moments only.
   /// Errors: those of the store and of metadata; what could be done was done.
   Result<MaintenanceReport> Maintain(std::optional<std::chrono::milliseconds> time_max = {}) noexcept;
   /// Says that the wall clock is right, after EngineStats::clock_doubted: retention by age goes on, by that clock.

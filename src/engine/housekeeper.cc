@@ -290,6 +290,8 @@ Result<MaintenanceReport> Housekeeper::Maintain(const MaintenanceLimits& limits)
     collected = steps_.collector.CollectStep();
     if (collected.failure && !error) error = collected.failure;
   }
+  // A process may end before its keeper looks for the first time: then this is what a log is found by again.
+  if (!limits.time_max) note(steps_.snapshots.PutIfDue(steps_.uploader.objects()));
   note(steps_.recycler.RecycleOnce(steps_.partitions, DiskWal::Seal::kKeepActive));
   report.finished = report.finished && !collected.more && !budget.over();
   MR_CHECK(steps_.uploader.bytes() >= uploaded && steps_.collector.deleted() >= deleted, uploaded, deleted);

@@ -404,6 +404,29 @@ TEST_F(LogRestoreTest, GroupsThatMoveAloneAreReasonEnoughForASnapshot) {
   EXPECT_TRUE(due());
 }
 
+TEST_F(LogRestoreTest, AProcessThatLivesForOneMaintenanceLeavesASnapshot) {
+  const Machine machine = NewMachine();
+  {
+    const auto engine = OpenOn(machine);
+    ASSERT_TRUE(engine->CreateTopic("a", {}));
+    AppendUploaded(engine, At("a"), 10);
+    ASSERT_TRUE(engine->SeekGroup("g", At("a"), Offset(4)));
+    // What a verb does in passing is not the place for it: it would be one more request of each verb.
+    ASSERT_TRUE(engine->Maintain(std::chrono::milliseconds(100)));
+    EXPECT_EQ(engine.steps().snapshots.count(), 0U);
+    ASSERT_TRUE(engine->Maintain({}));
+    EXPECT_EQ(engine.steps().snapshots.count(), 1U);
+    ASSERT_TRUE(engine->Maintain({}));  // nothing has changed
+    EXPECT_EQ(engine.steps().snapshots.count(), 1U);
+  }
+  const Machine other = NewMachine();
+  ASSERT_TRUE(Restore(other));
+  const auto engine = OpenOn(other);
+  const auto group = engine->DescribeGroup("g");  // which no object tells of
+  ASSERT_TRUE(group) << Told(group);
+  EXPECT_EQ(group->front().position, Offset(4));
+}
+
 TEST_F(LogRestoreTest, NothingIsRestoredOverALogAndNothingFromNowhere) {
   const Machine machine = NewMachine();
   EXPECT_EQ(CodeOf(Restore(machine)), ErrorCode::kNotFound);
