@@ -36,6 +36,7 @@ enum class Bug {
   kLogSequenceBeforeWrite,
   kLogProducersNotRebuilt,
   kLogRepeatedBeforeSync,
+  kLogCheckpointBeforeSync,
   // Tier
   kTierTrimBeforeCommit,
   kTierNoEpochInCommit,
@@ -74,6 +75,7 @@ enum class Bug {
   kGroupFetchPassesCommits,
   kGroupOldAssignmentGiven,
   kGroupWaitingMemberExpires,
+  kGroupOldGenerationCommits,
   // Wire
   kWireCountTrusted,
   kWireUnknownTagStored,

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bugs.h"
 #include "base/check.h"
 #include "base/try.h"
 #include "engine/front_door.h"
@@ -66,7 +67,7 @@ Result<void> Engine::State::KeepProducers() {
   }
   ProducerCheckpoint checkpoint{.wal_end = {}, .states = producers_.All()};
   for (const ProducerState& state : checkpoint.states) checkpoint.wal_end = std::max(checkpoint.wal_end, state.wal_end);
-  MR_TRY(wal_.AwaitDurable(checkpoint.wal_end));
+  if (!Planted(Bug::kLogCheckpointBeforeSync)) MR_TRY(wal_.AwaitDurable(checkpoint.wal_end));
   MutexLock lock(kept_producers_mutex_);
   if (kept_producers_ && kept_producers_->changes > changes) return {};  // another caller told more
   auto written = WriteProducerCheckpoint(*components_.file_system, layout_.wal, checkpoint);

@@ -286,7 +286,9 @@ GroupError ConsumerGroup::CheckCommit(const MemberIdentity& who, std::int32_t ge
   if (state_ == GroupState::kDead) return GroupError::kCoordinatorNotAvailable;
   // Of a consumer that assigns by hand: good where nobody else is.
   if (generation < 0 && state_ == GroupState::kEmpty) return GroupError::kNone;
-  if (const GroupError error = CheckMember(who, generation); error != GroupError::kNone) return error;
+  const bool any = Planted(Bug::kGroupOldGenerationCommits);
+  if (const GroupError error = any ? Identify(who) : CheckMember(who, generation); error != GroupError::kNone)
+    return error;
   Extend(At(who.member), now);
   return state_ == GroupState::kCompleting ? GroupError::kRebalanceInProgress : GroupError::kNone;
 }

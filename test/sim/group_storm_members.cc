@@ -36,6 +36,7 @@ void GroupStorm::Act(Client& client) {
   }
   if (client.phase == Phase::kOut) return SendJoin(client);
   if (client.phase == Phase::kIn && random_.OneIn(50)) Commit(client);
+  if (client.phase == Phase::kIn && random_.OneIn(50)) CommitLate(client);
   const bool beats = client.phase == Phase::kIn || client.phase == Phase::kFetching;
   if (beats && now_ >= client.next_beat) Beat(client);
 }
@@ -238,6 +239,7 @@ void GroupStorm::Commit(Client& client) {
   }
   if (rows.empty()) return;
   client.spoke = now_;
+  client.last_commit = {.member = client.member, .generation = client.generation, .life = life_, .rows = rows};
   store_is_asked_ = true;
   const bool is_old = client.generation < newest_generation_;
   server_->Commit(kGroup, {client.member, client.instance}, client.generation, std::move(rows),
@@ -251,6 +253,22 @@ void GroupStorm::Commit(Client& client) {
                         acknowledged_[partition] = std::max(acknowledged_[partition], at);
                     }
                     if (client.asks == asks) client.answers.push_back(CommitAnswer{error});
+                  });
+}
+
+/// What the member sent in a generation that is over comes once more, as from a connection that was slow. Others may
+/// have read on from there: it is refused, whatever it says.
+void GroupStorm::CommitLate(Client& client) {
+  if (!client.last_commit) return;
+  const Client::Sent& sent = *client.last_commit;
+  const bool is_late = sent.life == life_ && sent.member == client.member && sent.generation < client.generation;
+  if (!is_late) return;
+  store_is_asked_ = true;
+  server_->Commit(kGroup, {sent.member, client.instance}, sent.generation, sent.rows,
+                  [this, name = client.name(), life = life_](GroupError error) {
+                    if (life != life_) return;
+                    report_.Fired("late-commit");
+                    report_.Expect(error != kNone, "old-generation-committed", name);
                   });
 }
 

@@ -75,6 +75,14 @@ struct Client {
   std::map<std::int32_t, std::int64_t> read;  // where it goes on
   int lives = 0;                              // that are over
 
+  struct Sent {
+    std::string member;
+    std::int32_t generation = -1;
+    std::uint64_t life = 0;  // of the server
+    std::vector<PositionRow> rows;
+  };
+  std::optional<Sent> last_commit;  // which may come once more, late
+
   /// Tells it from all others, over its lives if it is static.
   [[nodiscard]] std::string name() const { return instance.value_or(member); }
 };
@@ -135,6 +143,7 @@ class GroupStorm {
   void SendSync(Client& client, const JoinAnswer& joined);
   void SendFetch(Client& client);
   void Commit(Client& client);
+  void CommitLate(Client& client);
   void Beat(Client& client);
   void OnJoin(Client& client, const JoinAnswer& answer);
   void OnSync(Client& client, const SyncAnswer& answer);

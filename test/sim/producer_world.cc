@@ -26,9 +26,11 @@
 #include "env/seeded_random.h"
 #include "env/sim/sim_clock.h"
 #include "env/sim/sim_file_system.h"
+#include "log/producer_checkpoint.h"
 #include "log/producer_state_table.h"
 #include "meta/memory_metadata_store.h"
 #include "process_stores.h"
+#include "producer_line.h"
 #include "record/producer_window.h"
 #include "store/memory_object_store.h"
 
@@ -41,33 +43,8 @@ constexpr int kSteps = 140;
 constexpr std::size_t kProducers = 3, kInFlightMax = ProducerWindow::kBatchesMax;
 constexpr std::int32_t kPartitions = 2;
 constexpr int kRetriesMax = 50;  // of everything that is unanswered, once all is well
+constexpr std::uint64_t kValueBytesMax = 3'000, kFillsFile = 60'000;  // a batch of each line, and another file begins
 constexpr StorageSizes kSmallFiles{.wal_file_bytes = 64 << 10, .wal_staging_bytes = 16 << 10};
-
-struct Batch {
-  std::int16_t epoch = 0;
-  std::int32_t sequence = 0;
-  std::vector<Record> records;
-  std::optional<AppendReceipt> receipt;  // the first
-};
-
-/// What one producer sends to one partition.
-struct Line {
-  std::size_t producer = 0;
-  TopicPartition to;
-  std::int64_t id = 0;
-  std::int16_t epoch = 0;
-  std::int32_t next = 0;
-  std::vector<Batch> batches;
-  std::size_t epoch_begin = 0;  // the first batch of this epoch
-  bool stalled = false;         // a batch was refused or lost its connection: nothing new before it is sent again
-
-  [[nodiscard]] std::size_t unanswered() const {
-    std::size_t first = 0;
-    while (first < batches.size() && batches[first].receipt) ++first;
-    return first;
-  }
-  [[nodiscard]] bool all_answered() const { return unanswered() == batches.size(); }
-};
 
 class ProducerWorld {
  public:
@@ -103,11 +80,14 @@ class ProducerWorld {
 
   // What producers do.
   void Step();
-  void SendNew(Line& line);
+  enum class Wait { kAtTimes, kNone };
+  void SendNew(Line& line, Wait wait = Wait::kAtTimes);
   void SendAgain(Line& line);
   void Repeat(Line& line);
   void LeaveOut(Line& line);
   void BumpEpoch(Line& line);
+  void LosePowerBehindRecycling();
+  [[nodiscard]] std::optional<std::uint32_t> ToldByCheckpoint() const;
   Result<AppendReceipt> Append(const Line& line, const Batch& batch);
   void NoteReceipt(Line& line, std::size_t index, const AppendReceipt& receipt);
   void NoteFailure(Line& line, const Error& error, std::string_view call);
@@ -115,6 +95,8 @@ class ProducerWorld {
 
   // The rest.
   void BackgroundStep();
+  void UploadAll();
+  void Recycle();
   void Complete();
   void Judge(std::string_view when);
   void JudgePartition(const TopicPartition& partition, std::string_view when);
@@ -132,6 +114,7 @@ class ProducerWorld {
   std::uint64_t process_ = 0;
   bool trouble_ = false;  // of the disk, since this process began
   bool full_ = false;     // the disk is, or soon will be
+  std::uint64_t value_bytes_max_ = kValueBytesMax;
 };
 
 // Processes.
@@ -273,7 +256,7 @@ Batch ProducerWorld::DrawBatch(const Line& line, std::size_t index) {
   batch.records.resize(1 + random_.Below(3));
   for (std::size_t i = 0; i < batch.records.size(); ++i) {
     std::string value = fmt::format("{} {} {} ", line.producer, index, i);
-    value.resize(value.size() + random_.Below(random_.OneIn(4) ? 3'000 : 100), 'v');
+    value.resize(value.size() + random_.Below(random_.OneIn(4) ? value_bytes_max_ : 100), 'v');
     batch.records[i].timestamp_ms = clock_.WallMs() + static_cast<std::int64_t>(i);
     batch.records[i].value = std::move(value);
   }
@@ -305,7 +288,7 @@ void ProducerWorld::NoteFailure(Line& line, const Error& error, std::string_view
 }
 
 /// As many as may be without an answer, none of which is waited for; or one, which is.
-void ProducerWorld::SendNew(Line& line) {
+void ProducerWorld::SendNew(Line& line, Wait wait) {
   if (line.stalled) return SendAgain(line);
   if (line.batches.size() - line.unanswered() >= kInFlightMax) return;
   const std::size_t index = line.batches.size();
@@ -314,7 +297,7 @@ void ProducerWorld::SendNew(Line& line) {
   line.next = SequenceAfter(line.next, static_cast<std::int32_t>(batch.records.size()));
   report_.Event(fmt::format("{} sends batch {} numbered {} to {}", line.producer, index, batch.sequence,
                             line.to.partition.value()));
-  if (random_.OneIn(3)) {
+  if (wait == Wait::kAtTimes && random_.OneIn(3)) {
     const auto receipt = Append(line, batch);
     report_.Fired("append");
     return receipt ? NoteReceipt(line, index, *receipt) : NoteFailure(line, receipt.error(), "Append");
@@ -392,6 +375,28 @@ void ProducerWorld::BumpEpoch(Line& line) {
   if (receipt.error().code() != ErrorCode::kOutOfSequence) Tolerated(receipt.error(), "Append");
 }
 
+/// Files of the WAL go whose batches are all in objects, while younger batches are staged and wait for their sync, and
+/// then the power fails. What is told of producers from then on must be of what is still there.
+void ProducerWorld::LosePowerBehindRecycling() {
+  if (trouble_ || full_) return;
+  value_bytes_max_ = kFillsFile;
+  for (Line& line : lines_) SendNew(line);
+  value_bytes_max_ = kValueBytesMax;
+  Complete();
+  clock_.Advance(milliseconds(1'000));
+  UploadAll();
+  for (Line& line : lines_) {
+    if (!line.stalled && random_.OneIn(2)) SendNew(line, Wait::kNone);
+  }
+  const bool staged = std::ranges::any_of(lines_, [](const Line& line) { return !line.all_answered(); });
+  const auto told_before = ToldByCheckpoint();
+  Recycle();
+  if (staged && ToldByCheckpoint() != told_before) report_.Fired("recycled-before-sync");
+  Die(/*power=*/true);
+  if (!engine_) return;
+  for (Line& line : lines_) Repeat(line);
+}
+
 void ProducerWorld::Step() {
   Line& line = lines_[random_.Below(lines_.size())];
   const std::uint64_t dice = random_.Below(100);
@@ -405,8 +410,10 @@ void ProducerWorld::Step() {
     LeaveOut(line);
   } else if (dice < 70) {
     BumpEpoch(line);
-  } else if (dice < 88) {
+  } else if (dice < 87) {
     BackgroundStep();
+  } else if (dice < 88) {
+    LosePowerBehindRecycling();
   } else if (dice < 92) {
     BreakDisk();
   } else if (dice < 94) {
@@ -432,6 +439,26 @@ void ProducerWorld::Complete() {
   }
 }
 
+void ProducerWorld::UploadAll() {
+  for (int i = 0; i < 8; ++i) {
+    const auto uploaded = engine_.steps().uploader.UploadOnce();
+    if (!uploaded) return (void)Tolerated(uploaded.error(), "UploadOnce");
+    if (!*uploaded) return;
+  }
+}
+
+/// Which one lies on the disk.
+std::optional<std::uint32_t> ProducerWorld::ToldByCheckpoint() const {
+  const auto stored = ReadProducerCheckpoint(*files_, "/data/wal");
+  return stored && *stored ? std::optional((*stored)->checksum) : std::nullopt;
+}
+
+void ProducerWorld::Recycle() {
+  const auto recycled = engine_->Recycle();
+  if (!recycled) return (void)Tolerated(recycled.error(), "Recycle");
+  report_.Fired("recycled");
+}
+
 void ProducerWorld::BackgroundStep() {
   const HousekeeperSteps steps = engine_.steps();
   const auto judge = [this](const auto& result, std::string_view call) {
@@ -446,25 +473,13 @@ void ProducerWorld::BackgroundStep() {
       return;
     case 2:
       return Complete();
-    case 3: {
-      for (int i = 0; i < 8; ++i) {
-        const auto uploaded = steps.uploader.UploadOnce();
-        judge(uploaded, "UploadOnce");
-        if (!uploaded || !*uploaded) break;
-      }
-      const auto recycled = engine_->Recycle();
-      judge(recycled, "Recycle");
-      if (recycled) report_.Fired("recycled");
-      return;
-    }
+    case 3:
+      UploadAll();
+      return Recycle();
     case 4:
       return judge(steps.uploader.UploadOnce(), "UploadOnce");
-    case 5: {  // while batches wait for their sync
-      const auto recycled = engine_->Recycle();
-      judge(recycled, "Recycle");
-      if (recycled) report_.Fired("recycled");
-      return;
-    }
+    case 5:  // while batches wait for their sync
+      return Recycle();
     default: {
       const TopicPartition& partition = lines_[random_.Below(lines_.size())].to;
       const auto offsets = engine_->Offsets(partition);
