@@ -1,11 +1,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "bench/harness/payloads.h"
 #include "bench/harness/raw_disk.h"
 #include "bench/harness/stopwatch.h"
 #include "bench/kafka_rows/kafka_rows.h"
+#include "bench/kafka_rows/librdkafka_load.h"
 #include "bench/kafka_rows/load.h"
 #include "bench/wire/contenders.h"
 #include "bench/wire/wire.h"
@@ -110,6 +112,29 @@ void LargeRows(Suite& suite, const ServerProcess& ours, const ServerProcess* kaf
   }
 }
 
+/// The same bytes as a program sends them that uses librdkafka: what it can make is the limit here, on either side.
+void LibraryRows(Suite& suite, const ServerProcess& ours, const ServerProcess* kafka, const Payloads& payloads) {
+  for (const auto& [text, bytes] : {std::pair{"1 MB batches", 1'000'000}, std::pair{"16 KB batches", 16'384}}) {
+    const auto run = [&, bytes = static_cast<std::size_t>(bytes)](const ServerProcess& server) {
+      return ProduceByLibrdkafka(server, kTopic, payloads, bytes, kSeconds);
+    };
+    std::vector<Side> speeds = {{"millrace", [&] { return run(ours).MegabytesPerSecond(); }}};
+    std::vector<Side> costs = {{"millrace", [&] { return run(ours).ServerSecondsPerGigabyte(); }}};
+    if (kafka != nullptr) {
+      speeds.push_back({"Kafka, unsynced", [&] { return run(*kafka).MegabytesPerSecond(); }});
+      costs.push_back({"Kafka, unsynced", [&] { return run(*kafka).ServerSecondsPerGigabyte(); }});
+    }
+    suite.Compare({fmt::format("wire: librdkafka, {}", text),
+                   "MB/s",
+                   "one producer, acks = all, linger 5 ms, records of 1 KiB, one partition, not compressed",
+                   Better::kHigher,
+                   {}},
+                  speeds);
+    suite.Compare({fmt::format("wire: librdkafka, {}, server CPU", text), "s/GB", "the same", Better::kLower, {}},
+                  costs);
+  }
+}
+
 }  // namespace
 
 void ProduceRows(Suite& suite, const ServerProcess* kafka) {
@@ -122,6 +147,7 @@ void ProduceRows(Suite& suite, const ServerProcess* kafka) {
   }
   SmallRows(suite, *ours, kafka, payloads);
   LargeRows(suite, *ours, kafka, payloads);
+  LibraryRows(suite, *ours, kafka, payloads);
 }
 
 }  // namespace millrace::bench
