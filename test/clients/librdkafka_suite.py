@@ -28,7 +28,7 @@ STAGES = {
 }
 SLOW = "0091 0033 0113 0093 0114 0034 0123 0084 0051 0015 0125".split()  # they begin first, so that none of them is waited for alone in the end
 # Tests that do not pass, and why.
-KNOWN = {"0064": "its last part wants TLS in the library, which is built without it; what stands before it passes"}
+KNOWN = {}
 NOT_QUICK = ("0082",)  # which do nothing in quick mode
 NOT_RUN = {
     "0011 0077 0081 0090 0098 0103 0107 0111 0129": "administration, compaction and transactions, which are not served yet",
