@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "bench/groups_rows/group_member.h"
 #include "bench/groups_rows/groups_rows.h"
@@ -56,36 +59,41 @@ void AllowManyFiles() {
   setrlimit(RLIMIT_NOFILE, &files);
 }
 
-/// The server's processor time for each, all that it does meanwhile included. They come evenly spread, one by one.
-double CpuPerHeartbeat(const ServerProcess& server, std::deque<GroupMember>& members) {
+/// The server's processor time for each, all that it does meanwhile included. They come evenly spread, so many at once.
+double CpuPerHeartbeat(const ServerProcess& server, std::deque<GroupMember>& members, std::size_t at_once) {
   const double gap = kHeartbeatSeconds / static_cast<double>(members.size());
   const double before = server.CpuSeconds();
   const Stopwatch watch;
   std::size_t sent = 0;
   for (int round = 0; round < kHeartbeats; ++round) {
-    for (GroupMember& member : members) {
-      const double early = gap * static_cast<double>(sent++) - watch.seconds();
+    for (std::size_t first = 0; first < members.size(); first += at_once) {
+      const double early = gap * static_cast<double>(sent) - watch.seconds();
       if (early > 0) std::this_thread::sleep_for(std::chrono::duration<double>(early));
-      member.Heartbeat();
+      const std::size_t end = std::min(first + at_once, members.size());
+      for (std::size_t i = first; i < end; ++i) members[i].SendHeartbeat();
+      for (std::size_t i = first; i < end; ++i) members[i].ReceiveHeartbeat();
+      sent += end - first;
     }
   }
   return (server.CpuSeconds() - before) / static_cast<double>(sent) * kMicroseconds;
 }
 
-void HeartbeatRow(Suite& suite, std::size_t groups) {
-  const Row row{
-      "groups: idle, CPU per heartbeat",
-      "us",
-      fmt::format("server's processor time; {} groups of 10 members, a connection a member, a heartbeat each 3 "
-                  "s, evenly spread over 6 s",
-                  groups),
-      Better::kLower,
-      {{{}, 15}}};
-  if (!suite.Wants(row)) return;
+void HeartbeatRows(Suite& suite, std::size_t groups) {
+  const auto row = [groups](std::string_view name, std::string_view how, std::vector<Goal> goals) {
+    return Row{std::string(name), "us",
+               fmt::format("server's processor time; {} groups of 10 members, a connection a member, a heartbeat each "
+                           "3 s, {}, over 6 s",
+                           groups, how),
+               Better::kLower, std::move(goals)};
+  };
+  const Row alone = row("groups: idle, CPU per heartbeat", "evenly spread", {{{}, 15}});
+  const Row many = row("groups: CPU per heartbeat, 100 at once", "100 at once", {});
+  if (!suite.Wants(alone) && !suite.Wants(many)) return;
   const auto server = ServeGroups(suite, "heartbeats", kPartitions);
   Crowd crowd(server->port(), groups);
   crowd.Join();
-  suite.Compare(row, {{"millrace", [&] { return CpuPerHeartbeat(*server, crowd.members()); }}});
+  suite.Compare(alone, {{"millrace", [&] { return CpuPerHeartbeat(*server, crowd.members(), 1); }}});
+  suite.Compare(many, {{"millrace", [&] { return CpuPerHeartbeat(*server, crowd.members(), 100); }}});
 }
 
 void MemoryRow(Suite& suite, std::size_t groups) {
@@ -117,7 +125,7 @@ void MemoryRow(Suite& suite, std::size_t groups) {
 void CrowdRows(Suite& suite) {
   AllowManyFiles();
   const std::size_t groups = std::max<std::size_t>(suite.Scaled(1'000), 1);
-  HeartbeatRow(suite, groups);
+  HeartbeatRows(suite, groups);
   MemoryRow(suite, groups);
 }
 

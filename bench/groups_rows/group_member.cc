@@ -102,9 +102,11 @@ void GroupMember::ReceiveSync() {
   heartbeat_ = FrameOf(heartbeat, kHeartbeatVersion);
 }
 
-void GroupMember::Heartbeat() {
+void GroupMember::SendHeartbeat() { wire_.Send(heartbeat_); }
+
+void GroupMember::ReceiveHeartbeat() {
   kafka::Arena arena;
-  const auto answer = Answered<kafka::HeartbeatResponse>(wire_.Ask(heartbeat_), kHeartbeatVersion, arena);
+  const auto answer = Answered<kafka::HeartbeatResponse>(wire_.Receive(), kHeartbeatVersion, arena);
   RefuseCode("a heartbeat", answer.error_code);
 }
 

@@ -26,7 +26,8 @@ class GroupMember {
   void ReceiveSync();
   [[nodiscard]] const std::vector<TopicPartition>& assigned() const { return assigned_; }
 
-  void Heartbeat();
+  void SendHeartbeat();
+  void ReceiveHeartbeat();
   /// Where the group has come to in a partition.
   void SendCommit(std::int32_t partition, std::int64_t offset);
   void ReceiveCommit();

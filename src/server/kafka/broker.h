@@ -69,6 +69,8 @@ class Broker {
   [[nodiscard]] FetchSessions& sessions() { return sessions_; }
   [[nodiscard]] const BrokerSettings& settings() const { return settings_; }
   [[nodiscard]] const Tell& tell() const { return tell_; }
+  /// Groups live on this loop.
+  [[nodiscard]] bool HasGroups() const { return parts_.groups.LivesOn(parts_.loop); }
   /// Runs `call(coordinator)` on the loop that groups live on: this one, at once, or another, soon.
   template <std::invocable<GroupCoordinator&> Call>
   void AskGroups(Call call) {

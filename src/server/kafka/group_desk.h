@@ -1,6 +1,7 @@
 // The way from any loop to the group coordinator, which lives on one of them: no lock, and no thread for what waits.
 //
 //   loop 2: request ─► Ask ─► post ─► loop 0: coordinator ─► done ─► post ─► loop 2: reply
+//   loop 0: request ─► Ask ─► coordinator ─► answer ─► reply, in the same turn, of what is answered at once
 #pragma once
 
 #include <concepts>
@@ -30,10 +31,11 @@ class GroupDesk {
   /// On the home loop, before anything is asked. Blocks for the metadata.
   Result<void> Load() { return coordinator_.Load(); }
 
-  /// From any loop's thread.
+  [[nodiscard]] bool LivesOn(const TurnLoop& loop) const { return &loop == &parts_.home; }
+  /// From any loop's thread. On the home loop `call` runs at once.
   template <std::invocable<GroupCoordinator&> Call>
   void Ask(TurnLoop& from, Call call) {
-    if (&from == &parts_.home) return call(coordinator_);
+    if (LivesOn(from)) return call(coordinator_);
     parts_.home.Post([this, call = std::move(call)]() mutable { call(coordinator_); });
   }
 

@@ -3,7 +3,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -32,6 +34,20 @@ auto ReplyOnLoop(const RequestRef& request, Reply reply) {
       reply(*request, answer);
     });
   };
+}
+
+/// For what the coordinator answers at once: `reply(request, ask(coordinator))`, in place where groups live on the
+/// request's loop. By then the coordinator is done: whatever the reply lets in may ask it anew.
+template <class Ask, class Reply>
+void ReplyAtOnce(Broker& broker, const RequestRef& request, Ask ask, Reply reply) {
+  if (broker.HasGroups()) {
+    std::optional<std::invoke_result_t<Ask&, GroupCoordinator&>> answer;
+    broker.AskGroups([&](GroupCoordinator& groups) { answer = ask(groups); });
+    return reply(*request, *answer);
+  }
+  using Answer = std::invoke_result_t<Ask&, GroupCoordinator&>;
+  broker.AskGroups([ask = std::move(ask), reply = ReplyOnLoop<Answer>(request, std::move(reply))](
+                       GroupCoordinator& groups) mutable { reply(ask(groups)); });
 }
 
 /// More of them are not answered in one request: each costs more memory than it has bytes.

@@ -74,13 +74,16 @@ class GroupTest : public BrokerFixture {
     EXPECT_EQ(AsText(synced.assignment), "part of it");
     return member;
   }
-  static std::int16_t Beat(TestClient& client, std::string_view member, std::int32_t generation,
-                           std::int16_t version = 4) {
+  static kafka::HeartbeatRequest BeatRequest(std::string_view member, std::int32_t generation) {
     kafka::HeartbeatRequest request;
     request.group_id = "g";
     request.generation_id = generation;
     request.member_id = member;
-    return client.Call<kafka::HeartbeatResponse>(request, version).error_code;
+    return request;
+  }
+  static std::int16_t Beat(TestClient& client, std::string_view member, std::int32_t generation,
+                           std::int16_t version = 4) {
+    return client.Call<kafka::HeartbeatResponse>(BeatRequest(member, generation), version).error_code;
   }
 
   struct Committed {
@@ -473,6 +476,43 @@ TEST_F(GroupTest, MoreThanIsAnsweredAtOnceClosesTheConnection) {
   ASSERT_TRUE(client_.Ask(request, 6));
   EXPECT_TRUE(client_.connection().over());
   EXPECT_NE(client_.connection().why_closed().find("groups or partitions"), std::string::npos);
+}
+
+TEST_F(GroupTest, OnTheLoopOfTheGroupsWhatIsAnsweredAtOnceIsAnsweredInPlace) {
+  const std::string member = MakeStable(client_);
+  loop_.RunPosted();
+  ASSERT_TRUE(client_.Ask(BeatRequest(member, 1), 4));
+  EXPECT_TRUE(client_.HasReply());
+  EXPECT_EQ(client_.Answer<kafka::HeartbeatResponse>(4).error_code, 0);
+  // Several that came together, in their order.
+  ASSERT_TRUE(client_.Ask(BeatRequest(member, 1), 4));
+  ASSERT_TRUE(client_.Ask(BeatRequest(member, 7), 4));
+  EXPECT_EQ(client_.Answer<kafka::HeartbeatResponse>(4).error_code, 0);
+  EXPECT_EQ(client_.Answer<kafka::HeartbeatResponse>(4).error_code, 22);
+  EXPECT_EQ(loop_.RunPosted(), 0) << "a turn more for each";
+}
+
+TEST_F(GroupTest, AnotherLoopIsAnsweredOnItsOwnThread) {
+  const std::string member = MakeStable(client_);
+  loop_.RunPosted();
+  FakeTurnLoop other;
+  Broker elsewhere({.engine = *engine_,
+                    .log = *log_,
+                    .loop = other,
+                    .admin = *admin_,
+                    .cold = *cold_,
+                    .cold_bytes = cold_bytes_,
+                    .session_bytes = session_bytes_,
+                    .groups = *groups_},
+                   {.cluster_id = "test-cluster", .port = 9092}, [](std::string_view) {});
+  TestClient far(other, elsewhere, frames_, in_flight_);
+  ASSERT_TRUE(far.Ask(BeatRequest(member, 1), 4));
+  EXPECT_EQ(other.RunPosted(), 0);
+  EXPECT_EQ(loop_.RunPosted(), 1) << "asked where groups live";
+  EXPECT_FALSE(far.HasReply()) << "on a thread that is not its own";
+  EXPECT_EQ(other.RunPosted(), 1);
+  EXPECT_TRUE(far.HasReply());
+  EXPECT_EQ(far.Answer<kafka::HeartbeatResponse>(4).error_code, 0);
 }
 
 TEST_F(GroupTest, AServerThatBeginsAgainKnowsItsGroups) {

@@ -46,15 +46,15 @@ void ReplyToLeave(KafkaRequest& request, const LeaveGroupRequest& body, const st
 void HandleHeartbeat(Broker& broker, const RequestRef& request) {
   const auto body = DecodeBody<HeartbeatRequest>(*request);
   if (!body) return;
-  auto reply = ReplyOnLoop<GroupError>(request, [](KafkaRequest& to, GroupError error) {
-    HeartbeatResponse response;
-    response.error_code = CodeOf(error);
-    ReplyWith(to, response);
-  });
-  broker.AskGroups([group = std::string(body->group_id), who = IdentityOf(body->member_id, body->group_instance_id),
-                    generation = body->generation_id, reply = std::move(reply)](GroupCoordinator& groups) mutable {
-    reply(groups.Heartbeat(group, who, generation));
-  });
+  ReplyAtOnce(
+      broker, request,
+      [group = std::string(body->group_id), who = IdentityOf(body->member_id, body->group_instance_id),
+       generation = body->generation_id](GroupCoordinator& groups) { return groups.Heartbeat(group, who, generation); },
+      [](KafkaRequest& to, GroupError error) {
+        HeartbeatResponse response;
+        response.error_code = CodeOf(error);
+        ReplyWith(to, response);
+      });
 }
 
 void HandleLeaveGroup(Broker& broker, const RequestRef& request) {
@@ -64,11 +64,12 @@ void HandleLeaveGroup(Broker& broker, const RequestRef& request) {
   if (request->api_version < kFirstOfMany) who.push_back({.member = std::string(body->member_id)});
   for (const LeaveGroupRequest::Member& member : body->members)
     who.push_back(IdentityOf(member.member_id, member.group_instance_id));
-  auto reply = ReplyOnLoop<std::vector<GroupError>>(
-      request,
+  ReplyAtOnce(
+      broker, request,
+      [group = std::string(body->group_id), who = std::move(who)](GroupCoordinator& groups) {
+        return groups.Leave(group, who);
+      },
       [body = *body](KafkaRequest& to, const std::vector<GroupError>& errors) { ReplyToLeave(to, body, errors); });
-  broker.AskGroups([group = std::string(body->group_id), who = std::move(who),
-                    reply = std::move(reply)](GroupCoordinator& groups) mutable { reply(groups.Leave(group, who)); });
 }
 
 }  // namespace millrace
