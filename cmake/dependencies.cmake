@@ -12,7 +12,6 @@ pkg_check_modules(PUGIXML REQUIRED IMPORTED_TARGET pugixml)
 find_package(ZLIB REQUIRED)
 find_package(Snappy REQUIRED)
 find_package(fmt REQUIRED)
-find_package(Boost 1.81 REQUIRED CONFIG COMPONENTS headers)  # of the room server alone
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)

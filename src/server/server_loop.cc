@@ -48,6 +48,7 @@ ServerLoop::ServerLoop(const SharedByLoops& shared, std::unique_ptr<EventLoop> e
                                                      .groups = shared.groups},
                                        shared.broker, shared.tell)) {
   events_->OnTurnEnd([this] { EndTurn(); });
+  events_->GatherWhile([this] { return broker_->staged(); });  // one sync for all of them
 }
 
 ServerLoop::~ServerLoop() { Close(); }

@@ -63,6 +63,7 @@ class Broker {
   [[nodiscard]] CommitTurn& turn() { return turn_; }
   /// A handler staged something: the turn is to be committed at its end.
   void NoteStaged() { staged_ = true; }
+  [[nodiscard]] bool staged() const { return staged_; }
   /// Commits what was staged since the last time. False: nothing was.
   bool Commit();
   [[nodiscard]] ByteBudget& cold_bytes() const { return parts_.cold_bytes; }

@@ -1,16 +1,14 @@
 #include "server/net/event_loop.h"
 
-#include <boost/asio/error.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/system/system_error.hpp>
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <memory>
-#include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,62 +19,91 @@
 
 namespace millrace {
 
-namespace asio = boost::asio;
-
 namespace {
 
-// After so many the turn ends, so that replies do not wait for a socket that is always ready.
-constexpr int kTasksPerTurn = 256;
+// After so many sockets, or rounds of what was posted, the turn ends, so that replies do not wait for one that is
+// always ready.
+constexpr std::size_t kSocketsPerTurn = 256;
+constexpr int kPostsPerTurn = 256;
 
 }  // namespace
 
 struct EventLoop::State {
-  explicit State(std::unique_ptr<ReadinessSet> opened) : sockets(std::move(opened)) {
-    sockets_ready.assign(sockets->descriptor());
-  }
-  ~State() { sockets_ready.release(); }
+  State(std::unique_ptr<ReadinessSet> opened, int event) : sockets(std::move(opened)), wake(event) {}
+  ~State() { ::close(wake); }
 
-  void ArmTimer();
-  void ArmSockets();
+  [[nodiscard]] bool AwaitWake();
   void Turn();
 
-  asio::io_context context{1};
   const std::unique_ptr<ReadinessSet> sockets;
-  asio::posix::stream_descriptor sockets_ready{context};
-  bool awaits_sockets = false;
-  asio::steady_timer timer{context};
-  std::optional<Time> armed;  // for when the timer is set
+  const int wake;  // an eventfd, written to while the loop sleeps
+  ReadinessSet::Id wake_id = 0;
   TimerHeap timers;
   Task turn_end;
+  std::function<bool()> more_helps;
   bool stopping = false;
 
   Mutex mutex;
   std::vector<Task> posted MR_GUARDED_BY(mutex);
+  bool asleep MR_GUARDED_BY(mutex) = false;  // or about to be: who posts first is to wake it
   bool ended MR_GUARDED_BY(mutex) = false;
 
   void Post(Task task) MR_EXCLUDES(mutex);
-  void RunPosted() MR_EXCLUDES(mutex);
+  [[nodiscard]] Time FallAsleep() MR_EXCLUDES(mutex);
+  [[nodiscard]] bool RunPosted() MR_EXCLUDES(mutex);
   void EndPosts() MR_EXCLUDES(mutex);
 };
 
-/// One wake of the loop for all that is posted until it comes round.
+namespace {
+
+/// Whose turns this thread runs.
+thread_local const EventLoop::State* turning = nullptr;
+
+}  // namespace
+
+/// False: the system does not let the descriptor be watched.
+bool EventLoop::State::AwaitWake() {
+  if (wake_id == 0) wake_id = sockets->Add(wake);
+  sockets->AwaitReadable(wake_id, [this] {
+    std::uint64_t count = 0;
+    (void)!::read(wake, &count, sizeof count);
+    (void)AwaitWake();
+  });
+  return wake_id != 0;
+}
+
+/// A loop that turns finds the task by itself, its own ones always; one that sleeps is woken once, however many follow.
 void EventLoop::State::Post(Task task) {
   {
     const MutexLock lock(mutex);
     if (ended) return;
     posted.push_back(std::move(task));
-    if (posted.size() > 1) return;
+    if (turning == this || !std::exchange(asleep, false)) return;
   }
-  asio::post(context, [this] { RunPosted(); });
+  const std::uint64_t one = 1;
+  (void)!::write(wake, &one, sizeof one);
 }
 
-void EventLoop::State::RunPosted() {
+/// For how long: from now on who posts wakes it, and the first timer does.
+TurnLoop::Time EventLoop::State::FallAsleep() {
+  const auto first = timers.First();
+  const MutexLock lock(mutex);
+  if (!posted.empty()) return Time(0);
+  asleep = true;
+  if (!first) return Time::max();
+  return std::max(*first - Time(std::chrono::steady_clock::now().time_since_epoch()), Time(0));
+}
+
+/// False: there was nothing.
+bool EventLoop::State::RunPosted() {
   std::vector<Task> tasks;
   {
     const MutexLock lock(mutex);
+    asleep = false;
     tasks.swap(posted);
   }
   for (Task& task : tasks) task();
+  return !tasks.empty();
 }
 
 void EventLoop::State::EndPosts() {
@@ -86,30 +113,14 @@ void EventLoop::State::EndPosts() {
   dropped.swap(posted);
 }
 
-/// The timer of the system moves only to an earlier time: to wake once for nothing is cheaper than to set it each turn.
-void EventLoop::State::ArmTimer() {
-  const std::optional<Time> first = timers.First();
-  if (!first || (armed && *armed <= *first)) return;
-  armed = first;
-  timer.expires_at(std::chrono::steady_clock::time_point(*first));
-  timer.async_wait([this](const boost::system::error_code& error) {
-    if (!error) armed.reset();
-  });
-}
-
-/// Once a turn: a socket is looked at again when the turn that served it has ended.
-void EventLoop::State::ArmSockets() {
-  if (std::exchange(awaits_sockets, true)) return;
-  sockets_ready.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
-    awaits_sockets = false;
-    if (!error) sockets->RunReady();
-  });
-}
-
 void EventLoop::State::Turn() {
-  ArmSockets();
-  context.run_one();
-  for (int i = 1; i < kTasksPerTurn && context.poll_one() != 0; ++i) {
+  std::size_t served = sockets->RunReady(FallAsleep());
+  while (served > 0 && served < kSocketsPerTurn && more_helps && more_helps()) {
+    const std::size_t more = sockets->RunReady();
+    if (more == 0) break;
+    served += more;
+  }
+  for (int i = 0; i < kPostsPerTurn && RunPosted(); ++i) {
   }
   if (turn_end) turn_end();
   // After the commit: what it told has its reply, and no timer says that it came too late.
@@ -118,17 +129,19 @@ void EventLoop::State::Turn() {
     timers.RunDue(now);
     if (turn_end) turn_end();
   }
-  ArmTimer();
 }
 
 Result<std::unique_ptr<EventLoop>> EventLoop::Open() {
-  try {
-    MR_ASSIGN_OR_RETURN(auto sockets, ReadinessSet::Open());
-    return std::unique_ptr<EventLoop>(new EventLoop(std::make_unique<State>(std::move(sockets))));
-  } catch (const boost::system::system_error& error) {
-    return Error(ErrorCode::kUnavailable, std::string("cannot make an event loop: ") + error.what(),
+  const auto refused = [] {
+    return Error(ErrorCode::kUnavailable, fmt::format("cannot make an event loop: {}", std::strerror(errno)),
                  "The limit of open files may be to blame (ulimit -n).");
-  }
+  };
+  MR_ASSIGN_OR_RETURN(auto sockets, ReadinessSet::Open());
+  const int wake = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (wake < 0) return refused();
+  auto state = std::make_unique<State>(std::move(sockets), wake);
+  if (!state->AwaitWake()) return refused();
+  return std::unique_ptr<EventLoop>(new EventLoop(std::move(state)));
 }
 
 EventLoop::EventLoop(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -137,10 +150,12 @@ EventLoop::~EventLoop() { state_->timers.Clear(); }
 
 void EventLoop::OnTurnEnd(Task task) { state_->turn_end = std::move(task); }
 
+void EventLoop::GatherWhile(std::function<bool()> more_helps) { state_->more_helps = std::move(more_helps); }
+
 void EventLoop::Run() {
-  const auto work = asio::make_work_guard(state_->context);
-  state_->ArmTimer();
+  turning = state_.get();
   while (!state_->stopping) state_->Turn();
+  turning = nullptr;
   state_->EndPosts();
 }
 

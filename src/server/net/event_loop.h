@@ -1,9 +1,9 @@
 // One thread that waits for sockets, timers and posted tasks, and runs them in turns:
 //
-//   wait ─► whatever is ready ─► the end of the turn (commit, flush) ─► timers that are due ─► its end again ─► wait
+//   wait ─► whatever is ready ─► what was posted ─► the end of the turn (commit, flush) ─► timers that are due ─► its
+//   end again ─► wait
 //
-// Boost.Asio waits below it and is included nowhere else: for timers, for posts, and for one descriptor that tells when
-// a socket is ready.
+// A turn that serves one request costs one call of the system beside those of its socket: the wait.
 #pragma once
 
 #include <functional>
@@ -23,6 +23,9 @@ class EventLoop final : public TurnLoop {
 
   /// Called at the end of every turn. Set before Run.
   void OnTurnEnd(Task task);
+  /// While it says so, what became ready meanwhile is still served in this turn: the work that its end does for all of
+  /// them is worth it. Set before Run.
+  void GatherWhile(std::function<bool()> more_helps);
   /// Runs turns on this thread until Stop; what is posted from then on is dropped.
   void Run();
   /// From any thread. The turn at hand is finished.

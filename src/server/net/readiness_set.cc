@@ -4,8 +4,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -17,6 +19,13 @@ namespace {
 constexpr std::size_t kReadyPerRun = 256;
 // Reported whether or not they were asked for; both kinds of waits end, and the owner meets the error as it goes on.
 constexpr std::uint32_t kBroken = EPOLLERR | EPOLLHUP;
+
+/// As epoll takes it. Never early: a timer that is not due yet would turn the loop for nothing.
+int WaitMs(TurnLoop::Time wait_max) {
+  if (wait_max == TurnLoop::Time::max()) return -1;
+  const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(std::max(wait_max, TurnLoop::Time(0)));
+  return static_cast<int>(std::min(rounded, std::chrono::milliseconds(std::chrono::hours(1))).count());
+}
 
 }  // namespace
 
@@ -72,15 +81,13 @@ void ReadinessSet::AwaitWritable(Id id, TurnLoop::Task ready) {
   (void)Watch(id, found->second, found->second.events | EPOLLOUT);
 }
 
-void ReadinessSet::RunReady() {
+std::size_t ReadinessSet::RunReady(TurnLoop::Time wait_max) {
   std::array<epoll_event, kReadyPerRun> ready;
-  for (std::size_t left = ready.size(); left > 0;) {
-    const int count = ::epoll_wait(epoll_, ready.data(), static_cast<int>(left), 0);
-    if (count <= 0) return;
-    const std::span<const epoll_event> now(ready.data(), static_cast<std::size_t>(count));
-    for (const epoll_event& one : now) Run(one.data.u64, one.events);
-    left -= now.size();
-  }
+  const int count = ::epoll_wait(epoll_, ready.data(), static_cast<int>(ready.size()), WaitMs(wait_max));
+  if (count <= 0) return 0;
+  const std::span<const epoll_event> now(ready.data(), static_cast<std::size_t>(count));
+  for (const epoll_event& one : now) Run(one.data.u64, one.events);
+  return now.size();
 }
 
 /// A task may remove its descriptor, or others of this round.

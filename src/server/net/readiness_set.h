@@ -22,7 +22,7 @@ class ReadinessSet {
   ReadinessSet(const ReadinessSet&) = delete;
   ReadinessSet& operator=(const ReadinessSet&) = delete;
 
-  /// Can be read while one of those that are awaited is ready.
+  /// Can be read while one of those that are awaited is ready. For tests.
   [[nodiscard]] int descriptor() const { return epoll_; }
 
   /// 0: the system does not let it be watched. `descriptor` stays open until it is removed.
@@ -33,8 +33,9 @@ class ReadinessSet {
   void AwaitReadable(Id id, TurnLoop::Task ready);
   void AwaitWritable(Id id, TurnLoop::Task ready);
 
-  /// Runs the tasks of those that are ready, of 256 at most; a descriptor is looked at once. Does not wait.
-  void RunReady();
+  /// Waits until one is ready, at most so long (Time::max(): for ever), and runs the tasks of those that are, of 256 at
+  /// most; how many. One call of the system. A time is rounded up to a millisecond.
+  std::size_t RunReady(TurnLoop::Time wait_max = TurnLoop::Time(0));
 
  private:
   struct Watched {
