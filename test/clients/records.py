@@ -3,7 +3,8 @@ import base64
 
 from drivers.lines import Record, decode, encode
 
-NO_NULL_HEADERS = ("kafkajs", "kafka_python", "kafka_python_2")
+NO_NULL_HEADERS = ("kafkajs", "kafka_python", "kafka_python_2", "node_rdkafka")
+TEXT_HEADERS = ("node_rdkafka",)  # without a zero, too
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 
@@ -29,15 +30,16 @@ def of_library(line):
 
 
 def canonical(client, partition=0):
-    """Nulls, nothing, much, many, of one partition. Some clients cannot say null in a header, and one cannot say no name."""
+    """Nulls, nothing, much, many, of one partition. Some clients cannot say null in a header, one cannot say no name, and one texts alone."""
     null = b"" if client in NO_NULL_HEADERS else None
+    no_text, zero = ("\u00ff\u00fe".encode(), b"\x01") if client in TEXT_HEADERS else (b"\xff\xfe", b"\x00")
     return [
         Record(partition, 1, b"key", b"value", []),
         Record(partition, 2, None, b"no key", []),
         Record(partition, 3, b"no value", None, []),
         Record(partition, 4, b"", b"", [("", b"")] if client != "kafkajs" else []),
         Record(partition, 5, b"headers", b"v", [(f"name {i}", bytes([i]) * i) for i in range(100)]),
-        Record(partition, 6, b"headers", b"v", [("same", b"1"), ("same", null), ("other", b"\xff\xfe")]),
-        Record(partition, 7, bytes(range(256)), bytes(range(255, -1, -1)), [("\u00e4\u20ac", b"\x00")]),
+        Record(partition, 6, b"headers", b"v", [("same", b"1"), ("same", null), ("other", no_text)]),
+        Record(partition, 7, bytes(range(256)), bytes(range(255, -1, -1)), [("\u00e4\u20ac", zero)]),
         Record(partition, 1_700_000_000_000, b"large", bytes(i * 7919 % 251 for i in range(900 << 10)), []),
     ]
