@@ -36,13 +36,13 @@ def library_reads(log, topic):
 
 def topics():
     with Scratch() as scratch, Server(BINARY, scratch / "log") as server:
-        require(driver(server, "create", "orders", 6, "retention.ms=604800000", "cleanup.policy=delete") == [], "create")
+        require(driver(server, "create", "orders", 6, "retention.ms=86400000", "cleanup.policy=delete") == [], "create")
         count, *configs = driver(server, "describe", "orders")
         require(count == "6", f"{count} partitions")
         if not TELLS_SETTINGS:
             require(configs == [], f"{CLIENT} tells settings after all: TELLS_SETTINGS is out of date")
             _, *configs = run_driver("librdkafka", server, "describe", "orders")
-        require("retention.ms=604800000" in configs and "cleanup.policy=delete" in configs, f"settings: {configs}")
+        require("retention.ms=86400000" in configs and "cleanup.policy=delete" in configs, f"settings: {configs}")
         require(refused(driver(server, "create", "orders", 1), TOPIC_EXISTS), "a topic was made twice")
         require(refused(driver(server, "create", "no/topic", 1), INVALID_TOPIC), "a name with a slash")
         require(driver(server, "list") == ["orders"], "list")
