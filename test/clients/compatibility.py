@@ -11,6 +11,7 @@ import sys
 
 import install
 import librdkafka_suite
+import node_rdkafka_suite
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VERSIONS = {
@@ -71,6 +72,15 @@ def of_librdkafka(binary):
     return lines + table(["tests", "they are of"], librdkafka_suite.NOT_RUN.items())
 
 
+def of_node_rdkafka(binary):
+    outcomes = node_rdkafka_suite.run_all(binary)
+    lines = [f"## {node_rdkafka_suite.VERSION}, its own tests against a broker", "",
+             f"{sum(map(node_rdkafka_suite.good, outcomes))} of {len(outcomes)} pass. Each ran in a process of its own, against `millrace dev`.", ""]
+    lines += table(["file", "test", "outcome", "cause"], [(o.file, o.test, o.state, node_rdkafka_suite.KNOWN.get(o.test, o.why)) for o in outcomes])
+    lines += ["Not run:", ""]
+    return lines + table(["file", "it is of"], node_rdkafka_suite.NOT_RUN.items())
+
+
 def of_clients(binary):
     lines = []
     with concurrent.futures.ThreadPoolExecutor(BESIDE) as pool:
@@ -89,7 +99,7 @@ def main():
     binary, page, commit = sys.argv[1:4]
     lines = ["# Suites that others wrote, and clients that others wrote", "",
              f"Written by `./dev suites` on commit {commit}. What is not listed was not run.", ""]
-    lines += of_librdkafka(binary) + of_clients(binary)
+    lines += of_librdkafka(binary) + of_node_rdkafka(binary) + of_clients(binary)
     with open(page, "w", encoding="utf-8") as file:
         file.write("\n".join(lines).rstrip() + "\n")
     print("\n".join(lines))
