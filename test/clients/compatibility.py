@@ -78,7 +78,7 @@ def of_node_rdkafka(binary):
              f"{sum(map(node_rdkafka_suite.good, outcomes))} of {len(outcomes)} pass. Each ran in a process of its own, against `millrace dev`.", ""]
     lines += table(["file", "test", "outcome", "cause"], [(o.file, o.test, o.state, node_rdkafka_suite.KNOWN.get(o.test, o.why)) for o in outcomes])
     lines += ["Not run:", ""]
-    return lines + table(["file", "it is of"], node_rdkafka_suite.NOT_RUN.items())
+    return lines + table(["file", "why"], node_rdkafka_suite.NOT_RUN.items())
 
 
 def of_clients(binary):
