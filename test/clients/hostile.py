@@ -2,8 +2,8 @@
 """Goal: whatever some clients do, the others finish, and the server's memory stays within its budgets.
 
 Method: a server with small budgets and short time limits; beside a client that produces and reads back what it wrote, others that send a byte at
-a time, send nothing, read nothing, come and go, send batches and counts that are not what they say, and join groups in storms. After them a good
-client again.
+a time, send nothing, read nothing, come and go, send batches and counts that are not what they say, join groups in storms, and open fetch sessions
+that they never use or that follow more than there is. After them a good client again.
 
 usage: hostile.py MILLRACE
 """
@@ -22,6 +22,7 @@ BINARY, SEED = sys.argv[1], 1
 SETTINGS = ("server.in_flight_bytes_max=64MiB", "server.connection_bytes_max=4MiB", "server.cold_bytes_max=32MiB", "server.fetch_bytes_max=16MiB", "server.request_bytes_max=16MiB",
             "server.progress_timeout=3s", "server.handshake_timeout=3s", "server.connections_per_address_max=300")
 GROUP_BYTES_MAX = 256 << 20  # what members of all groups may hold
+SESSIONS_MAX, SESSION_BYTES_MAX, SESSION_UNUSED_MAX = 1_000, 64 << 20, 120  # how many, what they follow, and seconds until one may have to go
 MEMORY_MAX = 400 << 20  # the budgets above, what the engine has of its own (tail and block cache), and code
 SECONDS = 12
 
@@ -311,6 +312,141 @@ def storms_of_members():
         require(server.stop() == 0, server.say)
 
 
+class GoodReader:
+    """Follows a topic by one fetch session, as Kafka's consumers do, and finds each record that it produces, until it is ended."""
+
+    def __init__(self, server, topic):
+        self.topic, self.rounds, self.stop, self.failure = topic, 0, threading.Event(), None
+        self.connection, self.producer = wire.Wire(server.address), create(server, topic)
+        begun = self.connection.ask(wire.fetch(11, topic, 0, session=(0, 0)))
+        self.session = begun["session_id"]
+        require(begun["error_code"] == 0 and self.session > 0, f"{topic}: {begun}")
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def work(self):
+        try:
+            while not self.stop.wait(0.05):
+                value = f"{self.topic} {self.rounds} " * 20
+                self.producer.ask(wire.produce(8, self.topic, wire.batch([value.encode()])))
+                fetched = self.connection.ask(wire.fetch(11, self.topic, self.rounds, wait_ms=10_000, session=(self.session, self.rounds + 1)))
+                require(fetched["error_code"] == 0 and value in fetched["responses"][0]["partitions"][0]["records"], f"record {self.rounds}: {fetched}")
+                self.rounds += 1
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {error}"
+
+    def end(self):
+        self.stop.set()
+        self.thread.join(60)
+        require(self.failure is None and self.rounds > 20, f"{self.topic}: after {self.rounds} rounds {self.failure}")
+
+
+class Session:
+    """A fetch session of one partition, and what it is answered."""
+
+    def __init__(self, server, topic):
+        self.connection, self.topic, self.epoch = wire.Wire(server.address), topic, 1
+        self.id = self.connection.ask(wire.fetch(11, topic, 0, session=(0, 0)))["session_id"]
+
+    def go_on(self, epoch=None, id=None, version=11, **how):
+        asked = wire.fetch(version, None, 0, session=(self.id if id is None else id, self.epoch if epoch is None else epoch), **how)
+        code = self.connection.ask(asked)["error_code"]
+        self.epoch += code == 0
+        return code
+
+
+def sessions_that_come_to_nothing():
+    """As many as are kept, none of them used; of partitions that are not there; out of order, of nobody's id, forgetting what they never followed."""
+    counts, lock = {"kept": 0, "without": 0, "right": 0, "wrong": 0, "huge": 0}, threading.Lock()
+    with Scratch() as scratch, serving(scratch) as server:
+        one, huge_count = create(server, "followed"), 100_000
+        one.ask(wire.produce(8, "followed", wire.batch([b"v"])))
+        reader = GoodReader(server, "read-by-session")
+
+        def add(what, count=1):
+            with lock:
+                counts[what] += count
+
+        def framed(request):
+            request.with_header(correlation_id=1, client_id="huge")
+            return bytes(request.encode(header=True, framed=True))
+
+        def ask_raw(connection, frame):
+            """Code and session of an answer whose partitions nobody looks at."""
+            connection.socket.sendall(frame)
+            answer = connection.receive(struct.unpack(">i", connection.receive(4))[0])
+            return struct.unpack(">hi", answer[8:14])
+
+        # The largest takes most of the room, so there is none for a second, nor for one that grows to as much.
+        begin_huge = framed(wire.fetch_all(11, [("followed", i, 0) for i in range(huge_count)], session=(0, 0)))
+        code, huge_id = ask_raw(one, begin_huge)
+        require(code == 0 and huge_id > 0, f"a session of {huge_count} partitions: {code}, {huge_id}")
+        require(ask_raw(one, begin_huge) == (0, 0), "two of them are kept")
+        huge_epoch = 1
+
+        def huge():
+            nonlocal huge_epoch
+            connection = wire.Wire(server.address)
+            require(ask_raw(connection, begin_huge) == (0, 0), "another huge one is kept")
+            require(ask_raw(connection, framed(wire.fetch(11, None, 0, session=(huge_id, huge_epoch)))) == (0, huge_id), "the huge one does not go on")
+            huge_epoch += 1
+            add("huge")
+            connection.close()
+
+        swollen = Session(server, "followed")
+        grow = framed(wire.fetch_all(11, [("followed", i, 0) for i in range(huge_count)], session=(swollen.id, 1)))
+        require(ask_raw(one, grow)[0] == 70 and swollen.go_on() == 70, "one that grew beyond the room goes on")
+
+        def confused(session):
+            """Keeps to the rules at times, and then goes on from there."""
+            def act():
+                dice = random.Random(SEED)
+                require(session.go_on() == 0, "it does not go on")
+                for _ in range(20):
+                    wrong = {
+                        "an epoch to come": session.go_on(epoch=session.epoch + dice.randrange(1, 100)) == 71,
+                        "one that was": session.go_on(epoch=session.epoch - 1) == 71,
+                        "one below any": session.go_on(epoch=-dice.randrange(2, 1 << 31)) == 71,
+                        "nobody's id": session.go_on(id=-dice.randrange(1, 1 << 31), epoch=dice.randrange(1, 9)) == 70,
+                        "no id": session.go_on(id=0, epoch=3) == 70,
+                        "ids where there were names": session.go_on(version=13) == 106,
+                    }
+                    require(all(wrong.values()), f"of {wrong}")
+                    add("wrong", len(wrong))
+                    require(session.go_on(forgotten=[("never-there", list(range(1_000))), ("followed", [7, -1, 1 << 30])]) == 0, "nothing was there to be forgotten")
+                    require(session.go_on() == 0, "it does not go on")
+                    add("right", 2)
+            return act
+
+        def unused():
+            connection = wire.Wire(server.address)
+            for _ in range(100):
+                answer = connection.ask(wire.fetch(11, "followed", 0, session=(0, 0)))
+                found = answer["responses"][0]["partitions"][0]
+                require(answer["error_code"] == 0 and found["error_code"] == 0 and found["records"], f"a fetch that begins a session: {answer}")
+                add("kept" if answer["session_id"] else "without")
+            connection.close()
+
+        acts = [confused(Session(server, "followed")) for _ in range(2)]
+        first = Session(server, "followed")
+        for _ in range(12):
+            unused()
+        others = 5  # the reader's, the huge one, the two confused and the first; the one that grew is gone
+        require(counts["kept"] == SESSIONS_MAX - others and counts["without"] > 0, f"kept: {counts}")
+        beside_good_ones(server, [huge, unused, unused, *acts], memory_max=MEMORY_MAX + SESSION_BYTES_MAX)
+        require(counts["kept"] == SESSIONS_MAX - others, f"sessions gave way that were not unused for long: {counts}")
+        # Two minutes later those that nobody used make room, and none that is in use.
+        deadline = time.monotonic() + SESSION_UNUSED_MAX + 60
+        while Session(server, "followed").id == 0:
+            require(time.monotonic() < deadline, "no session gave way")
+            time.sleep(0.5)
+        require(first.go_on() == 70, "the one that was unused longest is still there")
+        reader.end()
+        print(f"checked={sum(counts.values())} sessions and answers: {counts}, {reader.rounds} records read")
+        require(all(counts.values()), f"{counts}")
+        require(server.stop() == 0, server.say)
+
+
 def names_from_hell():
     names = ["", ".", "..", "a/b", "a\\b", "../../etc/passwd", "a b", "a\nb", "a\0b", "\u00e4", "x" * 250, "%2e%2e", "-rf", "CON", "a" * 249, "__consumer_offsets"]
     with Scratch() as scratch, serving(scratch) as server:
@@ -329,4 +465,4 @@ def names_from_hell():
 
 
 if __name__ == "__main__":
-    run_checks([slow_silent_deaf_and_restless_clients, batches_and_counts_that_lie, storms_of_members, names_from_hell])
+    run_checks([slow_silent_deaf_and_restless_clients, batches_and_counts_that_lie, storms_of_members, sessions_that_come_to_nothing, names_from_hell])

@@ -71,11 +71,24 @@ def produce(version, topic, records, partition=0, acks=-1):
         name=topic, partition_data=[data.PartitionProduceData(index=partition, records=records)])])
 
 
-def fetch(version, topic, offset, partition=0, epoch=-1, wait_ms=0, min_bytes=1, max_bytes=1 << 20, partition_max_bytes=1 << 20, last_epoch=-1):
-    of_topic = FetchRequest.FetchTopic
-    return FetchRequest(version=version, replica_id=-1, max_wait_ms=wait_ms, min_bytes=min_bytes, max_bytes=max_bytes, isolation_level=0, topics=[of_topic(
-        topic=topic, partitions=[of_topic.FetchPartition(partition=partition, current_leader_epoch=epoch, fetch_offset=offset,
-                                                         last_fetched_epoch=last_epoch, partition_max_bytes=partition_max_bytes)])])
+def fetch(version, topic, offset, partition=0, epoch=-1, wait_ms=0, min_bytes=1, max_bytes=1 << 20, partition_max_bytes=1 << 20, last_epoch=-1,
+          session=(0, -1), forgotten=()):
+    """`topic`: None asks for none. `session`: its id and epoch; `forgotten`: topic and partitions."""
+    return fetch_all(version, [] if topic is None else [(topic, partition, offset)], epoch, wait_ms, min_bytes, max_bytes, partition_max_bytes, last_epoch,
+                     session, forgotten)
+
+
+def fetch_all(version, asked, epoch=-1, wait_ms=0, min_bytes=1, max_bytes=1 << 20, partition_max_bytes=1 << 20, last_epoch=-1, session=(0, -1), forgotten=()):
+    """`asked`: topic, partition and offset of each, those of one topic together. A topic is named up to version 12, and given by its id after it."""
+    of_topic, named = FetchRequest.FetchTopic, "topic" if version < 13 else "topic_id"
+    topics = {}
+    for topic, partition, offset in asked:
+        topics.setdefault(topic, []).append(of_topic.FetchPartition(
+            partition=partition, current_leader_epoch=epoch, fetch_offset=offset, last_fetched_epoch=last_epoch, partition_max_bytes=partition_max_bytes))
+    return FetchRequest(
+        version=version, replica_id=-1, max_wait_ms=wait_ms, min_bytes=min_bytes, max_bytes=max_bytes, isolation_level=0, session_id=session[0], session_epoch=session[1],
+        topics=[of_topic(**{named: topic}, partitions=partitions) for topic, partitions in topics.items()],
+        forgotten_topics_data=[FetchRequest.ForgottenTopic(**{named: topic}, partitions=partitions) for topic, partitions in forgotten])
 
 
 def list_offsets(version, topic, time, partition=0, epoch=-1):
