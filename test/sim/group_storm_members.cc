@@ -36,7 +36,7 @@ void GroupStorm::Act(Client& client) {
   }
   if (client.phase == Phase::kOut) return SendJoin(client);
   if (client.phase == Phase::kIn && random_.OneIn(50)) Commit(client);
-  if (client.phase == Phase::kIn && random_.OneIn(50)) CommitLate(client);
+  if (client.phase == Phase::kIn && late_commits_.OneIn(50)) CommitLate(client);
   const bool beats = client.phase == Phase::kIn || client.phase == Phase::kFetching;
   if (beats && now_ >= client.next_beat) Beat(client);
 }

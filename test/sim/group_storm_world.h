@@ -93,6 +93,7 @@ class GroupStorm {
       : report_(report),
         random_(SeededRandom::Mix(seed)),
         member_ids_(seed),
+        late_commits_(seed + 2),
         style_(random_.OneIn(2) ? Style::kEager : Style::kCooperative),
         settings_{.initial_delay = milliseconds(random_.Below(2) * 1'000)},
         truth_(std::make_shared<MemoryMetadataStore>()),
@@ -162,7 +163,7 @@ class GroupStorm {
   void JudgeCalm();
 
   Report& report_;
-  SeededRandom random_, member_ids_;
+  SeededRandom random_, member_ids_, late_commits_;  // each its own: more late commits change no storm
   const Style style_;
   const GroupSettings settings_;
   const std::shared_ptr<MemoryMetadataStore> truth_;
