@@ -1,5 +1,6 @@
 #include "http/curl_exchange.h"
 
+#include <curl/curl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -45,11 +46,11 @@ std::string UrlOf(const HttpRequest& request) {
 
 static_assert(sizeof(curl_off_t) == sizeof(std::int64_t));
 
-void CurlExchange::EasyClose::operator()(void* handle) const { Curl().easy_cleanup(handle); }
+void CurlExchange::EasyClose::operator()(void* handle) const { curl::easy_cleanup(handle); }
 
-void CurlExchange::ListFree::operator()(curl_slist* list) const { Curl().slist_free_all(list); }
+void CurlExchange::ListFree::operator()(curl_slist* list) const { curl::slist_free_all(list); }
 
-CurlExchange::CurlExchange() : handle_(Curl().easy_init()) { MR_CHECK(handle_ != nullptr); }
+CurlExchange::CurlExchange() : handle_(curl::easy_init()) { MR_CHECK(handle_ != nullptr); }
 
 void CurlExchange::Prepare(const HttpRequest& request, const CurlLimits& limits) {
   request_ = &request;
@@ -58,8 +59,8 @@ void CurlExchange::Prepare(const HttpRequest& request, const CurlLimits& limits)
   content_length_.reset();
   body_.reset();
   why_[0] = '\0';
-  Curl().easy_reset(handle_.get());  // keeps connections
-  const auto set = [curl = handle_.get()](CURLoption option, auto value) { Curl().easy_setopt(curl, option, value); };
+  curl::easy_reset(handle_.get());  // keeps connections
+  const auto set = [easy = handle_.get()](int option, auto value) { curl::easy_setopt(easy, option, value); };
   set(CURLOPT_NOSIGNAL, 1L);
   static_assert(sizeof(why_) >= CURL_ERROR_SIZE);
   set(CURLOPT_ERRORBUFFER, why_);
@@ -91,7 +92,7 @@ void CurlExchange::Prepare(const HttpRequest& request, const CurlLimits& limits)
 }
 
 void CurlExchange::SetMethod(std::uint64_t body_bytes) {
-  const auto set = [curl = handle_.get()](CURLoption option, auto value) { Curl().easy_setopt(curl, option, value); };
+  const auto set = [easy = handle_.get()](int option, auto value) { curl::easy_setopt(easy, option, value); };
   const HttpMethod method = request_->method;
   if (method == HttpMethod::kGet) {
     set(CURLOPT_HTTPGET, 1L);
@@ -114,7 +115,7 @@ void CurlExchange::SetMethod(std::uint64_t body_bytes) {
 bool CurlExchange::SetHeaders() {
   curl_slist* list = nullptr;
   const auto append = [&list](const std::string& line) {
-    curl_slist* const longer = Curl().slist_append(list, line.c_str());
+    curl_slist* const longer = curl::slist_append(list, line.c_str());
     if (longer != nullptr) list = longer;
     return longer != nullptr;
   };
@@ -124,7 +125,7 @@ bool CurlExchange::SetHeaders() {
     all = all && append(header.value.empty() ? header.name + ';' : header.name + ": " + header.value);
   }
   header_lines_.reset(list);
-  Curl().easy_setopt(handle_.get(), CURLOPT_HTTPHEADER, list);
+  curl::easy_setopt(handle_.get(), CURLOPT_HTTPHEADER, list);
   return all;
 }
 
@@ -194,16 +195,16 @@ int CurlExchange::OnSeek(void* self, std::int64_t offset, int origin) {
 
 std::uint64_t CurlExchange::connections() const {
   long opened = 0;
-  Curl().easy_getinfo(handle_.get(), CURLINFO_NUM_CONNECTS, &opened);
+  curl::easy_getinfo(handle_.get(), CURLINFO_NUM_CONNECTS, &opened);
   return static_cast<std::uint64_t>(opened);
 }
 
 Error CurlExchange::Failure(int code) const {
-  const char* const why = why_[0] != '\0' ? why_ : Curl().easy_strerror(static_cast<CURLcode>(code));
+  const char* const why = why_[0] != '\0' ? why_ : curl::easy_strerror(code);
   std::string text = fmt::format("{}:{}: {}", request_->host, request_->port, why);
   // libcurl says that it could not connect; the system knows why.
   long system_error = 0;
-  Curl().easy_getinfo(handle_.get(), CURLINFO_OS_ERRNO, &system_error);
+  curl::easy_getinfo(handle_.get(), CURLINFO_OS_ERRNO, &system_error);
   const bool of_socket = code == CURLE_COULDNT_CONNECT || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
   if (of_socket && system_error != 0) {
     text += fmt::format(" ({})", ::strerrordesc_np(static_cast<int>(system_error)));

@@ -1,39 +1,49 @@
-// libcurl, loaded when the first store is reached over HTTP and not when the program begins: it brings thirty libraries
-// along, and most commands and servers never speak to one (docs/adr/0054-libcurl-when-it-is-needed.md). Included by the
-// transport's .cc files alone.
+// libcurl, loaded when the first store is reached over HTTP and not when the program begins: it brings many libraries
+// along, and most commands and servers never speak to a far store (docs/adr/0054-libcurl-when-it-is-needed.md). Its
+// functions under their names less `curl_`, with plain types for its enums and handles. Included by the transport's .cc
+// files alone.
 #pragma once
 
-#include <curl/curl.h>
+#include <cstdint>
+#include <string>
 
 #include "millrace/result.h"
 
-namespace millrace {
+struct curl_slist;
+struct CURLMsg;
 
-/// What we call of it, under its own names less `curl_`.
-struct CurlLibrary {
-  decltype(&curl_global_init) global_init;
-  decltype(&curl_easy_init) easy_init;
-  decltype(&curl_easy_cleanup) easy_cleanup;
-  decltype(&curl_easy_reset) easy_reset;
-  decltype(&curl_easy_setopt) easy_setopt;
-  decltype(&curl_easy_getinfo) easy_getinfo;
-  decltype(&curl_easy_strerror) easy_strerror;
-  decltype(&curl_slist_append) slist_append;
-  decltype(&curl_slist_free_all) slist_free_all;
-  decltype(&curl_multi_init) multi_init;
-  decltype(&curl_multi_cleanup) multi_cleanup;
-  decltype(&curl_multi_add_handle) multi_add_handle;
-  decltype(&curl_multi_remove_handle) multi_remove_handle;
-  decltype(&curl_multi_perform) multi_perform;
-  decltype(&curl_multi_poll) multi_poll;
-  decltype(&curl_multi_wakeup) multi_wakeup;
-  decltype(&curl_multi_info_read) multi_info_read;
-};
+namespace millrace::curl {
 
-/// Loads it from the shared library `file`, by the system's search path unless it has a slash. It stays until the
-/// process ends. kUnavailable: it is not there, or lacks what we call.
-Result<CurlLibrary> LoadCurlFrom(const char* file);
-/// The one of this process; the first call loads it. Safe from any thread. Precondition: CurlTransport::Available.
-const CurlLibrary& Curl();
+inline constexpr const char* kFile = "libcurl.so.4";
 
-}  // namespace millrace
+/// Loads it for this process, where it stays. Before anything else here is called. Safe from any thread. kUnavailable,
+/// with what to install: it is not there, or lacks what we call.
+Result<void> Load(const std::string& file = kFile);
+
+void* easy_init();
+void easy_cleanup(void* easy);
+void easy_reset(void* easy);
+void easy_setopt(void* easy, int option, long value);
+void easy_setopt(void* easy, int option, const void* value);
+/// Of a function: libcurl calls it.
+template <class Answer, class... Arguments>
+void easy_setopt(void* easy, int option, Answer (*call)(Arguments...)) {
+  easy_setopt(easy, option, reinterpret_cast<const void*>(call));
+}
+void easy_getinfo(void* easy, int info, long* value);
+const char* easy_strerror(int code);
+
+curl_slist* slist_append(curl_slist* list, const char* line);
+void slist_free_all(curl_slist* list);
+
+// These return a CURLMcode.
+void* multi_init();
+void multi_cleanup(void* multi);
+int multi_add_handle(void* multi, void* easy);
+int multi_remove_handle(void* multi, void* easy);
+int multi_perform(void* multi, int* running);
+int multi_poll(void* multi, int timeout_ms);
+int multi_wakeup(void* multi);
+CURLMsg* multi_info_read(void* multi, int* left);
+
+}  // namespace millrace::curl

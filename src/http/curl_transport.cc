@@ -1,5 +1,6 @@
 #include "http/curl_transport.h"
 
+#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,10 +29,10 @@ bool IsGood(const Result<HttpResponse>& answer) { return answer && answer->statu
 /// A multi handle with its own connections, and what is sent over it now.
 class CurlLane {
  public:
-  CurlLane() : multi_(Curl().multi_init()) { MR_CHECK(multi_ != nullptr); }
+  CurlLane() : multi_(curl::multi_init()) { MR_CHECK(multi_ != nullptr); }
   ~CurlLane() {
     for (Runner& runner : runners_) Cancel(runner);
-    Curl().multi_cleanup(multi_);
+    curl::multi_cleanup(multi_);
   }
   CurlLane(const CurlLane&) = delete;
   CurlLane& operator=(const CurlLane&) = delete;
@@ -42,7 +43,7 @@ class CurlLane {
     const auto began = clock.Monotonic();
     const auto deadline = std::min(request.deadline.value_or(kNever), scope.deadline);
     // The poll below sleeps on descriptors: a stop has to reach it there.
-    const std::stop_callback wake(scope.stop, [this] { Curl().multi_wakeup(multi_); });
+    const std::stop_callback wake(scope.stop, [this] { curl::multi_wakeup(multi_); });
     Start(runners_[0], request, limits);
     const auto hedge_at = plan == nullptr ? kNever : DeadlineAfter(began, plan->after);
     bool may_hedge = plan != nullptr;
@@ -85,14 +86,14 @@ class CurlLane {
     runner.exchange.Prepare(request, limits);
     runner.used = runner.running = true;
     runner.answer.reset();
-    MR_CHECK(Curl().multi_add_handle(multi_, runner.exchange.handle()) == CURLM_OK);
+    MR_CHECK(curl::multi_add_handle(multi_, runner.exchange.handle()) == CURLM_OK);
   }
 
   // Ends what is still under way, by closing its connection.
   void Cancel(Runner& runner) {
     if (runner.running) {
       connections_ += runner.exchange.connections();
-      Curl().multi_remove_handle(multi_, runner.exchange.handle());
+      curl::multi_remove_handle(multi_, runner.exchange.handle());
     }
     runner.used = runner.running = false;
     runner.answer.reset();
@@ -106,9 +107,9 @@ class CurlLane {
 
   void Step(std::chrono::milliseconds wait) {
     int running = 0;
-    MR_CHECK(Curl().multi_perform(multi_, &running) == CURLM_OK);
+    MR_CHECK(curl::multi_perform(multi_, &running) == CURLM_OK);
     if (!Collect()) {
-      MR_CHECK(Curl().multi_poll(multi_, nullptr, 0, static_cast<int>(wait.count()), nullptr) == CURLM_OK);
+      MR_CHECK(curl::multi_poll(multi_, static_cast<int>(wait.count())) == CURLM_OK);
     }
   }
 
@@ -116,13 +117,13 @@ class CurlLane {
   bool Collect() {
     bool any = false;
     int left = 0;
-    while (const CURLMsg* const message = Curl().multi_info_read(multi_, &left)) {
+    while (const CURLMsg* const message = curl::multi_info_read(multi_, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       for (Runner& runner : runners_) {
         if (runner.exchange.handle() != message->easy_handle) continue;
         const CURLcode code = message->data.result;  // the message dies with the handle's removal
         connections_ += runner.exchange.connections();
-        Curl().multi_remove_handle(multi_, runner.exchange.handle());
+        curl::multi_remove_handle(multi_, runner.exchange.handle());
         runner.running = false;
         runner.answer = runner.exchange.Finish(code);
         any = true;
@@ -183,6 +184,8 @@ class CurlTransport::Lanes {
   Mutex mutex_;
   std::vector<std::unique_ptr<CurlLane>> idle_ MR_GUARDED_BY(mutex_);
 };
+
+Result<void> CurlTransport::Available() { return curl::Load(); }
 
 CurlTransport::CurlTransport(const Clock& clock, Options options)
     : clock_(clock), options_(options), lanes_(std::make_unique<Lanes>(options.idle_lanes_max)) {}
