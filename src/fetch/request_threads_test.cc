@@ -19,8 +19,9 @@ namespace {
 TEST(RequestThreadsTest, CallersLeaveAndCloseWaitsForWhatTheyLeft) {
   WatchedClock clock;
   RequestThreads threads(clock);
-  std::atomic<bool> answer{false}, answered{false};
+  std::atomic<bool> begun{false}, answer{false}, answered{false};
   const auto silent = [&]() -> RequestThreads::Parts {
+    begun = true;
     while (!answer) std::this_thread::yield();
     answered = true;
     return std::vector<SharedBytes>{};
@@ -36,6 +37,7 @@ TEST(RequestThreadsTest, CallersLeaveAndCloseWaitsForWhatTheyLeft) {
     EXPECT_EQ(threads.Run(silent).error().code(), ErrorCode::kClosed);
   });
   clock.AwaitLookAfter(looks);
+  while (!begun) std::this_thread::yield();  // a request that its caller left before is not made
   stop.request_stop();
   stopped.join();
   EXPECT_EQ(threads.Run([&]() -> RequestThreads::Parts { return std::vector<SharedBytes>(2); })->size(), 2u);
