@@ -42,18 +42,28 @@ class Millrace:
         return parse_records(self.ok("consume", topic, "--json", *arguments, timeout=120))
 
 
-def killed(command, seconds, feed=None):
+def killed(command, seconds, feed=None, from_first_line=False):
     """The whole lines of a process that is killed -9 after so long; it must have lived until then and not complained.
 
-    `feed(pipe)`, if given, writes what the process reads until the pipe breaks.
+    `feed(pipe)`, if given, writes what the process reads until the pipe breaks. `from_first_line`: the time begins when
+    the process has said something, however slow the machine is.
     """
     stdin = subprocess.PIPE if feed else None
     with subprocess.Popen(list(map(str, command)), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         feeder = threading.Thread(target=lambda: feed and feed(process.stdin))
         feeder.start()
-        lines = []
-        reader = threading.Thread(target=lambda: lines.extend(process.stdout))
+        lines, said = [], threading.Event()
+
+        def read():
+            for line in process.stdout:
+                lines.append(line)
+                said.set()
+            said.set()
+
+        reader = threading.Thread(target=read)
         reader.start()
+        if from_first_line:
+            said.wait(60)
         time.sleep(seconds)
         early = process.poll()
         process.kill()

@@ -49,7 +49,8 @@ def feed(pipe, cycle):
 
 def receipts_of_a_kill(binary, data_dir, cycle, seconds):
     command = [binary, "produce", "t", "--data-dir", str(data_dir), "--receipts", "--batch", str(1 + cycle % 7), "--acks", "object"]
-    return [json.loads(line) for line in killed(command, seconds, lambda pipe: feed(pipe, cycle))]
+    # Before the first receipt there may be no log in the store yet.
+    return [json.loads(line) for line in killed(command, seconds, lambda pipe: feed(pipe, cycle), from_first_line=True)]
 
 
 def disk_is_lost(binary, scratch, cycles=CYCLES):
